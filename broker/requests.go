@@ -1,0 +1,92 @@
+package broker
+
+import (
+	"time"
+
+	"zaqar/messaging"
+)
+
+// ListQueues asks for a page of queues or topics (http-v2 §7.1).
+type ListQueues struct {
+	Topics   bool
+	Limit    *int   // nil: the default page size
+	Marker   string // names strictly after this one
+	Name     string // only names that contain this text
+	Detailed bool   // only a hint: records always carry their metadata
+	Count    bool   // fill QueuePage.Count
+	Filters  []Filter
+}
+
+// Filter keeps queues whose stored metadata member Key equals Value: as a
+// number if Value is an integer, else as a string.
+type Filter struct{ Key, Value string }
+
+// QueuePage is a page of queues.
+type QueuePage struct {
+	Queues []messaging.Queue // stored metadata; see Broker.Shown
+	Count  int
+}
+
+// PatchOp is one well-formed operation on queue metadata (http-v2 §7.5).
+type PatchOp struct {
+	Op    string // "add", "remove" or "replace"
+	Key   string // unescaped
+	Value []byte // JSON text; nil for remove
+}
+
+// Purge says what to remove from a queue (http-v2 §7.7).
+type Purge struct{ Messages, Subscriptions bool }
+
+// Post is one message as posted (http-v2 §8.2).
+type Post struct {
+	TTL   *int64
+	Delay []byte // JSON text of the member, nil if absent: only looked at on delay queues
+	Body  []byte // JSON text
+}
+
+// ListMessages asks for a page of messages (http-v2 §8.3).
+type ListMessages struct {
+	Limit          *int
+	Marker         string
+	Echo           bool
+	IncludeClaimed bool
+	IncludeDelayed bool
+	Wait           int64 // seconds to wait for a first message; 0: answer at once
+}
+
+// Messages are messages with plain bodies as seen at Now.
+type Messages struct {
+	Now  time.Time
+	List []messaging.Message
+}
+
+// CreateClaim asks for messages (http-v2 §9.1).
+type CreateClaim struct {
+	Limit      *int
+	TTL, Grace *int64
+	Wait       int64
+}
+
+// UpdateClaim renews a claim (http-v2 §9.5).
+type UpdateClaim struct{ TTL, Grace *int64 }
+
+// ClaimView is a claim and what it holds, as seen at Messages.Now.
+type ClaimView struct {
+	Claim messaging.Claim
+	Messages
+}
+
+// Health is the outcome of the storage probe (http-v2 §6.4).
+type Health struct {
+	StorageReachable bool
+	Steps            []HealthStep // in order; later ones missing if one they need failed
+	Free, Claimed    int          // over all queues of the store
+}
+
+// HealthStep is one step of the probe.
+type HealthStep struct {
+	Name      string // create_queue, post_messages, …
+	Succeeded bool
+	Seconds   float64
+	Ref       string // id under which the failure was logged, or empty
+}

@@ -1,0 +1,69 @@
+package messaging
+
+import "strings"
+
+// Kind classifies a failure. A Kind is an error, so that
+// errors.Is(err, messaging.NotFound) holds through any wrapping. Each front
+// has one table from kinds to its statuses.
+type Kind string
+
+// The kinds of failure. Drivers assign them where they understand the failure.
+const (
+	Invalid         Kind = "invalid request"    // the input breaks a rule
+	Unauthenticated Kind = "not authenticated"  // no or bad credentials
+	Denied          Kind = "not permitted"      // the policy says no
+	NotFound        Kind = "not found"          // the thing addressed does not exist
+	Conflict        Kind = "conflict"           // the state of the thing forbids it
+	Claimed         Kind = "message is claimed" // another live claim holds the message
+	NotClaimed      Kind = "not claimed"        // the claim named does not hold the message
+	Exceeded        Kind = "limit exceeded"     // a quota or rate is used up
+	Unsupported     Kind = "not supported"      // the store or the server cannot do it
+	Unavailable     Kind = "unavailable"        // the store cannot be reached, is full or failed
+	Internal        Kind = "internal error"     // a defect
+)
+
+// Kinds lists every kind, for tests that walk them.
+func Kinds() []Kind {
+	return []Kind{Invalid, Unauthenticated, Denied, NotFound, Conflict, Claimed,
+		NotClaimed, Exceeded, Unsupported, Unavailable, Internal}
+}
+
+func (k Kind) Error() string { return string(k) }
+
+// Error is a failure with its kind. What is a sentence for the client; it
+// holds no secret and no internal text. Err is the cause, for logs only.
+type Error struct {
+	Kind Kind
+	What string
+	Err  error
+}
+
+// E returns an Error of the kind with the text for the client.
+func E(kind Kind, what string) *Error { return &Error{Kind: kind, What: what} }
+
+// Wrap returns an Error of the kind with a cause that only logs may show.
+func Wrap(kind Kind, what string, err error) *Error {
+	return &Error{Kind: kind, What: what, Err: err}
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(string(e.Kind))
+	if e.What != "" {
+		b.WriteString(": ")
+		b.WriteString(e.What)
+	}
+	if e.Err != nil {
+		b.WriteString(": ")
+		b.WriteString(e.Err.Error())
+	}
+	return b.String()
+}
+
+// Unwrap gives the kind first, then the cause.
+func (e *Error) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Err}
+}

@@ -1,0 +1,32 @@
+package messaging
+
+// Project identifies a tenant: any non-empty string of up to 256 characters
+// (http-v2 §4.2). It is data and is never interpolated into patterns.
+type Project string
+
+// QueueRef names a container of messages. Queues and topics are separate name
+// spaces: Topic tells them apart. The zero value names nothing.
+type QueueRef struct {
+	Project Project
+	Name    string
+	Topic   bool
+}
+
+// Queue is the record of a queue or topic in the control plane.
+type Queue struct {
+	Ref QueueRef
+	// Metadata is never nil in values that stores return.
+	Metadata *Metadata
+}
+
+// Tally counts the unexpired messages of one queue (http-v2 §7.6).
+type Tally struct {
+	Total   int // delayed and claimed messages included
+	Claimed int // those under a live claim
+	// Oldest and Newest range over all unexpired messages; nil when Total is 0.
+	// Only ID, Posted and TTL are set in them.
+	Oldest, Newest *Message
+}
+
+// Free returns the number of messages that are not under a live claim.
+func (t Tally) Free() int { return t.Total - t.Claimed }

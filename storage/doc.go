@@ -1,0 +1,46 @@
+// Package storage is the contract between the broker and the stores, and
+// nothing else. It holds no implementation.
+//
+// A deployment has one Control store (queues, topics, pools, flavors,
+// placements) and one Data store (messages, claims, subscriptions), which may
+// be the same object. Both are sums of small interfaces: a function that only
+// reads asks only for reading.
+//
+// # What every store promises
+//
+//   - A call that returned without error is durable, unless the operator chose
+//     a weaker mode. Nothing is visible to others before it is durable.
+//   - Order: one total order of posts per queue. Positions grow strictly in the
+//     order in which messages become visible: a reader that follows positions
+//     sees every message exactly once, whatever others do meanwhile. The
+//     messages of one Append are adjacent and become visible together.
+//   - Expiry: a message, claim or subscription is gone at the instant it
+//     expires (now ≥ Expires), to every operation at once, whether or not its
+//     space has been reclaimed.
+//   - A message is under at most one live claim.
+//   - Every operation is confined to the QueueRef it names. Ids of another
+//     queue or project are unknown ids.
+//   - Ids that were never given out, malformed ones included, behave like ids
+//     of things that do not exist. They are never an error of their own.
+//   - Deleting what is absent succeeds.
+//   - All methods may be called concurrently. A cancelled context may leave
+//     the operation done or not done, never half done.
+//
+// The Data store does not know which queues exist: an absent queue is an empty
+// one, and Append needs no preparation. Existence is the Control store's.
+//
+// # Slices
+//
+// Slices passed in are not kept after the call returns, except bodies within a
+// Draft, which must not change until then. Slices returned belong to the
+// caller; bodies in them must not be modified.
+//
+// # Errors
+//
+// Failures carry a messaging.Kind, assigned where the driver understands them:
+// NotFound, Conflict, Claimed, NotClaimed as the methods say, and Unavailable
+// for a store that cannot be reached, is full or has failed. Anything else is
+// a defect.
+//
+// Package storagetest proves these promises on any driver.
+package storage

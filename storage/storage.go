@@ -1,0 +1,55 @@
+package storage
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"zaqar/messaging"
+)
+
+// Env is what a store needs from its surroundings.
+type Env struct {
+	Now func() time.Time // the only clock a store may read
+	Log *slog.Logger
+}
+
+// Data is a store of messages, claims and subscriptions.
+type Data interface {
+	Messages
+	Claims
+	Subscriptions
+	Lifecycle
+	// Capabilities tells what the store promises, in the order of the
+	// constants of package messaging.
+	Capabilities() []messaging.Capability
+}
+
+// Control is the store of everything that is not on the hot path: which
+// queues exist, and how pools and flavors place them.
+type Control interface {
+	Queues
+	Pools
+	Flavors
+	Placements
+	Lifecycle
+}
+
+// Lifecycle is common to both planes. A store that implements both has one of
+// each method and may be closed twice.
+type Lifecycle interface {
+	// Ping reports whether the store can serve reads and writes, as nil or an
+	// Unavailable error, within the deadline of ctx.
+	Ping(ctx context.Context) error
+	// Sweep reclaims what has expired and returns how much that was. Visible
+	// behaviour never depends on it. Stores with work of this sort also do it
+	// on their own.
+	Sweep(ctx context.Context) (Swept, error)
+	// Close releases everything. Calls after it fail with Unavailable.
+	Close() error
+}
+
+// Swept counts what one Sweep found expired and reclaimed since the last one.
+type Swept struct {
+	Messages, Claims, Subscriptions int
+}
