@@ -14,9 +14,8 @@ type QueueRef struct {
 
 // Queue is the record of a queue or topic in the control plane.
 type Queue struct {
-	Ref QueueRef
-	// Metadata is never nil in values that stores return.
-	Metadata *Metadata
+	Ref      QueueRef
+	Metadata *Metadata // nil is the empty object
 }
 
 // Tally counts the unexpired messages of one queue (http-v2 §7.6).
