@@ -24,10 +24,12 @@ type Messages interface {
 	// or NotClaimed (a claim is required and the message is under none).
 	// Claimed is reported in preference to NotClaimed.
 	Remove(ctx context.Context, q messaging.QueueRef, ids []messaging.MessageID, hold Hold) error
-	// Pop removes and returns up to limit of the oldest available messages:
-	// unexpired, not under a live claim and, unless delayed is true, past their
-	// delay. The Claim of each is empty; it does not count as a claim.
-	Pop(ctx context.Context, q messaging.QueueRef, limit int, delayed bool) ([]messaging.Message, error)
+	// Pop removes and returns up to t.Limit of the oldest available messages:
+	// unexpired, not under a live claim and, unless t.Delayed is true, past
+	// their delay. It passes over messages that the caller could not open, so
+	// that removing never destroys what nobody read. The Claim of each is empty;
+	// it does not count as a claim.
+	Pop(ctx context.Context, q messaging.QueueRef, t Take) ([]messaging.Message, error)
 	// Move takes those of the messages that the live claim holds to the end of
 	// the queue to, where they are unclaimed, undelayed and their claim count
 	// restarts at 0. They keep ID, body, checksum, poster and Posted. With
@@ -37,6 +39,10 @@ type Messages interface {
 	Move(ctx context.Context, q messaging.QueueRef, ids []messaging.MessageID, held messaging.ClaimID, to messaging.QueueRef, ttl int64) (int, error)
 	// Tally counts the unexpired messages.
 	Tally(ctx context.Context, q messaging.QueueRef) (messaging.Tally, error)
+	// Volume counts the unexpired messages of all queues and topics of all
+	// projects, delayed and claimed ones included, and those of them under a
+	// live claim. Both numbers are of one instant; the call may be slow.
+	Volume(ctx context.Context) (total, claimed int, err error)
 	// Purge deletes every message that is not under a live claim, delayed ones
 	// included.
 	Purge(ctx context.Context, q messaging.QueueRef) error
@@ -64,6 +70,15 @@ type Scan struct {
 	Claimed bool
 	// Delayed includes messages whose delay has not elapsed.
 	Delayed bool
+}
+
+// Take says which messages Pop may have.
+type Take struct {
+	Limit   int  // ≥ 1
+	Delayed bool // messages whose delay has not elapsed are available too
+	// Keys are the ids of the keys the caller can open: messages whose Key is
+	// neither empty nor one of these stay where they are.
+	Keys []string
 }
 
 // Hold is the condition on which Remove deletes. The zero value deletes

@@ -160,9 +160,12 @@ func check(messages []*messaging.Message, hold storage.Hold) error {
 }
 
 // Pop implements storage.Messages.
-func (s *Store) Pop(ctx context.Context, q messaging.QueueRef, limit int, delayed bool) (popped []messaging.Message, err error) {
+func (s *Store) Pop(ctx context.Context, q messaging.QueueRef, t storage.Take) (popped []messaging.Message, err error) {
 	err = s.in(ctx, q, func(b *box) error {
-		taken := page(b.available(delayed), limit)
+		openable := slices.DeleteFunc(b.available(t.Delayed), func(m *messaging.Message) bool {
+			return m.Key != "" && !slices.Contains(t.Keys, m.Key)
+		})
+		taken := page(openable, t.Limit)
 		b.remove(taken)
 		popped = values(taken)
 		return nil
@@ -209,6 +212,24 @@ func (s *Store) Tally(ctx context.Context, q messaging.QueueRef) (t messaging.Ta
 		return nil
 	})
 	return t, err
+}
+
+// Volume implements storage.Messages.
+func (s *Store) Volume(ctx context.Context) (total, claimed int, err error) {
+	err = s.locked(ctx, func() error {
+		now := s.now()
+		for q := range s.messages {
+			for _, m := range s.expireMessages(q, now).messages {
+				total++
+				if m.Claim != "" {
+					claimed++
+				}
+			}
+			s.forgetEmpty(q)
+		}
+		return nil
+	})
+	return total, claimed, err
 }
 
 func outline(m *messaging.Message) *messaging.Message {
