@@ -1,0 +1,77 @@
+package rest
+
+import (
+	"net/http"
+
+	"zaqar/api/wire"
+	"zaqar/broker"
+	"zaqar/messaging"
+)
+
+// createClaim serves http-v2 §9.1.
+func (c *call) createClaim() error {
+	q := parseQuery(c.r.URL.RawQuery)
+	in := broker.CreateClaim{Limit: q.count("limit"), Wait: q.wait()}
+	if q.err != nil {
+		return q.err
+	}
+	var err error
+	if in.TTL, in.Grace, err = c.claimTerms(false); err != nil {
+		return err
+	}
+	claim, err := c.broker.CreateClaim(c.r.Context(), c.who, c.queue, in)
+	if err != nil {
+		return err
+	}
+	if claim.Claim.ID == "" {
+		return c.empty(http.StatusNoContent)
+	}
+	c.locate(wire.AppendClaimHref(nil, c.queue, claim.Claim.ID))
+	return c.json(http.StatusCreated, func(dst []byte) []byte { return wire.AppendFound(dst, c.queue, claim.Messages) })
+}
+
+// showClaim serves http-v2 §9.3.
+func (c *call) showClaim() error {
+	claim, err := c.broker.ShowClaim(c.r.Context(), c.who, c.queue, messaging.ClaimID(c.vars[1]))
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, func(dst []byte) []byte { return wire.AppendClaim(dst, c.queue, claim) })
+}
+
+// updateClaim serves http-v2 §9.5.
+func (c *call) updateClaim() error {
+	ttl, grace, err := c.claimTerms(true)
+	if err != nil {
+		return err
+	}
+	in := broker.UpdateClaim{TTL: ttl, Grace: grace}
+	if err := c.broker.UpdateClaim(c.r.Context(), c.who, c.queue, messaging.ClaimID(c.vars[1]), in); err != nil {
+		return err
+	}
+	return c.empty(http.StatusNoContent)
+}
+
+// releaseClaim serves http-v2 §9.6.
+func (c *call) releaseClaim() error {
+	if err := c.broker.ReleaseClaim(c.r.Context(), c.who, c.queue, messaging.ClaimID(c.vars[1])); err != nil {
+		return err
+	}
+	return c.empty(http.StatusNoContent)
+}
+
+// claimTerms reads the body of a claim request.
+func (c *call) claimTerms(required bool) (ttl, grace *int64, err error) {
+	s := c.pool.Get()
+	defer c.pool.Put(s)
+	if err := c.read(s, smallBody); err != nil {
+		return nil, nil, err
+	}
+	if len(s.In) > 0 {
+		return s.ClaimTerms(s.In)
+	}
+	if required {
+		return nil, nil, invalid("a body is required")
+	}
+	return nil, nil, nil
+}

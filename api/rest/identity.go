@@ -1,0 +1,56 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"zaqar/messaging"
+)
+
+// Open believes what requests say about their caller (http-v2 §2.2,
+// auth_strategy empty): X-Project-ID, or X-Tenant-Id in its absence, X-User-Id
+// and X-Roles.
+type Open struct{}
+
+// Identify reads the headers. Contradicting values are Invalid: they show that
+// somebody between client and server added one.
+func (Open) Identify(_ context.Context, r *http.Request) (messaging.Caller, error) {
+	var who messaging.Caller
+	name := "X-Project-Id"
+	if r.Header[name] == nil {
+		name = "X-Tenant-Id"
+	}
+	project, ok := sole(r.Header[name])
+	if !ok {
+		return who, invalid("there are several project ids")
+	}
+	user, ok := sole(r.Header["X-User-Id"])
+	if !ok {
+		return who, invalid("there are several user ids")
+	}
+	who.Project, who.User = messaging.Project(project), user
+	for _, list := range r.Header["X-Roles"] {
+		for role := range strings.SplitSeq(list, ",") {
+			if role = strings.TrimSpace(role); role != "" {
+				who.Roles = append(who.Roles, role)
+			}
+		}
+	}
+	return who, nil
+}
+
+// sole returns the one value of a header, trimmed, and false if there are
+// several that differ.
+func sole(values []string) (string, bool) {
+	if len(values) == 0 {
+		return "", true
+	}
+	one := strings.TrimSpace(values[0])
+	for _, other := range values[1:] {
+		if strings.TrimSpace(other) != one {
+			return "", false
+		}
+	}
+	return one, true
+}

@@ -1,0 +1,175 @@
+package rest
+
+import (
+	"net/http"
+
+	"zaqar/api/wire"
+	"zaqar/broker"
+	"zaqar/messaging"
+)
+
+// longestLocation bounds the Location of a post, in bytes. Clients give up on
+// header lines beyond 64 KiB; a post of thousands of messages names its first
+// ones there and all of them in its body.
+const longestLocation = 32 << 10
+
+// postMessages serves http-v2 §8.2.
+func (c *call) postMessages() error {
+	ids, err := c.post()
+	if err != nil {
+		return err
+	}
+	location := append(wire.AppendQueueHref(nil, c.queue), "/messages?ids="...)
+	for i, id := range ids {
+		if len(location)+len(id) > longestLocation {
+			break
+		}
+		if i > 0 {
+			location = append(location, ',')
+		}
+		location = append(location, id...)
+	}
+	c.locate(location)
+	return c.json(http.StatusCreated, func(dst []byte) []byte { return wire.AppendPosted(dst, c.queue, ids) })
+}
+
+func (c *call) post() ([]messaging.MessageID, error) {
+	limit, err := c.broker.PostLimit(c.r.Context(), c.who, c.queue)
+	if err != nil {
+		return nil, err
+	}
+	s := c.pool.Get()
+	if err := c.read(s, limit); err != nil {
+		c.pool.Put(s)
+		return nil, err
+	}
+	posts, err := s.Posts(s.In)
+	if err != nil {
+		c.pool.Put(s)
+		return nil, err
+	}
+	ids, err := c.broker.PostMessages(c.r.Context(), c.who, c.queue, posts)
+	if err == nil {
+		// After a failure the store may still be busy with the bodies, which
+		// are parts of s.In: it is left to the garbage collector.
+		c.pool.Put(s)
+	}
+	return ids, err
+}
+
+// getMessages serves http-v2 §8.3 and, with ids, §8.4.
+func (c *call) getMessages() error {
+	q := parseQuery(c.r.URL.RawQuery)
+	if ids, given := q.list("ids"); given {
+		found, err := c.broker.GetMessages(c.r.Context(), c.who, c.queue, messageIDs(ids))
+		if err != nil {
+			return err
+		}
+		return c.json(http.StatusOK, func(dst []byte) []byte { return wire.AppendFound(dst, c.queue, found) })
+	}
+	in := broker.ListMessages{
+		Limit: q.count("limit"), Marker: q.text("marker"), Echo: q.bool("echo"),
+		IncludeClaimed: q.bool("include_claimed"), IncludeDelayed: q.bool("include_delayed"), Wait: q.wait(),
+	}
+	if q.err != nil {
+		return q.err
+	}
+	if err := c.prepareWait(in.Wait); err != nil {
+		return err
+	}
+	page, err := c.broker.ListMessages(c.r.Context(), c.who, c.queue, in)
+	if err != nil {
+		return err
+	}
+	var next string
+	if n := len(page.List); n > 0 {
+		next = messagesAfter(string(wire.AppendQueueHref(nil, c.queue)), &q, page.List[n-1].Position)
+	}
+	return c.json(http.StatusOK, func(dst []byte) []byte { return wire.AppendMessages(dst, c.queue, page, next) })
+}
+
+func messagesAfter(queue string, q *query, last messaging.Position) string {
+	next := newNextPage(queue + "/messages")
+	next.ints(q, "limit")
+	next.bools(q, "echo", "include_claimed", "include_delayed")
+	next.ints(q, "wait")
+	return next.href(last.String())
+}
+
+// getMessage serves http-v2 §8.5.
+func (c *call) getMessage() error {
+	found, err := c.broker.GetMessage(c.r.Context(), c.who, c.queue, messaging.MessageID(c.vars[1]))
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, func(dst []byte) []byte { return wire.AppendMessage(dst, c.queue, found) })
+}
+
+// deleteMessage serves http-v2 §8.7.
+func (c *call) deleteMessage() error {
+	q := parseQuery(c.r.URL.RawQuery)
+	id, claim := messaging.MessageID(c.vars[1]), messaging.ClaimID(q.text("claim_id"))
+	if err := c.broker.DeleteMessage(c.r.Context(), c.who, c.queue, id, claim); err != nil {
+		return err
+	}
+	return c.empty(http.StatusNoContent)
+}
+
+// deleteMessages serves http-v2 §8.6: by ids, or pop.
+func (c *call) deleteMessages() error {
+	q := parseQuery(c.r.URL.RawQuery)
+	ids, byID := q.list("ids")
+	claims, claimsGiven := q.list("claim_ids")
+	pop := q.count("pop")
+	switch {
+	case q.err != nil:
+		return q.err
+	case byID == (pop != nil):
+		return invalid("exactly one of the parameters ids and pop is required")
+	case byID:
+		if err := c.broker.DeleteMessages(c.r.Context(), c.who, c.queue, messageIDs(ids), claimIDs(claims), claimsGiven); err != nil {
+			return err
+		}
+		return c.empty(http.StatusNoContent)
+	}
+	popped, err := c.broker.PopMessages(c.r.Context(), c.who, c.queue, *pop)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, func(dst []byte) []byte { return wire.AppendPopped(dst, popped) })
+}
+
+// wait returns the seconds a long poll may take; 0 when absent.
+func (q *query) wait() int64 {
+	if n := q.int("wait"); n != nil {
+		return *n
+	}
+	return 0
+}
+
+// prepareWait takes what is left of a body off the connection: net/http
+// notices that a client goes away only when nothing else is to be read.
+func (c *call) prepareWait(seconds int64) error {
+	if seconds == 0 || c.r.ContentLength == 0 {
+		return nil
+	}
+	s := c.pool.Get()
+	defer c.pool.Put(s)
+	return c.read(s, smallBody)
+}
+
+func messageIDs(list []string) []messaging.MessageID {
+	ids := make([]messaging.MessageID, len(list))
+	for i, s := range list {
+		ids[i] = messaging.MessageID(s)
+	}
+	return ids
+}
+
+func claimIDs(list []string) []messaging.ClaimID {
+	ids := make([]messaging.ClaimID, len(list))
+	for i, s := range list {
+		ids[i] = messaging.ClaimID(s)
+	}
+	return ids
+}

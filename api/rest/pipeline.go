@@ -1,0 +1,147 @@
+package rest
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"zaqar/messaging"
+)
+
+// serve takes the request through the steps of http-v2 §2.1, in that order.
+func (c *call) serve() error {
+	for _, step := range [...]func(*call) error{
+		(*call).find,
+		(*call).identify,
+		(*call).known,
+		(*call).checkForm,
+		(*call).checkAccept,
+		(*call).checkClient,
+		(*call).checkProject,
+		(*call).checkQueue,
+		(*call).checkExtraSpec,
+		(*call).checkMethod,
+	} {
+		if err := step(c); err != nil {
+			return err
+		}
+	}
+	if c.r.Method == http.MethodOptions {
+		return c.options()
+	}
+	return c.route.on[c.r.Method](c)
+}
+
+// find looks the route up, for those that follow.
+func (c *call) find() error {
+	c.route, c.vars, _ = c.table.find(c.r.URL.EscapedPath())
+	return nil
+}
+
+// identify asks who calls, except on paths open to all: an unknown path is
+// only admitted to be unknown to those who may ask.
+func (c *call) identify() error {
+	if c.route != nil && c.route.needs != needsCaller {
+		return nil
+	}
+	who, err := c.Identity.Identify(c.r.Context(), c.r)
+	if err != nil {
+		return err
+	}
+	who.Request = c.who.Request
+	c.who = who
+	return nil
+}
+
+func (c *call) known() error {
+	if c.route == nil {
+		return &refusal{http.StatusNotFound, "there is nothing at this path", ""}
+	}
+	return nil
+}
+
+// checkForm refuses bodies that claim to be forms, so that no browser can be
+// led into posting one without a CORS check.
+func (c *call) checkForm() error {
+	if !strings.EqualFold(strings.TrimSpace(c.r.Header.Get("Content-Type")), "application/x-www-form-urlencoded") {
+		return nil
+	}
+	if c.hasBody() {
+		return invalid("form bodies are not accepted; send JSON")
+	}
+	return nil
+}
+
+func (c *call) checkAccept() error {
+	if c.route.needs == needsNothing {
+		return nil
+	}
+	accept := c.r.Header["Accept"]
+	if accepts(accept, "application", "json") || c.route.path == "/v2/" && accepts(accept, "application", "json-home") {
+		return nil
+	}
+	return &refusal{http.StatusNotAcceptable, "the reply is application/json, which the Accept header excludes", ""}
+}
+
+func (c *call) checkClient() error {
+	if c.route.needs != needsCaller {
+		return nil
+	}
+	id, err := c.ClientIDs.parse(c.r.Header["Client-Id"])
+	c.who.Client = id
+	return err
+}
+
+func (c *call) checkProject() error {
+	if c.route.needs != needsCaller {
+		return nil
+	}
+	switch project := string(c.who.Project); {
+	case project == "" && c.r.Header["X-Project-Id"] != nil:
+		return invalid("the X-Project-ID header is empty")
+	case project == "":
+		return invalid("the X-Project-ID header is missing")
+	case !utf8.ValidString(project):
+		return invalid("the project id is not UTF-8")
+	case utf8.RuneCountInString(project) > messaging.MaxProjectLength:
+		return invalid(fmt.Sprintf("a project id has at most %d characters", messaging.MaxProjectLength))
+	}
+	return nil
+}
+
+func (c *call) checkQueue() error {
+	topic := c.route.names("topic_name")
+	if !topic && !c.route.names("queue_name") {
+		return nil
+	}
+	c.queue = messaging.QueueRef{Project: c.who.Project, Name: c.vars[0], Topic: topic}
+	if !messaging.ValidName(c.queue.Name) {
+		return invalid(fmt.Sprintf("a name has 1 to %d characters out of A-Z a-z 0-9 _ - .", messaging.MaxNameLength))
+	}
+	return nil
+}
+
+// checkExtraSpec refuses tasks nobody knows. The known one does nothing
+// (http-v2 §2.4).
+func (c *call) checkExtraSpec() error {
+	for _, spec := range c.r.Header["Extra-Spec"] {
+		task, _, _ := strings.Cut(strings.TrimSpace(spec), ":")
+		if task != "" && task != "messagecode" {
+			return invalid("the EXTRA-SPEC header names an unknown task")
+		}
+	}
+	return nil
+}
+
+func (c *call) checkMethod() error {
+	if c.r.Method == http.MethodOptions || c.route.on[c.r.Method] != nil {
+		return nil
+	}
+	return &refusal{http.StatusMethodNotAllowed, "this path answers to " + c.route.allow, c.route.allow}
+}
+
+func (c *call) options() error {
+	c.w.Header()["Allow"] = []string{c.route.allow}
+	return c.empty(http.StatusOK)
+}

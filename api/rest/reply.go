@@ -1,0 +1,189 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"zaqar/api/wire"
+	"zaqar/messaging"
+)
+
+// Header names with the letter case of the specification.
+const (
+	headerRequestID   = "X-OpenStack-Request-ID"
+	headerLocation    = "Location"
+	headerAcceptPatch = "Accept-Patch"
+)
+
+const (
+	typeJSON = "application/json"
+	typeHome = "application/json-home"
+	typeYAML = "application/yaml"
+)
+
+// patchType is the one media type of patches to queues (http-v2 §7.5).
+const patchType = "application/openstack-messaging-v2.0-json-patch"
+
+func newRequestID() string { return "req-" + uuid.NewString() }
+
+// json sends a reply with a JSON body that encode appends.
+func (c *call) json(status int, encode func(dst []byte) []byte) error {
+	s := c.pool.Get()
+	s.Out = encode(s.Out)
+	err := c.send(status, typeJSON, s.Out)
+	c.pool.Put(s)
+	return err
+}
+
+// empty sends a reply without a body.
+func (c *call) empty(status int) error { return c.send(status, "", nil) }
+
+// send sends the reply. A client that no longer listens is not an error.
+func (c *call) send(status int, contentType string, body []byte) error {
+	h := c.w.Header()
+	if contentType != "" {
+		h["Content-Type"] = []string{contentType}
+	}
+	if status != http.StatusNoContent {
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	if c.ReplyTime > 0 {
+		// Not every writer has a deadline to set; those of servers do.
+		_ = http.NewResponseController(c.w).SetWriteDeadline(c.Now().Add(c.ReplyTime))
+	}
+	c.status = status
+	c.w.WriteHeader(status)
+	if len(body) > 0 && c.r.Method != http.MethodHead {
+		n, _ := c.w.Write(body)
+		c.bytes = int64(n)
+	}
+	return nil
+}
+
+// refusal is a failure that only HTTP has.
+type refusal struct {
+	status int
+	what   string
+	header string // Allow of a 405, Accept-Patch of a 415
+}
+
+func (r *refusal) Error() string { return r.what }
+
+func invalid(what string) error { return messaging.E(messaging.Invalid, what) }
+
+// statuses says which status answers which kind of failure (http-v2 §3.2).
+// Clients take every status they do not expect for success, so that limits
+// answer 400 and 503, not 413 and 429.
+var statuses = map[messaging.Kind]int{
+	messaging.Invalid:         http.StatusBadRequest,
+	messaging.Unauthenticated: http.StatusUnauthorized,
+	messaging.Denied:          http.StatusForbidden,
+	messaging.NotFound:        http.StatusNotFound,
+	messaging.Conflict:        http.StatusConflict,
+	messaging.Claimed:         http.StatusForbidden,
+	messaging.NotClaimed:      http.StatusBadRequest,
+	messaging.Exceeded:        http.StatusServiceUnavailable,
+	messaging.Unsupported:     http.StatusBadRequest,
+	messaging.Unavailable:     http.StatusServiceUnavailable,
+	messaging.Internal:        http.StatusInternalServerError,
+}
+
+var titles = map[int]string{
+	http.StatusBadRequest:           "Invalid request",
+	http.StatusForbidden:            "Forbidden",
+	http.StatusNotFound:             "Not found",
+	http.StatusMethodNotAllowed:     "Method not allowed",
+	http.StatusNotAcceptable:        "Not acceptable",
+	http.StatusConflict:             "Conflict",
+	http.StatusUnsupportedMediaType: "Unsupported media type",
+	http.StatusInternalServerError:  "Internal server error",
+	http.StatusServiceUnavailable:   "Service unavailable",
+}
+
+// fail sends the reply to a failure and logs the server's own.
+func (c *call) fail(err error) {
+	if c.clientGone() {
+		c.gone = true
+		panic(http.ErrAbortHandler) // closes the connection without a reply
+	}
+	status, what := c.judge(err)
+	if status >= http.StatusInternalServerError {
+		c.logFailure(status, err)
+	}
+	c.w.Header()["Vary"] = []string{"Accept"}
+	_ = c.json(status, func(dst []byte) []byte {
+		if status == http.StatusUnauthorized {
+			return wire.AppendUnauthenticated(dst, what)
+		}
+		return wire.AppendError(dst, titles[status], what)
+	})
+}
+
+func (c *call) logFailure(status int, err error) {
+	c.log.LogAttrs(context.WithoutCancel(c.r.Context()), slog.LevelError, "request failed",
+		slog.String("request_id", c.who.Request), slog.Int("status", status), slog.Any("error", err))
+}
+
+// judge returns the status of a failure and the text the client gets.
+func (c *call) judge(err error) (status int, what string) {
+	var refused *refusal
+	if errors.As(err, &refused) {
+		switch refused.status {
+		case http.StatusMethodNotAllowed:
+			c.w.Header()["Allow"] = []string{refused.header}
+		case http.StatusUnsupportedMediaType:
+			c.w.Header()[headerAcceptPatch] = []string{refused.header}
+		}
+		return refused.status, refused.what
+	}
+	var kind messaging.Kind
+	var e *messaging.Error
+	switch {
+	case errors.As(err, &e):
+		kind, what = e.Kind, e.What
+	case !errors.As(err, &kind):
+		kind = messaging.Internal
+	}
+	status, known := statuses[kind]
+	switch {
+	case !known || kind == messaging.Internal:
+		return http.StatusInternalServerError, "the server failed; the failure is logged under " + c.who.Request
+	case what == "":
+		return status, string(kind)
+	}
+	return status, what
+}
+
+// clientGone reports whether the client closed the connection. A context that
+// ends with another cause was ended by the server.
+func (c *call) clientGone() bool {
+	ctx := c.r.Context()
+	return ctx.Err() != nil && context.Cause(ctx) == context.Canceled
+}
+
+// recover turns a panic into a 500, or into a cut connection when the reply
+// has begun.
+func (c *call) recover() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	c.log.LogAttrs(context.WithoutCancel(c.r.Context()), slog.LevelError, "panic",
+		slog.String("request_id", c.who.Request), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+	if c.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	_, what := c.judge(messaging.Internal)
+	_ = c.json(http.StatusInternalServerError, func(dst []byte) []byte {
+		return wire.AppendError(dst, titles[http.StatusInternalServerError], what)
+	})
+}

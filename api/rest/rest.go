@@ -1,0 +1,116 @@
+package rest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"zaqar/api/wire"
+	"zaqar/broker"
+	"zaqar/messaging"
+)
+
+// Config is what an operator decides about the HTTP front. Start from
+// Defaults.
+type Config struct {
+	// Admin registers the routes for administrators ([DEFAULT] admin_mode).
+	Admin bool
+	// ClientIDs are the rules for the Client-ID header.
+	ClientIDs ClientIDs
+	// TrustProxy believes X-Forwarded-Prefix (in the versions document).
+	TrustProxy bool
+	// BodyTime is the longest a client may take to send a body, ReplyTime the
+	// longest it may take to receive a reply.
+	BodyTime, ReplyTime time.Duration
+	// Identity says who asks; nil is Open.
+	Identity Identity
+	// Access gets one record per request; nil is none.
+	Access *slog.Logger
+	// Served is called after each request, for metrics; nil is none.
+	Served func(Served)
+	// Now is the wall clock: it measures requests and sets the time limits of
+	// connections. Ages and expiry use the broker's clock. Required.
+	Now func() time.Time
+}
+
+// ClientIDs are the rules for client ids (http-v2 §4.3).
+type ClientIDs struct {
+	// AnyString accepts any string of MinLength to MaxLength characters
+	// (client_id_uuid_safe = off), not only UUIDs.
+	AnyString            bool
+	MinLength, MaxLength int
+}
+
+// Defaults returns the configuration of a server that was told nothing,
+// without a clock.
+func Defaults() Config {
+	return Config{
+		ClientIDs: ClientIDs{MinLength: 10, MaxLength: 36},
+		BodyTime:  time.Minute,
+		ReplyTime: time.Minute,
+	}
+}
+
+// Identity says who asks.
+type Identity interface {
+	// Identify returns the caller as far as the request's credentials tell:
+	// project, user and roles. A project that is not known stays empty; the
+	// request is then refused where its turn comes. It is called before
+	// anything else is looked at, for every path but those open to all.
+	// Errors are messaging.Errors.
+	Identify(ctx context.Context, r *http.Request) (messaging.Caller, error)
+}
+
+// New returns the handler of the whole HTTP API. log gets what went wrong
+// inside; its records name the request.
+func New(c Config, b *broker.Broker, log *slog.Logger) http.Handler {
+	if c.Now == nil {
+		panic("rest: Config.Now is required")
+	}
+	if c.Identity == nil {
+		c.Identity = Open{}
+	}
+	s := &server{Config: c, broker: b, log: log}
+	s.table = newTable(routes(c))
+	s.home = homeDocument(s.table.routes)
+	return s
+}
+
+type server struct {
+	Config
+	broker *broker.Broker
+	log    *slog.Logger
+	table  table
+	home   []byte
+	pool   wire.Pool
+}
+
+// call is one request on its way through the server.
+type call struct {
+	*server
+	w     http.ResponseWriter
+	r     *http.Request
+	begun time.Time
+
+	who   messaging.Caller
+	route *route
+	vars  vars
+	queue messaging.QueueRef // of routes that name a queue or topic
+
+	status int // of the reply; 0 before it
+	bytes  int64
+	gone   bool // the client went away before the reply
+}
+
+// ServeHTTP serves one request.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{server: s, w: w, r: r, begun: s.Now()}
+	c.who.Request = newRequestID()
+	w.Header()[headerRequestID] = []string{c.who.Request}
+	defer c.record()
+	defer c.recover()
+	if err := c.serve(); err != nil {
+		c.fail(err)
+	}
+}
