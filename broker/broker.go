@@ -6,14 +6,19 @@
 // counts, encryption, checksums and long polling are decided here and nowhere
 // else, so that fronts cannot drift apart.
 //
-// Fronts hand over decoded, well-formed values (see the ...Request types) and
-// get plain structs back. Failures are messaging.Errors.
+// Fronts hand over decoded, well-formed values (see requests.go) and get plain
+// structs back. Failures are messaging.Errors whose text is meant for the
+// client; what went wrong inside is in their cause, for logs.
 //
-// Start reading at Broker, then messages.go and claims.go.
+// Start reading at Broker, then messages.go and claims.go. The other files:
+// limits.go (Config and its rules), metadata.go, validate.go and patch.go (what
+// a queue's metadata may say), sealing.go (encryption at rest), deadletters.go,
+// waiting.go and hub.go (long polling), health.go.
 package broker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -21,59 +26,6 @@ import (
 	"zaqar/messaging"
 	"zaqar/storage"
 )
-
-// Limits are the limits and defaults of the [transport] section
-// (http-v2 §4.5). Sizes are bytes, lifetimes seconds.
-type Limits struct {
-	DefaultMessageTTL, DefaultMessageDelay int64
-	DefaultClaimTTL, DefaultClaimGrace     int64
-	DefaultSubscriptionTTL                 int64
-
-	MaxQueuesPerPage, MaxMessagesPerPage, MaxSubscriptionsPerPage int
-	MaxPoolsPerPage, MaxFlavorsPerPage                            int
-	MaxMessagesPerClaimOrPop                                      int
-
-	MaxQueueMetadata, MaxMessagesPostSize int64
-	MaxMessageTTL, MaxMessageDelay        int64
-	MaxClaimTTL, MaxClaimGrace            int64
-
-	MaxWait int64 // longest wait of a long poll, seconds
-}
-
-// Config is what an operator decides about the core.
-type Config struct {
-	Limits
-	// Checksums records a checksum with each posted message ([DEFAULT]
-	// enable_checksum).
-	Checksums bool
-	// DeleteNeedsClaims makes bulk delete require claim ids ([transport]
-	// message_delete_with_claim_id).
-	DeleteNeedsClaims bool
-	// Keys seal and open message bodies. The first one seals. Without keys no
-	// queue can enable encryption.
-	Keys []Key
-}
-
-// Key is an encryption key.
-type Key struct {
-	ID     string // 1-32 letters, digits, '-', '_'; stored with each message
-	Secret []byte // 32 bytes
-}
-
-// Defaults returns the configuration of a server that was told nothing.
-func Defaults() Config {
-	return Config{Limits: Limits{
-		DefaultMessageTTL: 3600, DefaultMessageDelay: 0,
-		DefaultClaimTTL: 300, DefaultClaimGrace: 60,
-		DefaultSubscriptionTTL: 3600,
-		MaxQueuesPerPage:       20, MaxMessagesPerPage: 20, MaxSubscriptionsPerPage: 20,
-		MaxPoolsPerPage: 20, MaxFlavorsPerPage: 20, MaxMessagesPerClaimOrPop: 20,
-		MaxQueueMetadata: 65536, MaxMessagesPostSize: 262144,
-		MaxMessageTTL: 1209600, MaxMessageDelay: 900,
-		MaxClaimTTL: 43200, MaxClaimGrace: 43200,
-		MaxWait: 20,
-	}}
-}
 
 // Policy says what callers may do.
 type Policy interface {
@@ -87,11 +39,107 @@ type Parts struct {
 	Data    storage.Data
 	Policy  Policy
 	Now     func() time.Time
-	Log     *slog.Logger
+	Log     *slog.Logger // nil: logs are dropped
 }
 
 // Broker serves the use cases. Its methods may be called concurrently.
 type Broker struct {
-	Parts
-	config atomic.Pointer[Config]
+	control storage.Control
+	data    storage.Data
+	policy  Policy
+	now     func() time.Time
+	log     *slog.Logger
+
+	active  atomic.Pointer[setup]
+	waiters *hub
+}
+
+// setup is a configuration in force, with what is derived from it.
+type setup struct {
+	Config
+	keys *keyring
+}
+
+// New returns a Broker that serves at once. It fails if a part is missing or
+// the configuration breaks a rule; the error names every mistake.
+func New(c Config, p Parts) (*Broker, error) {
+	if p.Control == nil || p.Data == nil || p.Policy == nil || p.Now == nil {
+		return nil, errors.New("broker: Control, Data, Policy and Now are needed")
+	}
+	if p.Log == nil {
+		p.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Broker{control: p.Control, data: p.Data, policy: p.Policy, now: p.Now, log: p.Log}
+	s, err := newSetup(c)
+	if err != nil {
+		return nil, err
+	}
+	b.active.Store(s)
+	b.waiters = newHub(p.Data.Due, p.Now, p.Log)
+	return b, nil
+}
+
+// Reconfigure puts another configuration in force for the calls that begin
+// from now on. An invalid one is refused and changes nothing.
+func (b *Broker) Reconfigure(c Config) error {
+	s, err := newSetup(c)
+	if err != nil {
+		return err
+	}
+	b.active.Store(s)
+	// A new default delay can make messages available.
+	b.waiters.stirAll()
+	return nil
+}
+
+// Config returns the configuration in force.
+func (b *Broker) Config() Config { return b.active.Load().Config.clone() }
+
+// Close ends every wait at once with the answer for nothing found, and makes
+// later calls answer without waiting. Everything else goes on working.
+func (b *Broker) Close() { b.waiters.close() }
+
+func newSetup(c Config) (*setup, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	c = c.clone()
+	keys, err := newKeyring(c.Keys)
+	if err != nil {
+		return nil, err
+	}
+	return &setup{Config: c, keys: keys}, nil
+}
+
+// enter begins a use case on a queue: it checks the name, that the queue is
+// one of the caller's project, and the policy. action is the second half of a
+// rule, resource the first; an empty one stands for "queues" or "topics".
+func (b *Broker) enter(ctx context.Context, who messaging.Caller, q messaging.QueueRef, resource, action string) (*setup, error) {
+	if !messaging.ValidName(q.Name) {
+		return nil, invalid("The %s name must be 1 to %d letters, digits, '_', '-' or '.' of ASCII, not %s.",
+			noun(q), messaging.MaxNameLength, quoted(q.Name))
+	}
+	if q.Project != who.Project {
+		return nil, messaging.E(messaging.Denied, "The "+noun(q)+" belongs to another project.")
+	}
+	if resource == "" {
+		resource = noun(q) + "s"
+	}
+	return b.admit(ctx, who, resource+":"+action)
+}
+
+// admit asks the policy and returns the configuration for this call.
+func (b *Broker) admit(ctx context.Context, who messaging.Caller, rule string) (*setup, error) {
+	if err := b.policy.Allow(ctx, who, rule); err != nil {
+		return nil, fault(err)
+	}
+	return b.active.Load(), nil
+}
+
+// noun returns what to call the thing q names.
+func noun(q messaging.QueueRef) string {
+	if q.Topic {
+		return "topic"
+	}
+	return "queue"
 }

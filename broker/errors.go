@@ -1,0 +1,70 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+
+	"zaqar/messaging"
+)
+
+// invalid returns an Invalid error with the text for the client.
+func invalid(format string, args ...any) error {
+	return messaging.E(messaging.Invalid, fmt.Sprintf(format, args...))
+}
+
+// noQueue is the answer to a use case that needs an existing queue.
+func noQueue(q messaging.QueueRef) error {
+	return messaging.E(messaging.NotFound, fmt.Sprintf("The %s %s does not exist.", noun(q), quoted(q.Name)))
+}
+
+func is(err error, kind messaging.Kind) bool { return errors.Is(err, kind) }
+
+// fault makes sure that an error of a store or the policy is a
+// messaging.Error: one without is a request that was given up, or a defect.
+func fault(err error) error {
+	var known *messaging.Error
+	var kind messaging.Kind
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case errors.As(err, &kind):
+		return messaging.Wrap(kind, "", err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return messaging.Wrap(messaging.Unavailable, "The request was given up before it was done.", err)
+	}
+	return messaging.Wrap(messaging.Internal, "", err)
+}
+
+// shownLength is how much of a refused value an error repeats, in bytes.
+const shownLength = 40
+
+// quoted returns foreign text for use in an error: in quotes, its beginning.
+func quoted(s string) string {
+	if cut := trimmed(s); cut != s {
+		return strconv.Quote(cut) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// given returns a JSON text for use in an error: its beginning.
+func given(value []byte) string {
+	s := string(value)
+	if cut := trimmed(s); cut != s {
+		return cut + "…"
+	}
+	return s
+}
+
+func trimmed(s string) string {
+	if len(s) <= shownLength {
+		return s
+	}
+	end := shownLength
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
+}

@@ -1,0 +1,349 @@
+package broker
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"zaqar/internal/checksum"
+	"zaqar/messaging"
+	"zaqar/storage"
+)
+
+// PostLimit returns how many bytes the body of a post to the queue may have:
+// the configured maximum or, if smaller, the queue's (http-v2 §8.2).
+func (b *Broker) PostLimit(ctx context.Context, who messaging.Caller, q messaging.QueueRef) (int64, error) {
+	s, err := b.enter(ctx, who, q, "messages", "create")
+	if err != nil {
+		return 0, err
+	}
+	r, err := b.record(ctx, q)
+	if err != nil {
+		return 0, err
+	}
+	return s.postLimit(r), nil
+}
+
+// PostMessages stores all of the messages or none and returns their ids in
+// order. It creates the queue if it is missing, once the posts have passed all
+// checks (http-v2 §8.2).
+func (b *Broker) PostMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, posts []Post) ([]messaging.MessageID, error) {
+	s, err := b.enter(ctx, who, q, "messages", "create")
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.record(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	drafts, err := s.drafts(q, r, posts)
+	if err != nil {
+		return nil, err
+	}
+	began := b.now()
+	var ids []messaging.MessageID
+	err = b.intoQueue(ctx, q, r.exists, func() (err error) {
+		ids, err = b.data.Append(ctx, q, who.Client, drafts)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.announce(q, drafts, began)
+	return ids, nil
+}
+
+// drafts makes of posts what is stored.
+func (s *setup) drafts(q messaging.QueueRef, r record, posts []Post) ([]messaging.Draft, error) {
+	if len(posts) == 0 {
+		return nil, invalid("messages must hold at least one message.")
+	}
+	drafts := make([]messaging.Draft, len(posts))
+	for i := range posts {
+		if err := s.draft(&drafts[i], r, i, posts[i]); err != nil {
+			return nil, err
+		}
+	}
+	for i := range drafts {
+		if s.Checksums && string(drafts[i].Body) != "null" {
+			sum, err := checksum.Of(drafts[i].Body)
+			if err != nil {
+				return nil, messaging.Wrap(messaging.Invalid, nth(i, "body")+" must be JSON.", err)
+			}
+			drafts[i].Checksum = sum
+		}
+		if r.Encrypt {
+			if err := s.keys.seal(q.Project, &drafts[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return drafts, nil
+}
+
+// draft fills in a draft of the i-th post, checked and with defaults.
+func (s *setup) draft(d *messaging.Draft, r record, i int, p Post) error {
+	if len(p.Body) == 0 {
+		return invalid("%s is missing.", nth(i, "body"))
+	}
+	d.Body = p.Body
+	d.TTL = s.ttl(r)
+	if p.TTL != nil {
+		if err := ranged(nth(i, "ttl"), *p.TTL, minMessageTTL, s.MaxMessageTTL); err != nil {
+			return err
+		}
+		d.TTL = *p.TTL
+	}
+	d.Delay = s.delay(r.Settings)
+	if d.Delay > 0 && p.Delay != nil {
+		if err := checkInteger(nth(i, "delay"), p.Delay, 0, s.MaxMessageDelay); err != nil {
+			return err
+		}
+		d.Delay, _ = integer(p.Delay)
+	}
+	return nil
+}
+
+// nth names a field of a posted message in an error.
+func nth(i int, field string) string { return "messages[" + strconv.Itoa(i) + "]." + field }
+
+// intoQueue runs put, which stores messages in the queue, and sees to it that
+// the queue's record exists before and after, even if someone deletes it
+// meanwhile.
+func (b *Broker) intoQueue(ctx context.Context, q messaging.QueueRef, exists bool, put func() error) error {
+	if !exists {
+		if _, err := b.control.CreateQueue(ctx, q, nil); err != nil {
+			return fault(err)
+		}
+	}
+	if err := put(); err != nil {
+		return fault(err)
+	}
+	// What is stored is stored: to report a failure now would make the client
+	// post it twice.
+	ctx = context.WithoutCancel(ctx)
+	_, err := b.control.Queue(ctx, q)
+	if is(err, messaging.NotFound) {
+		_, err = b.control.CreateQueue(ctx, q, nil)
+	}
+	if err != nil {
+		b.log.WarnContext(ctx, "cannot tell whether the queue of a new message is listed",
+			"project", q.Project, noun(q), q.Name, "error", err)
+	}
+	return nil
+}
+
+// announce wakes those who wait for what was posted.
+func (b *Broker) announce(q messaging.QueueRef, drafts []messaging.Draft, began time.Time) {
+	available, earliest := 0, int64(0)
+	for _, d := range drafts {
+		switch {
+		case d.Delay == 0:
+			available++
+		case earliest == 0 || d.Delay < earliest:
+			earliest = d.Delay
+		}
+	}
+	b.waiters.arrived(q, available)
+	if earliest > 0 {
+		b.waiters.expect(q, began.Add(time.Duration(earliest)*time.Second))
+	}
+}
+
+// ListMessages returns a page of messages, oldest first. With Wait it waits
+// for a first message that passes the filters; a wait that ends without one
+// gives an empty page (http-v2 §8.3).
+func (b *Broker) ListMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, in ListMessages) (Messages, error) {
+	s, err := b.enter(ctx, who, q, "messages", "get_all")
+	if err != nil {
+		return Messages{}, err
+	}
+	limit, err := pageSize("limit", in.Limit, s.MaxMessagesPerPage)
+	if err != nil {
+		return Messages{}, err
+	}
+	if err := s.checkWait(in.Wait); err != nil {
+		return Messages{}, err
+	}
+	scan := storage.Scan{Limit: limit, Claimed: in.IncludeClaimed}
+	if !in.Echo {
+		scan.Hide = who.Client
+	}
+	scan.After, scan.AfterID = place(in.Marker)
+	var page []messaging.Message
+	err = b.await(ctx, q, false, in.Wait, func() (finding, error) {
+		r, err := b.record(ctx, q)
+		if err != nil {
+			return finding{}, err
+		}
+		scan.Delayed = in.IncludeDelayed || s.undelayed(r)
+		page, err = b.messagesPage(ctx, s, q, scan)
+		return finding{some: len(page) > 0}, err
+	})
+	if err != nil {
+		return Messages{}, err
+	}
+	return Messages{Now: b.now(), List: page}, nil
+}
+
+// place reads a marker: a position, or else the id of a message. What is
+// neither is the id of a message that does not exist.
+func place(marker string) (messaging.Position, messaging.MessageID) {
+	n, err := strconv.ParseUint(marker, 10, 64)
+	if err == nil {
+		return messaging.Position(n), ""
+	}
+	return 0, messaging.MessageID(marker)
+}
+
+// messagesPage reads on until the page is full of messages that can be opened.
+func (b *Broker) messagesPage(ctx context.Context, s *setup, q messaging.QueueRef, scan storage.Scan) ([]messaging.Message, error) {
+	var page []messaging.Message
+	var shut error
+	for limit := scan.Limit; ; {
+		scan.Limit = limit - len(page)
+		found, err := b.data.Scan(ctx, q, scan)
+		if err != nil {
+			return nil, fault(err)
+		}
+		more := len(found) == scan.Limit
+		if more {
+			scan.After, scan.AfterID = found[len(found)-1].Position, ""
+		}
+		found, err = b.opened(ctx, s, q, found)
+		if err != nil {
+			shut = err
+		}
+		page = append(page, found...)
+		switch {
+		case more && len(page) < limit:
+		case len(page) == 0:
+			return nil, shut
+		default:
+			return page, nil
+		}
+	}
+}
+
+// GetMessages returns those of the messages that exist, in the order of the
+// ids, each once. NotFound if none does (http-v2 §8.4).
+func (b *Broker) GetMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ids []messaging.MessageID) (Messages, error) {
+	s, err := b.enter(ctx, who, q, "messages", "get_all")
+	if err != nil {
+		return Messages{}, err
+	}
+	if err := counted("The number of ids", len(ids), s.MaxMessagesPerPage); err != nil {
+		return Messages{}, err
+	}
+	return b.fetch(ctx, s, q, ids)
+}
+
+// GetMessage returns the message, or NotFound (http-v2 §8.5).
+func (b *Broker) GetMessage(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.MessageID) (Messages, error) {
+	s, err := b.enter(ctx, who, q, "messages", "get")
+	if err != nil {
+		return Messages{}, err
+	}
+	return b.fetch(ctx, s, q, []messaging.MessageID{id})
+}
+
+func (b *Broker) fetch(ctx context.Context, s *setup, q messaging.QueueRef, ids []messaging.MessageID) (Messages, error) {
+	found, err := b.data.Fetch(ctx, q, ids)
+	if err != nil {
+		return Messages{}, fault(err)
+	}
+	if len(found) == 0 {
+		what := "The message does not exist."
+		if len(ids) > 1 {
+			what = "None of the messages exists."
+		}
+		return Messages{}, messaging.E(messaging.NotFound, what)
+	}
+	if found, err = b.opened(ctx, s, q, found); err != nil {
+		return Messages{}, err
+	}
+	return Messages{Now: b.now(), List: found}, nil
+}
+
+// DeleteMessage deletes a message if it is under no claim or, with a claim,
+// under that one. A message that does not exist is no error, whatever the claim
+// (http-v2 §8.7).
+func (b *Broker) DeleteMessage(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.MessageID, claim messaging.ClaimID) error {
+	if _, err := b.enter(ctx, who, q, "messages", "delete"); err != nil {
+		return err
+	}
+	ids := []messaging.MessageID{id}
+	if claim != "" && !messaging.ValidID(string(claim)) {
+		found, err := b.data.Fetch(ctx, q, ids)
+		if err != nil || len(found) == 0 {
+			return fault(err)
+		}
+		return invalid("claim_id must be the id of a claim, not %s.", quoted(string(claim)))
+	}
+	hold := storage.Hold{Unclaimed: true}
+	if claim != "" {
+		hold = storage.Hold{By: []messaging.ClaimID{claim}}
+	}
+	err := b.data.Remove(ctx, q, ids, hold)
+	switch {
+	case is(err, messaging.Claimed) && claim == "":
+		return messaging.Wrap(messaging.Claimed, "The message is claimed: its claim_id is needed to delete it.", err)
+	case is(err, messaging.Claimed):
+		return messaging.Wrap(messaging.Claimed, "The message is under another claim than claim_id.", err)
+	case is(err, messaging.NotClaimed):
+		return messaging.Wrap(messaging.NotClaimed, "The message is under no claim: claim_id has expired or was never its claim.", err)
+	}
+	return fault(err)
+}
+
+// DeleteMessages deletes the messages, claimed or not; those that do not exist
+// are no error. If the configuration says so, the claims must be given and
+// hold every one of the messages, else nothing is deleted (http-v2 §8.6).
+func (b *Broker) DeleteMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ids []messaging.MessageID, claims []messaging.ClaimID, claimsGiven bool) error {
+	s, err := b.enter(ctx, who, q, "messages", "delete_all")
+	if err != nil {
+		return err
+	}
+	if err := counted("The number of ids", len(ids), s.MaxMessagesPerPage); err != nil {
+		return err
+	}
+	var hold storage.Hold
+	if s.DeleteNeedsClaims {
+		if !claimsGiven || len(claims) == 0 {
+			return invalid("claim_ids must name the claims that hold the messages.")
+		}
+		hold.By = claims
+	}
+	err = b.data.Remove(ctx, q, ids, hold)
+	switch {
+	case is(err, messaging.Claimed):
+		return messaging.Wrap(messaging.Claimed, "One of the messages is under a claim that claim_ids does not name.", err)
+	case is(err, messaging.NotClaimed):
+		return messaging.Wrap(messaging.NotClaimed, "One of the messages is under no claim.", err)
+	}
+	return fault(err)
+}
+
+// PopMessages removes and returns up to n of the oldest available messages
+// (http-v2 §8.6). It passes over messages whose key the server does not have.
+func (b *Broker) PopMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, n int) (Messages, error) {
+	s, err := b.enter(ctx, who, q, "messages", "delete_all")
+	if err != nil {
+		return Messages{}, err
+	}
+	if err := counted("pop", n, s.MaxMessagesPerClaimOrPop); err != nil {
+		return Messages{}, err
+	}
+	r, err := b.record(ctx, q)
+	if err != nil {
+		return Messages{}, err
+	}
+	popped, err := b.data.Pop(ctx, q, storage.Take{Limit: n, Delayed: s.undelayed(r), Keys: s.keys.ids})
+	if err != nil {
+		return Messages{}, fault(err)
+	}
+	if popped, err = b.opened(ctx, s, q, popped); err != nil {
+		return Messages{}, err
+	}
+	return Messages{Now: b.now(), List: popped}, nil
+}

@@ -1,0 +1,204 @@
+package broker
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"zaqar/messaging"
+)
+
+// filterChunk is how many queues a filtered list reads at a time.
+const filterChunk = 100
+
+// ListQueues returns a page of the caller's queues or topics, ascending
+// byte-wise by name (http-v2 §7.1).
+func (b *Broker) ListQueues(ctx context.Context, who messaging.Caller, in ListQueues) (QueuePage, error) {
+	s, err := b.admit(ctx, who, noun(messaging.QueueRef{Topic: in.Topics})+"s:get_all")
+	if err != nil {
+		return QueuePage{}, err
+	}
+	limit, err := pageSize("limit", in.Limit, s.MaxQueuesPerPage)
+	if err != nil {
+		return QueuePage{}, err
+	}
+	var page QueuePage
+	if page.Queues, err = b.queuesPage(ctx, who.Project, in, limit); err != nil {
+		return QueuePage{}, err
+	}
+	if in.Count && !in.Topics {
+		if page.Count, err = b.control.CountQueues(ctx, who.Project, false); err != nil {
+			return QueuePage{}, fault(err)
+		}
+	}
+	return page, nil
+}
+
+// queuesPage reads on from the marker until limit queues match.
+func (b *Broker) queuesPage(ctx context.Context, p messaging.Project, in ListQueues, limit int) ([]messaging.Queue, error) {
+	chunk := limit
+	if in.Name != "" || len(in.Filters) > 0 {
+		chunk = max(limit, filterChunk)
+	}
+	var page []messaging.Queue
+	after := in.Marker
+	for {
+		queues, err := b.control.Queues(ctx, p, in.Topics, after, chunk)
+		if err != nil {
+			return nil, fault(err)
+		}
+		for _, q := range queues {
+			if len(page) < limit && in.matches(q) {
+				page = append(page, q)
+			}
+		}
+		if len(page) == limit || len(queues) < chunk {
+			return page, nil
+		}
+		after = queues[len(queues)-1].Ref.Name
+	}
+}
+
+func (in *ListQueues) matches(q messaging.Queue) bool {
+	if !strings.Contains(q.Ref.Name, in.Name) {
+		return false
+	}
+	if len(in.Filters) == 0 {
+		return true
+	}
+	members := q.Metadata.Members()
+	for _, f := range in.Filters {
+		at := slices.IndexFunc(members, func(m messaging.Member) bool { return m.Name == f.Key })
+		if at < 0 || !f.equals(members[at].Value) {
+			return false
+		}
+	}
+	return true
+}
+
+// equals compares with a stored value: as an integer if the filter's value is
+// one (a sign and blanks around are allowed), else as a string.
+func (f Filter) equals(stored []byte) bool {
+	wanted := strings.TrimSpace(f.Value)
+	if digits := strings.TrimLeft(wanted, "+-"); len(wanted)-len(digits) <= 1 && digits != "" && strings.Trim(digits, "0123456789") == "" {
+		want, fits := integer([]byte(wanted))
+		got, isInteger := integer(stored)
+		return fits && isInteger && got == want
+	}
+	got, isString := text(stored)
+	return isString && got == f.Value
+}
+
+// CreateQueue creates the queue with the metadata (nil: none) and reports true.
+// An existing queue is left as it is, which reports false; the metadata is
+// checked all the same (http-v2 §7.2).
+func (b *Broker) CreateQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef, m *messaging.Metadata) (created bool, err error) {
+	s, err := b.enter(ctx, who, q, "", "create")
+	if err != nil {
+		return false, err
+	}
+	if err := s.checkMetadata(q, nil, m); err != nil {
+		return false, err
+	}
+	created, err = b.control.CreateQueue(ctx, q, m)
+	return created, fault(err)
+}
+
+// ShowQueue returns the metadata with the defaults filled in; of a missing
+// queue, the defaults alone (http-v2 §7.3).
+func (b *Broker) ShowQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef) (*messaging.Metadata, error) {
+	s, err := b.enter(ctx, who, q, "", "get")
+	if err != nil {
+		return nil, err
+	}
+	found, err := b.control.Queue(ctx, q)
+	if err != nil && !is(err, messaging.NotFound) {
+		return nil, fault(err)
+	}
+	return s.shown(q, found.Metadata), nil
+}
+
+// PatchQueue applies all of the operations or none and returns what ShowQueue
+// would then return. NotFound: no such queue; Conflict: an operation addresses
+// a member that is not there; Invalid: the result breaks a rule (http-v2 §7.5).
+func (b *Broker) PatchQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ops []PatchOp) (*messaging.Metadata, error) {
+	s, err := b.enter(ctx, who, q, "", "update")
+	if err != nil {
+		return nil, err
+	}
+	released := false // whether delayed messages became available
+	stored, err := b.control.AmendQueue(ctx, q, func(before *messaging.Metadata) (*messaging.Metadata, error) {
+		after, err := patch(q, before, ops)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.checkMetadata(q, before, after); err != nil {
+			return nil, err
+		}
+		released = s.delay(before.Settings()) > 0 && s.delay(after.Settings()) == 0
+		return after, nil
+	})
+	if is(err, messaging.NotFound) {
+		return nil, noQueue(q)
+	}
+	if err != nil {
+		return nil, fault(err)
+	}
+	if released {
+		b.waiters.stir(q)
+	}
+	return s.shown(q, stored.Metadata), nil
+}
+
+// DeleteQueue removes the queue, its metadata, messages and claims. A missing
+// queue is no error, and subscriptions stay (http-v2 §7.4).
+func (b *Broker) DeleteQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef) error {
+	if _, err := b.enter(ctx, who, q, "", "delete"); err != nil {
+		return err
+	}
+	return b.deleteQueue(ctx, q)
+}
+
+// deleteQueue drops the messages first, so that a crash in between cannot leave
+// some behind that a new queue of the name would show, and once more when the
+// record is gone, for those posted meanwhile.
+func (b *Broker) deleteQueue(ctx context.Context, q messaging.QueueRef) error {
+	if err := b.data.Drop(ctx, q); err != nil {
+		return fault(err)
+	}
+	if err := b.control.DeleteQueue(ctx, q); err != nil {
+		return fault(err)
+	}
+	return fault(b.data.Drop(ctx, q))
+}
+
+// QueueStats counts the messages of a queue and returns the instant to which
+// ages refer. A missing queue has none (http-v2 §7.6).
+func (b *Broker) QueueStats(ctx context.Context, who messaging.Caller, q messaging.QueueRef) (messaging.Tally, time.Time, error) {
+	if _, err := b.enter(ctx, who, q, "", "stats"); err != nil {
+		return messaging.Tally{}, time.Time{}, err
+	}
+	t, err := b.data.Tally(ctx, q)
+	if err != nil {
+		return messaging.Tally{}, time.Time{}, fault(err)
+	}
+	return t, b.now(), nil
+}
+
+// PurgeQueue removes the messages that are not under a live claim, all
+// subscriptions, or both. The queue and its metadata stay (http-v2 §7.7).
+func (b *Broker) PurgeQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef, p Purge) error {
+	if _, err := b.enter(ctx, who, q, "", "purge"); err != nil {
+		return err
+	}
+	if p.Messages {
+		if err := b.data.Purge(ctx, q); err != nil {
+			return fault(err)
+		}
+	}
+	if p.Subscriptions {
+		return fault(b.data.UnsubscribeAll(ctx, q))
+	}
+	return nil
+}

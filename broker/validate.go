@@ -1,0 +1,182 @@
+package broker
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+
+	"zaqar/messaging"
+)
+
+// checkMetadata refuses metadata whose reserved members break a rule of
+// http-v2 §10, or that is too large. before is what is stored now: it may keep
+// what it says already even if it could not be said anew.
+func (s *setup) checkMetadata(q messaging.QueueRef, before, m *messaging.Metadata) error {
+	for _, member := range m.Members() {
+		if err := s.checkMember(q, before, member); err != nil {
+			return err
+		}
+	}
+	if size := int64(len(m.JSON())); size > s.MaxQueueMetadata {
+		return invalid("The metadata must have at most %d bytes, not %d.", s.MaxQueueMetadata, size)
+	}
+	return nil
+}
+
+// checkMember checks one member by its name. null unsets any of them.
+func (s *setup) checkMember(q messaging.QueueRef, before *messaging.Metadata, m messaging.Member) error {
+	if string(m.Value) == "null" {
+		return nil
+	}
+	switch m.Name {
+	case messaging.KeyMaxPostSize:
+		return checkInteger(m.Name, m.Value, 1, s.MaxMessagesPostSize)
+	case messaging.KeyDefaultTTL, messaging.KeyDeadLetterTTL:
+		return checkInteger(m.Name, m.Value, minMessageTTL, s.MaxMessageTTL)
+	case messaging.KeyDefaultDelay:
+		return checkInteger(m.Name, m.Value, 0, s.MaxMessageDelay)
+	case messaging.KeyMaxClaimCount:
+		return checkInteger(m.Name, m.Value, 0, math.MaxInt64)
+	case messaging.KeyDeadLetterQueue:
+		return checkDeadLetterQueue(q, m.Value)
+	case messaging.KeyEncrypt:
+		return s.checkEncrypt(before, m.Value)
+	case messaging.KeyFlavor:
+		if _, ok := text(m.Value); !ok {
+			return invalid("%s must be a string, not %s.", m.Name, given(m.Value))
+		}
+	case messaging.KeyRetryPolicy:
+		return checkRetryPolicy(m.Value)
+	}
+	return nil
+}
+
+// checkInteger refuses what is not a JSON integer within low..high.
+func checkInteger(field string, value []byte, low, high int64) error {
+	n, ok := integer(value)
+	if ok && low <= n && n <= high {
+		return nil
+	}
+	if high == math.MaxInt64 {
+		return invalid("%s must be an integer not below %d, not %s.", field, low, given(value))
+	}
+	return invalid("%s must be an integer between %d and %d, not %s.", field, low, high, given(value))
+}
+
+// checkDeadLetterQueue refuses what cannot name another queue. The empty
+// string means none.
+func checkDeadLetterQueue(q messaging.QueueRef, value []byte) error {
+	name, ok := text(value)
+	switch {
+	case !ok:
+		return invalid("%s must be the name of a queue, not %s.", messaging.KeyDeadLetterQueue, given(value))
+	case name == "":
+		return nil
+	case !messaging.ValidName(name):
+		return invalid("%s must be a valid queue name, not %s.", messaging.KeyDeadLetterQueue, given(value))
+	case name == q.Name:
+		return invalid("%s must name another %s than %s itself.", messaging.KeyDeadLetterQueue, noun(q), quoted(name))
+	}
+	return nil
+}
+
+// checkEncrypt refuses what is not a boolean (false-like values pass for
+// false), and to enable encryption without a key to encrypt with.
+func (s *setup) checkEncrypt(before *messaging.Metadata, value []byte) error {
+	switch {
+	case falseLike(value):
+		return nil
+	case string(value) != "true":
+		return invalid("%s must be true or false, not %s.", messaging.KeyEncrypt, given(value))
+	case s.keys.none() && !before.Settings().Encrypt:
+		return invalid("%s cannot be true: this server has no encryption key.", messaging.KeyEncrypt)
+	}
+	return nil
+}
+
+// The members of a retry policy and what holds where they are absent
+// (http-v2 §10.2).
+const (
+	keyImmediateRetries = "retries_with_no_delay"
+	keyMinDelayRetries  = "minimum_delay_retries"
+	keyMinDelay         = "minimum_delay"
+	keyMaxDelay         = "maximum_delay"
+	keyMaxDelayRetries  = "maximum_delay_retries"
+	keyBackoff          = "retry_backoff_function"
+	keyIgnoreOverride   = "ignore_subscription_override"
+
+	defaultMinDelay = 5
+	defaultMaxDelay = 30
+	minDelaySpread  = 10
+)
+
+// checkRetryPolicy refuses a retry policy that the notifier could not follow.
+// false-like values mean none.
+func checkRetryPolicy(value []byte) error {
+	if falseLike(value) {
+		return nil
+	}
+	policy, err := messaging.DecodeMetadata(value)
+	if err != nil {
+		return invalid("%s must be an object, not %s.", messaging.KeyRetryPolicy, given(value))
+	}
+	delays := map[string]int64{keyMinDelay: defaultMinDelay, keyMaxDelay: defaultMaxDelay}
+	for _, m := range policy.Members() {
+		if string(m.Value) == "null" {
+			continue
+		}
+		if err := checkRetryMember(m); err != nil {
+			return err
+		}
+		delays[m.Name], _ = integer(m.Value)
+	}
+	low, high := delays[keyMinDelay], delays[keyMaxDelay]
+	if high-low < minDelaySpread { // neither is negative: no overflow
+		return invalid("%s must leave %d seconds or more between %s (%d) and %s (%d).",
+			messaging.KeyRetryPolicy, minDelaySpread, keyMinDelay, low, keyMaxDelay, high)
+	}
+	return nil
+}
+
+func checkRetryMember(m messaging.Member) error {
+	field := messaging.KeyRetryPolicy + "." + m.Name
+	switch m.Name {
+	case keyImmediateRetries, keyMinDelayRetries, keyMaxDelayRetries, keyMinDelay, keyMaxDelay:
+		return checkInteger(field, m.Value, 0, math.MaxInt64)
+	case keyBackoff:
+		return checkBackoff(field, m.Value)
+	case keyIgnoreOverride:
+		if !falseLike(m.Value) && string(m.Value) != "true" {
+			return invalid("%s must be true or false, not %s.", field, given(m.Value))
+		}
+	}
+	return nil
+}
+
+func checkBackoff(field string, value []byte) error {
+	if falseLike(value) {
+		return nil
+	}
+	switch name, _ := text(value); name {
+	case "linear", "arithmetic", "geometric", "exponential":
+		return nil
+	}
+	return invalid("%s must be linear, arithmetic, geometric or exponential, not %s.", field, given(value))
+}
+
+// integer reads a JSON integer of 64 bits: no fraction, no exponent.
+func integer(value []byte) (int64, bool) {
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	// What ParseInt takes and JSON does not cannot come from a JSON text.
+	return n, err == nil
+}
+
+// text reads a JSON string.
+func text(value []byte) (string, bool) {
+	var s *string
+	err := json.Unmarshal(value, &s)
+	if err != nil || s == nil {
+		return "", false
+	}
+	return *s, true
+}
