@@ -83,6 +83,10 @@ type promise struct {
 func groups() []group {
 	return []group{
 		{"queues", queuePromises()},
+		{"stats", statsPromises()},
+		{"messages", messagePromises()},
+		{"removal", removalPromises()},
+		{"claims", claimPromises()},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 	"testing"
@@ -62,8 +63,22 @@ func (s *subject) restart() {
 	s.Store = s.h.Reopen(s.T, s.env, s.Store)
 }
 
-func (s *subject) pass(seconds float64) {
-	s.clock.Advance(time.Duration(seconds * float64(time.Second)))
+// restartIfItCan restarts stores that survive it, for checks that make sense
+// without.
+func (s *subject) restartIfItCan() {
+	s.Helper()
+	if s.h.Reopen != nil {
+		s.restart()
+	}
+}
+
+// pass moves the clock by so many seconds.
+func (s *subject) pass(seconds float64) { s.clock.Advance(span(seconds)) }
+
+// span turns seconds into a duration of whole milliseconds, the resolution
+// that stores must keep.
+func span(seconds float64) time.Duration {
+	return time.Duration(math.Round(seconds*1000)) * time.Millisecond
 }
 
 func (s *subject) ok(err error) {
