@@ -86,11 +86,11 @@ func (c *call) unreadable(err error) error {
 		c.w.Header()["Connection"] = []string{"close"}
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return invalid("the body did not arrive within " + c.BodyTime.String())
+		return invalid("The body did not arrive within " + c.BodyTime.String() + ".")
 	}
-	return invalid("the body could not be read to its end")
+	return invalid("The body could not be read to its end.")
 }
 
 func tooLarge(limit int64) error {
-	return invalid("the body is larger than " + strconv.FormatInt(limit, 10) + " bytes")
+	return invalid("The body is larger than " + strconv.FormatInt(limit, 10) + " bytes.")
 }

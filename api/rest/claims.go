@@ -71,7 +71,7 @@ func (c *call) claimTerms(required bool) (ttl, grace *int64, err error) {
 		return s.ClaimTerms(s.In)
 	}
 	if required {
-		return nil, nil, invalid("a body is required")
+		return nil, nil, invalid("A body is required.")
 	}
 	return nil, nil, nil
 }

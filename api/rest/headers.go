@@ -12,7 +12,7 @@ import (
 // client id (http-v2 §4.3). Several spellings of one id count as one.
 func (rules ClientIDs) parse(values []string) (messaging.ClientID, error) {
 	if len(values) == 0 {
-		return "", invalid("the Client-ID header is missing")
+		return "", invalid("The Client-ID header is missing.")
 	}
 	id, err := rules.one(strings.TrimSpace(values[0]))
 	if err != nil {
@@ -20,7 +20,7 @@ func (rules ClientIDs) parse(values []string) (messaging.ClientID, error) {
 	}
 	for _, other := range values[1:] {
 		if same, err := rules.one(strings.TrimSpace(other)); err != nil || same != id {
-			return "", invalid("there are several Client-ID headers")
+			return "", invalid("There are several Client-ID headers.")
 		}
 	}
 	return id, nil
@@ -30,14 +30,14 @@ func (rules ClientIDs) one(s string) (messaging.ClientID, error) {
 	id, isUUID := canonicalUUID(s)
 	if !rules.AnyString {
 		if !isUUID {
-			return "", invalid("the Client-ID header must be a UUID")
+			return "", invalid("The Client-ID header must be a UUID.")
 		}
 		return messaging.ClientID(id), nil
 	}
 	n := utf8.RuneCountInString(s)
 	if n < rules.MinLength || n > rules.MaxLength || !utf8.ValidString(s) {
-		return "", invalid("the Client-ID header must have " + strconv.Itoa(rules.MinLength) +
-			" to " + strconv.Itoa(rules.MaxLength) + " characters")
+		return "", invalid("The Client-ID header must have " + strconv.Itoa(rules.MinLength) +
+			" to " + strconv.Itoa(rules.MaxLength) + " characters.")
 	}
 	if isUUID {
 		return messaging.ClientID(id), nil

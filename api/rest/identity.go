@@ -23,11 +23,11 @@ func (Open) Identify(_ context.Context, r *http.Request) (messaging.Caller, erro
 	}
 	project, ok := sole(r.Header[name])
 	if !ok {
-		return who, invalid("there are several project ids")
+		return who, invalid("There are several project ids.")
 	}
 	user, ok := sole(r.Header["X-User-Id"])
 	if !ok {
-		return who, invalid("there are several user ids")
+		return who, invalid("There are several user ids.")
 	}
 	who.Project, who.User = messaging.Project(project), user
 	for _, list := range r.Header["X-Roles"] {

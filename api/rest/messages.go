@@ -124,8 +124,10 @@ func (c *call) deleteMessages() error {
 	switch {
 	case q.err != nil:
 		return q.err
+	case claimsGiven && !byID && c.broker.Config().DeleteNeedsClaims:
+		return invalid("The parameter claim_ids goes with ids.")
 	case byID == (pop != nil):
-		return invalid("exactly one of the parameters ids and pop is required")
+		return invalid("Exactly one of the parameters ids and pop is required.")
 	case byID:
 		if err := c.broker.DeleteMessages(c.r.Context(), c.who, c.queue, messageIDs(ids), claimIDs(claims), claimsGiven); err != nil {
 			return err

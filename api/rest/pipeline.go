@@ -56,7 +56,7 @@ func (c *call) identify() error {
 
 func (c *call) known() error {
 	if c.route == nil {
-		return &refusal{http.StatusNotFound, "there is nothing at this path", ""}
+		return &refusal{http.StatusNotFound, "There is nothing at this path.", ""}
 	}
 	return nil
 }
@@ -68,7 +68,7 @@ func (c *call) checkForm() error {
 		return nil
 	}
 	if c.hasBody() {
-		return invalid("form bodies are not accepted; send JSON")
+		return invalid("Form bodies are not accepted; send JSON.")
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func (c *call) checkAccept() error {
 	if accepts(accept, "application", "json") || c.route.path == "/v2/" && accepts(accept, "application", "json-home") {
 		return nil
 	}
-	return &refusal{http.StatusNotAcceptable, "the reply is application/json, which the Accept header excludes", ""}
+	return &refusal{http.StatusNotAcceptable, "The reply is application/json, which the Accept header excludes.", ""}
 }
 
 func (c *call) checkClient() error {
@@ -99,13 +99,13 @@ func (c *call) checkProject() error {
 	}
 	switch project := string(c.who.Project); {
 	case project == "" && c.r.Header["X-Project-Id"] != nil:
-		return invalid("the X-Project-ID header is empty")
+		return invalid("The X-Project-ID header is empty.")
 	case project == "":
-		return invalid("the X-Project-ID header is missing")
+		return invalid("The X-Project-ID header is missing.")
 	case !utf8.ValidString(project):
-		return invalid("the project id is not UTF-8")
+		return invalid("The project id is not UTF-8.")
 	case utf8.RuneCountInString(project) > messaging.MaxProjectLength:
-		return invalid(fmt.Sprintf("a project id has at most %d characters", messaging.MaxProjectLength))
+		return invalid(fmt.Sprintf("A project id has at most %d characters.", messaging.MaxProjectLength))
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func (c *call) checkQueue() error {
 	}
 	c.queue = messaging.QueueRef{Project: c.who.Project, Name: c.vars[0], Topic: topic}
 	if !messaging.ValidName(c.queue.Name) {
-		return invalid(fmt.Sprintf("a name has 1 to %d characters out of A-Z a-z 0-9 _ - .", messaging.MaxNameLength))
+		return invalid(fmt.Sprintf("The name of a queue or topic has 1 to %d characters, each a letter, a digit, _, - or a dot.", messaging.MaxNameLength))
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (c *call) checkExtraSpec() error {
 	for _, spec := range c.r.Header["Extra-Spec"] {
 		task, _, _ := strings.Cut(strings.TrimSpace(spec), ":")
 		if task != "" && task != "messagecode" {
-			return invalid("the EXTRA-SPEC header names an unknown task")
+			return invalid("The EXTRA-SPEC header names an unknown task.")
 		}
 	}
 	return nil
@@ -138,7 +138,7 @@ func (c *call) checkMethod() error {
 	if c.r.Method == http.MethodOptions || c.route.on[c.r.Method] != nil {
 		return nil
 	}
-	return &refusal{http.StatusMethodNotAllowed, "this path answers to " + c.route.allow, c.route.allow}
+	return &refusal{http.StatusMethodNotAllowed, "This path answers to " + c.route.allow + ".", c.route.allow}
 }
 
 func (c *call) options() error {

@@ -125,7 +125,7 @@ func (q *query) bool(name string) bool {
 
 func (q *query) fail(name, want string) {
 	if q.err == nil {
-		q.err = invalid("the parameter " + name + " must be " + want)
+		q.err = invalid("The parameter " + name + " must be " + want + ".")
 	}
 }
 

@@ -136,10 +136,10 @@ func (c *call) patchOps() ([]broker.PatchOp, error) {
 	}
 	sent := c.r.Header.Get("Content-Type")
 	if t, _, err := mime.ParseMediaType(sent); err != nil || !strings.EqualFold(t, patchType) {
-		return nil, &refusal{http.StatusUnsupportedMediaType, "a patch must have the content type " + patchType, patchType}
+		return nil, &refusal{http.StatusUnsupportedMediaType, "A patch must have the content type " + patchType + ".", patchType}
 	}
 	if len(s.In) == 0 {
-		return nil, invalid("a patch needs a body")
+		return nil, invalid("A patch needs a body.")
 	}
 	return s.Patch(s.In)
 }

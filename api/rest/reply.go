@@ -116,6 +116,11 @@ func (c *call) fail(err error) {
 	if status >= http.StatusInternalServerError {
 		c.logFailure(status, err)
 	}
+	c.answer(status, what)
+}
+
+// answer sends the body of a failure.
+func (c *call) answer(status int, what string) {
 	c.w.Header()["Vary"] = []string{"Accept"}
 	_ = c.json(status, func(dst []byte) []byte {
 		if status == http.StatusUnauthorized {
@@ -153,7 +158,7 @@ func (c *call) judge(err error) (status int, what string) {
 	status, known := statuses[kind]
 	switch {
 	case !known || kind == messaging.Internal:
-		return http.StatusInternalServerError, "the server failed; the failure is logged under " + c.who.Request
+		return http.StatusInternalServerError, "The server failed. The failure is logged under " + c.who.Request + "."
 	case what == "":
 		return status, string(kind)
 	}
@@ -182,8 +187,5 @@ func (c *call) recover() {
 	if c.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
-	_, what := c.judge(messaging.Internal)
-	_ = c.json(http.StatusInternalServerError, func(dst []byte) []byte {
-		return wire.AppendError(dst, titles[http.StatusInternalServerError], what)
-	})
+	c.answer(c.judge(messaging.Internal))
 }

@@ -40,7 +40,7 @@ func (r *Reader) open(raw []byte) error {
 		_, err := r.dec.ReadToken()
 		return r.syntax(err)
 	default:
-		return invalid("the document must be an object or an array, not %s", kindName(kind))
+		return invalid("The document must be an object or an array, not %s.", kindName(kind))
 	}
 }
 
@@ -147,7 +147,7 @@ func (r *Reader) end() error {
 	at := r.dec.InputOffset()
 	rest := bytes.TrimLeft(r.raw[at:], " \t\r\n")
 	if len(rest) > 0 {
-		return invalid("unexpected text behind the JSON document at offset %d", len(r.raw)-len(rest))
+		return invalid("There is text behind the JSON document, at offset %d.", len(r.raw)-len(rest))
 	}
 	return nil
 }
@@ -163,9 +163,9 @@ func (r *Reader) close() {
 func (r *Reader) wrong(what string) error {
 	where := pointer(r.dec.StackPointer())
 	if where == "" {
-		where = "the document"
+		where = "The document"
 	}
-	return invalid("%s %s", where, what)
+	return invalid("%s %s.", where, what)
 }
 
 func (r *Reader) syntax(err error) error {
@@ -177,11 +177,11 @@ func (r *Reader) syntax(err error) error {
 	case errors.As(err, &bad) && !errors.Is(bad.Err, io.ErrUnexpectedEOF):
 		what := strings.TrimPrefix(bad.Err.Error(), "jsontext: ")
 		if in := pointer(bad.JSONPointer); in != "" {
-			return invalid("malformed JSON: %s, in %s at offset %d", what, in, bad.ByteOffset)
+			return invalid("Malformed JSON: %s, in %s at offset %d.", what, in, bad.ByteOffset)
 		}
-		return invalid("malformed JSON: %s, at offset %d", what, bad.ByteOffset)
+		return invalid("Malformed JSON: %s, at offset %d.", what, bad.ByteOffset)
 	default:
-		return invalid("malformed JSON: the document ends too early, at offset %d", len(r.raw))
+		return invalid("Malformed JSON: the document ends too early, at offset %d.", len(r.raw))
 	}
 }
 
@@ -195,14 +195,14 @@ func checkLimits(raw []byte) error {
 			i = stringEnd(raw, i)
 		case c == '{', c == '[':
 			if depth++; depth > MaxDepth {
-				return invalid("nested deeper than %d, at offset %d", MaxDepth, i)
+				return invalid("The document nests deeper than %d, at offset %d.", MaxDepth, i)
 			}
 		case c == '}', c == ']':
 			depth--
 		case c == '-', '0' <= c && c <= '9':
 			end := numberEnd(raw, i)
 			if hugeInteger(raw[i:end]) {
-				return invalid("an integer does not fit 64 bits, at offset %d", i)
+				return invalid("An integer does not fit 64 bits, at offset %d.", i)
 			}
 			i = end - 1
 		}

@@ -30,9 +30,9 @@ func (r *Reader) Posts(raw []byte) ([]broker.Post, error) {
 	case err != nil:
 		return nil, err
 	case !given:
-		return nil, invalid(`the member "messages" is missing`)
+		return nil, invalid(`The member "messages" is missing.`)
 	case len(posts) == 0:
-		return nil, invalid("/messages must hold at least one message")
+		return nil, invalid("/messages must hold at least one message.")
 	}
 	return posts, r.end()
 }

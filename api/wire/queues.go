@@ -25,7 +25,7 @@ func (r *Reader) Metadata(raw []byte) (*messaging.Metadata, error) {
 	}
 	m, err := messaging.DecodeMetadata(raw)
 	if err != nil {
-		return nil, messaging.Wrap(messaging.Invalid, "malformed JSON", err)
+		return nil, messaging.Wrap(messaging.Invalid, "Malformed JSON.", err)
 	}
 	return m, nil
 }
@@ -170,7 +170,7 @@ func (r *Reader) Purge(raw []byte) (broker.Purge, error) {
 	case err != nil:
 		return p, err
 	case !given:
-		return p, invalid(`the member "resource_types" is missing`)
+		return p, invalid(`The member "resource_types" is missing.`)
 	}
 	return p, r.end()
 }

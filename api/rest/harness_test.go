@@ -1,0 +1,482 @@
+package rest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"zaqar/api/rest"
+	"zaqar/auth/policy"
+	"zaqar/broker"
+	"zaqar/messaging"
+	"zaqar/storage"
+	"zaqar/storage/memory"
+)
+
+// open opens an empty store for one test and registers its end.
+type open func(t *testing.T, env storage.Env) (storage.Control, storage.Data)
+
+func openMemory(t *testing.T, env storage.Env) (storage.Control, storage.Data) {
+	s := memory.New(env)
+	t.Cleanup(func() { _ = s.Close() })
+	return s, s
+}
+
+// setup is what a test may change before its server starts.
+type setup struct {
+	broker broker.Config
+	rest   rest.Config
+	wrap   func(storage.Data) storage.Data
+}
+
+// server is a real server over a store, with a clock that only tests move.
+type server struct {
+	t       *testing.T
+	open    open
+	url     string
+	clock   *clock
+	control storage.Control
+	data    storage.Data
+	logs    *syncBuffer
+}
+
+const (
+	clientA = "3381af92-2b9e-11e3-b191-71861300734c"
+	clientB = "30387f00-3b9e-11e3-b191-71861300734d"
+	project = "518b51ea133c4facadae42c328d6b77b"
+)
+
+func newServer(t *testing.T, open open, changes ...func(*setup)) *server {
+	t.Helper()
+	set := setup{broker: broker.Defaults(), rest: rest.Defaults()}
+	set.rest.Now = time.Now
+	for _, change := range changes {
+		change(&set)
+	}
+	s := &server{t: t, open: open, clock: &clock{now: time.Date(2031, 5, 4, 10, 0, 0, 0, time.UTC)}, logs: new(syncBuffer)}
+	log := slog.New(slog.NewTextHandler(s.logs, nil))
+	s.control, s.data = open(t, storage.Env{Now: s.clock.Now, Log: log})
+	data := s.data
+	if set.wrap != nil {
+		data = set.wrap(data)
+	}
+	b, err := broker.New(set.broker, broker.Parts{Control: s.control, Data: data, Policy: policy.Default(), Now: s.clock.Now, Log: log})
+	if err != nil {
+		t.Fatalf("broker.New: %v", err)
+	}
+	t.Cleanup(b.Close)
+	web := httptest.NewServer(rest.New(set.rest, b, log))
+	t.Cleanup(web.Close)
+	s.url = web.URL
+	return s
+}
+
+// another starts one more server with a store of its own.
+func (s *server) another(changes ...func(*setup)) *server {
+	s.t.Helper()
+	return newServer(s.t, s.open, changes...)
+}
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// advance moves the clock by whole seconds.
+func (s *server) advance(seconds int) { s.clock.advance(time.Duration(seconds) * time.Second) }
+
+// request makes a request with a client id and a project, changed by headers:
+// "Name: value" sets one, "-Name" removes it.
+func (s *server) request(method, target, body string, headers ...string) *http.Request {
+	s.t.Helper()
+	var r io.Reader
+	if body != "" {
+		r = strings.NewReader(body)
+	}
+	req, err := http.NewRequest(method, s.url+target, r)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, target, err)
+	}
+	req.Header.Set("Client-ID", clientA)
+	req.Header.Set("X-Project-ID", project)
+	for _, h := range headers {
+		name, value, set := strings.Cut(h, ":")
+		if !set {
+			req.Header.Del(strings.TrimPrefix(name, "-"))
+			continue
+		}
+		req.Header.Set(name, strings.TrimSpace(value))
+	}
+	return req
+}
+
+// do sends a request and reads the reply.
+func (s *server) do(method, target, body string, headers ...string) *reply {
+	s.t.Helper()
+	return s.send(s.request(method, target, body, headers...))
+}
+
+// plain follows no redirects: the server never sends any.
+var plain = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
+func (s *server) send(req *http.Request) *reply {
+	s.t.Helper()
+	res, err := plain.Do(req)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", req.Method, req.URL, err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatalf("%s %s: reading the reply: %v", req.Method, req.URL, err)
+	}
+	return &reply{t: s.t, what: req.Method + " " + req.URL.RequestURI(), status: res.StatusCode, header: res.Header, body: body}
+}
+
+func (s *server) get(target string, headers ...string) *reply {
+	s.t.Helper()
+	return s.do("GET", target, "", headers...)
+}
+
+func (s *server) put(target, body string, headers ...string) *reply {
+	s.t.Helper()
+	return s.do("PUT", target, body, headers...)
+}
+
+func (s *server) post(target, body string, headers ...string) *reply {
+	s.t.Helper()
+	return s.do("POST", target, body, headers...)
+}
+
+func (s *server) delete(target string, headers ...string) *reply {
+	s.t.Helper()
+	return s.do("DELETE", target, "", headers...)
+}
+
+const patchType = "application/openstack-messaging-v2.0-json-patch"
+
+// patch patches a queue; for claims use do.
+func (s *server) patch(target, body string, headers ...string) *reply {
+	s.t.Helper()
+	return s.do("PATCH", target, body, append([]string{"Content-Type: " + patchType}, headers...)...)
+}
+
+// posted posts messages with the bodies given as JSON and returns their ids.
+func (s *server) posted(queue string, bodies ...string) []string {
+	s.t.Helper()
+	var items []string
+	for _, b := range bodies {
+		items = append(items, `{"body":`+b+`}`)
+	}
+	return s.postedItems(queue, items...)
+}
+
+// postedItems posts whole message objects.
+func (s *server) postedItems(queue string, items ...string) []string {
+	s.t.Helper()
+	path := "/v2/queues/" + queue + "/messages"
+	if strings.HasPrefix(queue, "/") {
+		path = queue + "/messages"
+	}
+	r := s.post(path, `{"messages":[`+strings.Join(items, ",")+`]}`).want(201)
+	var ids []string
+	for i := range r.count("resources") {
+		href := r.str(fmt.Sprint("resources.", i))
+		ids = append(ids, href[strings.LastIndex(href, "/")+1:])
+	}
+	return ids
+}
+
+// numbers returns n bodies 0, 1, 2 and so on.
+func numbers(n int) []string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprint(i))
+	}
+	return list
+}
+
+// claimed claims up to limit messages and returns the claim's path and the
+// ids of its messages.
+func (s *server) claimed(queue string, limit int, body string) (path string, ids []string) {
+	s.t.Helper()
+	r := s.post(fmt.Sprintf("/v2/queues/%s/claims?limit=%d", queue, limit), body).want(201)
+	return r.header.Get("Location"), r.ids()
+}
+
+// claimID is the last segment of a claim's path.
+func claimID(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+
+// listed returns the bodies, as JSON, of the messages of the first page with
+// echo and the further parameters.
+func (s *server) listed(queue, params string) []string {
+	s.t.Helper()
+	return s.get("/v2/queues/" + queue + "/messages?echo=true&limit=20" + params).want(200).bodies()
+}
+
+// stats returns the counts of a queue.
+func (s *server) stats(queue string) (claimed, free, total int) {
+	s.t.Helper()
+	r := s.get("/v2/queues/" + queue + "/stats").want(200)
+	return r.num("messages.claimed"), r.num("messages.free"), r.num("messages.total")
+}
+
+// exists reports whether a queue is listed.
+func (s *server) exists(queue string) bool {
+	s.t.Helper()
+	_, err := s.control.Queue(context.Background(), messaging.QueueRef{Project: project, Name: queue})
+	return err == nil
+}
+
+type reply struct {
+	t      *testing.T
+	what   string
+	status int
+	header http.Header
+	body   []byte
+}
+
+// want fails the test unless the reply has one of the statuses. Errors must
+// have their proper body.
+func (r *reply) want(statuses ...int) *reply {
+	r.t.Helper()
+	for _, status := range statuses {
+		if r.status == status {
+			if status >= 400 && !strings.HasPrefix(r.what, "HEAD ") {
+				r.wantError()
+			}
+			return r
+		}
+	}
+	r.t.Fatalf("%.200s: status %d, want %v\n%.500s", r.what, r.status, statuses, r.body)
+	return nil
+}
+
+func (r *reply) wantError() {
+	r.t.Helper()
+	if got := r.header.Get("Content-Type"); got != "application/json" {
+		r.t.Errorf("%.200s: an error of type %q", r.what, got)
+	}
+	if got := r.header.Get("Vary"); got != "Accept" {
+		r.t.Errorf("%.200s: an error with Vary %q", r.what, got)
+	}
+	if r.str("title") == "" || r.str("description") == "" {
+		r.t.Errorf("%.200s: an error without title or description: %s", r.what, r.body)
+	}
+}
+
+func (r *reply) wantEmpty() *reply {
+	r.t.Helper()
+	if len(r.body) > 0 {
+		r.t.Errorf("%s: a body where none should be: %s", r.what, r.body)
+	}
+	return r
+}
+
+func (r *reply) wantHeader(name, value string) *reply {
+	r.t.Helper()
+	if got := r.header.Get(name); got != value {
+		r.t.Errorf("%s: %s is %q, want %q", r.what, name, got, value)
+	}
+	return r
+}
+
+// wantJSON compares the body with a JSON text, ignoring the order of members.
+func (r *reply) wantJSON(want string) *reply {
+	r.t.Helper()
+	if diff := cmp.Diff(decode(r.t, []byte(want)), decode(r.t, r.body)); diff != "" {
+		r.t.Errorf("%s: body differs (-want +got):\n%s", r.what, diff)
+	}
+	return r
+}
+
+func decode(t *testing.T, text []byte) any {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		t.Fatalf("not JSON: %v\n%.300s", err, text)
+	}
+	return v
+}
+
+// at returns the value at a path like "messages.0.id", nil if there is none.
+func (r *reply) at(path string) any {
+	r.t.Helper()
+	v := decode(r.t, r.body)
+	for part := range strings.SplitSeq(path, ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[part]
+		case []any:
+			var i int
+			if _, err := fmt.Sscan(part, &i); err != nil || i >= len(x) {
+				return nil
+			}
+			v = x[i]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+func (r *reply) str(path string) string {
+	r.t.Helper()
+	s, ok := r.at(path).(string)
+	if !ok {
+		r.t.Fatalf("%s: no string at %s: %.500s", r.what, path, r.body)
+	}
+	return s
+}
+
+func (r *reply) num(path string) int {
+	r.t.Helper()
+	n, ok := r.at(path).(json.Number)
+	if !ok {
+		r.t.Fatalf("%s: no number at %s: %.500s", r.what, path, r.body)
+	}
+	i, err := n.Int64()
+	if err != nil {
+		r.t.Fatalf("%s: no integer at %s: %s", r.what, path, n)
+	}
+	return int(i)
+}
+
+func (r *reply) count(path string) int {
+	r.t.Helper()
+	list, ok := r.at(path).([]any)
+	if !ok {
+		r.t.Fatalf("%s: no array at %s: %.500s", r.what, path, r.body)
+	}
+	return len(list)
+}
+
+// keys returns the sorted names of the object's members at a path, "" for the
+// whole body.
+func (r *reply) keys(path string) string {
+	r.t.Helper()
+	v := decode(r.t, r.body)
+	if path != "" {
+		v = r.at(path)
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		r.t.Fatalf("%s: no object at %q: %.500s", r.what, path, r.body)
+	}
+	return strings.Join(sortedKeys(object), " ")
+}
+
+// ids returns the ids of the messages in the body.
+func (r *reply) ids() []string {
+	r.t.Helper()
+	list := []string{}
+	for i := range r.count("messages") {
+		list = append(list, r.str(fmt.Sprintf("messages.%d.id", i)))
+	}
+	return list
+}
+
+// bodies returns the message bodies in the body, as the JSON that came.
+func (r *reply) bodies() []string {
+	r.t.Helper()
+	var page struct {
+		Messages []struct {
+			Body json.RawMessage `json:"body"`
+		} `json:"messages"`
+	}
+	if err := json.Unmarshal(r.body, &page); err != nil {
+		r.t.Fatalf("%s: %v", r.what, err)
+	}
+	list := []string{}
+	for _, m := range page.Messages {
+		list = append(list, string(m.Body))
+	}
+	return list
+}
+
+// names returns the names of the queues (or topics) in the body.
+func (r *reply) names(collection string) []string {
+	r.t.Helper()
+	list := []string{}
+	for i := range r.count(collection) {
+		list = append(list, r.str(fmt.Sprintf("%s.%d.name", collection, i)))
+	}
+	return list
+}
+
+// next returns the href of the next page, "" if there is none.
+func (r *reply) next() string {
+	r.t.Helper()
+	switch n := r.count("links"); n {
+	case 0:
+		return ""
+	case 1:
+		if rel := r.str("links.0.rel"); rel != "next" {
+			r.t.Errorf("%s: a link %q", r.what, rel)
+		}
+		return r.str("links.0.href")
+	default:
+		r.t.Fatalf("%s: %d links", r.what, n)
+		return ""
+	}
+}
+
+// equal fails the test unless both are the same.
+func equal[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func params(t *testing.T, href string) url.Values {
+	t.Helper()
+	u, err := url.Parse(href)
+	if err != nil {
+		t.Fatalf("%q: %v", href, err)
+	}
+	return u.Query()
+}
