@@ -206,10 +206,13 @@ func control(f *os.File, op string, call func(fd int) error) error {
 	err = conn.Control(func(fd uintptr) {
 		cerr = repeat(func() error { return call(int(fd)) })
 	})
-	if err == nil && cerr != nil {
-		err = &fs.PathError{Op: op, Path: f.Name(), Err: cerr}
+	if err != nil {
+		cerr = fs.ErrClosed // the only reason not to call
 	}
-	return err
+	if cerr != nil {
+		return &fs.PathError{Op: op, Path: f.Name(), Err: cerr}
+	}
+	return nil
 }
 
 func repeat(call func() error) error {
