@@ -1,0 +1,144 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"zaqar/api/rest"
+	"zaqar/auth/policy"
+	"zaqar/broker"
+	"zaqar/storage"
+)
+
+// App is a server that was built and listens. Run serves; Close is for one
+// that is not to run after all.
+type App struct {
+	options  Options
+	log      *slog.Logger
+	begun    time.Time
+	broker   *broker.Broker
+	listener net.Listener
+	server   *http.Server
+	conns    atomic.Int64 // open connections
+	undo     undo
+}
+
+// New opens the store and starts to listen. Clients that connect are served
+// as soon as Run is called.
+func New(ctx context.Context, o Options) (*App, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &App{options: o, log: o.Log, begun: time.Now()}
+	a.undo.log = o.Log
+	if err := a.build(ctx); err != nil {
+		return nil, errors.Join(err, a.undo.run())
+	}
+	return a, nil
+}
+
+func (a *App) build(ctx context.Context) error {
+	env := storage.Env{Now: time.Now, Log: a.log}
+	store, err := openStore(a.options.Store, env)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	a.undo.add("close the store", closeTime, func(context.Context) error { return store.Close() })
+	a.log.Info("store open", "driver", a.options.Store.Driver, "dir", a.options.Store.Dir, "took", time.Since(a.begun))
+
+	a.broker, err = broker.New(a.options.Broker, broker.Parts{
+		Control: store, Data: store, Policy: policy.Default(), Now: env.Now, Log: a.log,
+	})
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	front := a.options.REST
+	front.Now = time.Now
+	if a.options.AccessLog {
+		front.Access = a.log
+	}
+	handler := a.options.CORS.wrap(rest.New(front, a.broker, a.log))
+
+	h := a.options.HTTP
+	a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(h.Bind, strconv.FormatInt(h.Port, 10)))
+	if err != nil {
+		return fmt.Errorf("cannot listen: %w", err)
+	}
+	a.server = &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: h.HeaderTimeout,
+		IdleTimeout:       h.IdleTimeout,
+		MaxHeaderBytes:    int(h.MaxHeaderBytes),
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+		ConnState:         a.count,
+	}
+	a.undo.add("stop listening", closeTime, func(context.Context) error { return ignoreClosed(a.listener.Close()) })
+	a.undo.add("finish requests", a.options.ShutdownTimeout, a.drain)
+	return nil
+}
+
+// Addr is where the server listens, as host:port.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Run serves until ctx ends or serving fails, then stops everything. A stop
+// because of ctx is no error.
+func (a *App) Run(ctx context.Context) error {
+	a.log.Info("listening", "address", "http://"+a.Addr(), "version", a.options.Version,
+		"authentication", "none", "admin_mode", a.options.REST.Admin, "took", time.Since(a.begun))
+	failed := make(chan error, 1)
+	go func() { failed <- a.server.Serve(a.listener) }()
+	var err error
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping", "connections", a.conns.Load(), "timeout", a.options.ShutdownTimeout)
+	case err = <-failed:
+		err = fmt.Errorf("serving failed: %w", err)
+	}
+	err = errors.Join(err, a.undo.run())
+	a.log.Info("stopped", "uptime", time.Since(a.begun))
+	return err
+}
+
+// Close stops a server that does not run.
+func (a *App) Close() error { return a.undo.run() }
+
+// drain ends long polls, takes no further connections and waits for requests
+// in flight. What is not done when ctx ends is cut off.
+func (a *App) drain(ctx context.Context) error {
+	a.broker.Close()
+	err := a.server.Shutdown(ctx)
+	if err != nil {
+		a.log.Warn("requests in flight were cut off", "connections", a.conns.Load())
+		return errors.Join(err, a.server.Close())
+	}
+	return nil
+}
+
+// Reload puts the parts of o in force that can change while the server runs:
+// Broker without MaxWait and the rest of what it was built from. An error
+// means that nothing changed.
+func (a *App) Reload(o Options) error { return a.broker.Reconfigure(o.Broker) }
+
+// count keeps the number of open connections.
+func (a *App) count(_ net.Conn, s http.ConnState) {
+	switch s {
+	case http.StateNew:
+		a.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		a.conns.Add(-1)
+	}
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

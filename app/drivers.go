@@ -1,0 +1,53 @@
+package app
+
+import (
+	"fmt"
+
+	"zaqar/storage"
+	"zaqar/storage/memory"
+)
+
+// fullStore is a store of both planes.
+type fullStore interface {
+	storage.Data
+	storage.Control
+}
+
+// driver is a kind of store.
+type driver struct {
+	name string
+	open func(s Store, env storage.Env) (fullStore, error)
+}
+
+// drivers is the table of the stores that are offered, the default one first.
+func drivers() []driver {
+	return []driver{
+		{"embedded", func(_ Store, env storage.Env) (fullStore, error) {
+			// Stands in until the store on disk can be opened.
+			env.Log.Warn("the embedded store is not built yet: nothing is kept")
+			return memory.New(env), nil
+		}},
+		{"memory", func(_ Store, env storage.Env) (fullStore, error) {
+			env.Log.Warn("messages and queues are kept in memory only and are lost at exit")
+			return memory.New(env), nil
+		}},
+	}
+}
+
+// Drivers lists the names of the stores that are offered, the default first.
+func Drivers() []string {
+	var names []string
+	for _, d := range drivers() {
+		names = append(names, d.name)
+	}
+	return names
+}
+
+func openStore(s Store, env storage.Env) (fullStore, error) {
+	for _, d := range drivers() {
+		if d.name == s.Driver {
+			return d.open(s, env)
+		}
+	}
+	return nil, fmt.Errorf("there is no driver %q", s.Driver)
+}

@@ -1,0 +1,67 @@
+package app
+
+import (
+	"log/slog"
+	"time"
+
+	"zaqar/api/rest"
+	"zaqar/broker"
+)
+
+// Options is everything an operator decides about a server. Take Defaults and
+// change what is to differ.
+type Options struct {
+	Version   string       // of the program, for reports
+	Log       *slog.Logger // nil: nothing is logged
+	AccessLog bool         // log one record per request
+	HTTP      HTTP
+	REST      rest.Config // app sets Access and Now
+	CORS      CORS
+	Store     Store
+	Broker    broker.Config
+	// ShutdownTimeout bounds how long requests in flight are waited for.
+	ShutdownTimeout time.Duration
+	// Effective prints the configuration with secrets masked, for reports.
+	Effective func() string
+}
+
+// HTTP says where the API listens and how long it waits for its clients.
+type HTTP struct {
+	Bind string // address or host name
+	Port int64  // 0: any free port
+
+	HeaderTimeout  time.Duration // for a request's headers
+	IdleTimeout    time.Duration // between requests on a connection
+	MaxHeaderBytes int64
+}
+
+// Store chooses the store of messages and queues.
+type Store struct {
+	Driver string // a name of Drivers
+	Dir    string // where the embedded store keeps its files
+}
+
+// Defaults returns the options of a server that was told nothing, except for
+// Store.Dir, which has no default.
+func Defaults() Options {
+	return Options{
+		HTTP: HTTP{
+			Bind: "127.0.0.1", Port: 8888,
+			HeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+			MaxHeaderBytes: 64 << 10,
+		},
+		AccessLog: true,
+		REST:      rest.Defaults(),
+		CORS: CORS{
+			Credentials: true, MaxAge: time.Hour,
+			Methods: []string{"GET", "PUT", "POST", "DELETE", "PATCH", "HEAD"},
+			Headers: []string{"X-Auth-Token", "X-Identity-Status", "X-Roles", "X-Service-Catalog", "X-User-Id",
+				"X-Tenant-Id", "X-Project-Id", "X-OpenStack-Request-ID", "X-Trace-Info", "X-Trace-HMAC", "Client-ID",
+				"URL-Signature", "URL-Expires", "URL-Methods", "URL-Paths"},
+			Exposed: []string{"X-Auth-Token", "X-Subject-Token", "X-Service-Token", "X-OpenStack-Request-ID"},
+		},
+		Store:           Store{Driver: "embedded"},
+		Broker:          broker.Defaults(),
+		ShutdownTimeout: 30 * time.Second,
+	}
+}

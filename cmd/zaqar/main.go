@@ -1,0 +1,113 @@
+// Command zaqar is the whole product in one binary: the server, and what one
+// needs around it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker: -X main.version=1.2.3.
+var version string
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1 // it could not be done
+	exitUsage   = 2 // it was asked for wrongly
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run carries out one command line and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := command()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var reported reportedError
+	var failure failureError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &reported):
+		return exitFailure
+	case errors.As(err, &failure):
+		fmt.Fprintln(stderr, "zaqar:", err)
+		return exitFailure
+	default:
+		fmt.Fprintln(stderr, "zaqar:", err)
+		return exitUsage
+	}
+}
+
+// failureError is a command that was well formed and failed.
+type failureError struct{ error }
+
+func (e failureError) Unwrap() error { return e.error }
+
+// reportedError is a failure that the user has been told of.
+type reportedError struct{ error }
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "zaqar",
+		Short: "Multi-tenant queues and messages over HTTP, compatible with OpenStack Zaqar",
+		Long: `Zaqar is a multi-tenant cloud messaging service: queues, messages and claims
+over HTTP, compatible with every client of OpenStack Zaqar v2, in one binary
+that needs nothing installed.
+
+Without configuration, "zaqar server" listens on 127.0.0.1:8888 and keeps
+messages in a crash-safe store on the local disk.`,
+		Example: `  zaqar server
+  zaqar server --config-file /etc/zaqar/zaqar.conf
+  zaqar config check --config-file /etc/zaqar/zaqar.conf
+  curl -i http://127.0.0.1:8888/`,
+		Args:          cobra.NoArgs,
+		Version:       versionText(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetVersionTemplate("zaqar {{.Version}}\n")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(serverCommand(), configCommand(), versionCommand())
+	return root
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "zaqar", versionText())
+			return err
+		},
+	}
+}
+
+// versionText is the version set at build time, else that of the source.
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel-" + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "devel"
+}

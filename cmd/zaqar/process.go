@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+
+	"zaqar/app"
+	"zaqar/config"
+	"zaqar/observe"
+)
+
+// process is a running server with what signals act on.
+type process struct {
+	src    config.Sources
+	log    *observe.Log
+	stderr io.Writer
+	config atomic.Pointer[config.Config] // in force
+	app    atomic.Pointer[app.App]       // nil until it is built
+}
+
+func newProcess(src config.Sources, c *config.Config, log *observe.Log, stderr io.Writer) *process {
+	p := &process{src: src, log: log, stderr: stderr}
+	p.config.Store(c)
+	return p
+}
+
+// handleSignals makes the context end with the first signal to stop, and
+// serves the other signals until stop is called.
+func (p *process) handleSignals(ctx context.Context) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR2)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for s := range signals {
+			p.handle(s, ctx.Err() != nil, cancel)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		<-done
+		cancel()
+	}
+}
+
+func (p *process) handle(s os.Signal, stopping bool, cancel func()) {
+	switch s {
+	case syscall.SIGHUP:
+		p.reload()
+	case syscall.SIGUSR2:
+		p.report()
+	default:
+		if stopping {
+			p.log.Error("ended by a second signal; requests in flight are lost", "signal", s.String())
+			os.Exit(exitFailure)
+		}
+		p.log.Info("signal received", "signal", s.String())
+		cancel()
+	}
+}
+
+// reload reopens the log and takes what can change from a configuration
+// without mistakes.
+func (p *process) reload() {
+	if err := p.log.Reopen(); err != nil {
+		p.log.Error("the log file could not be reopened; the old one stays in use", "error", err)
+	}
+	a := p.app.Load()
+	if a == nil {
+		return // it reads what is new, as it has not started yet
+	}
+	next, report := config.Load(p.src)
+	p.warn(report.Warnings())
+	if errs := report.Errors(); len(errs) > 0 {
+		for _, f := range errs {
+			p.log.Error("configuration: "+f.Text, "section", f.Section, "key", f.Key, "at", f.Origin.String())
+		}
+		p.log.Error("the configuration was not reloaded; the old one stays in force")
+		return
+	}
+	if err := a.Reload(next.Options); err != nil {
+		p.log.Error("the configuration was not reloaded; the old one stays in force", "error", err)
+		return
+	}
+	p.log.SetLevel(next.Log.Level)
+	old := p.config.Load()
+	for _, c := range next.Changes(old) {
+		if c.Live {
+			p.log.Info("option changed", "section", c.Section, "key", c.Key, "from", c.From, "to", c.To)
+		} else {
+			p.log.Warn("option changed in the configuration; a restart puts it in force",
+				"section", c.Section, "key", c.Key, "from", c.From, "to", c.To)
+		}
+	}
+	p.config.Store(old.Adopt(next))
+	p.log.Info("configuration reloaded", "files", next.Files)
+}
+
+func (p *process) report() {
+	a := p.app.Load()
+	if a == nil {
+		p.log.Warn("no report: the server has not started yet")
+		return
+	}
+	if err := a.Report(p.stderr); err != nil {
+		p.log.Error("the report could not be written", "error", err)
+	}
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zaqar/app"
+	"zaqar/config"
+	"zaqar/observe"
+)
+
+func serverCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "server",
+		Short: "Run the server",
+		Long: `Run the server until SIGTERM or SIGINT. It then finishes requests in flight;
+a second signal ends it at once.
+
+SIGHUP reopens log files and re-reads the configuration. SIGUSR2 writes a
+report on the process to standard error.`,
+		Example: `  zaqar server
+  zaqar server --data-dir /srv/zaqar --bind 192.0.2.7
+  zaqar server --config-file /etc/zaqar/zaqar.conf --debug`,
+		Args:    cobra.NoArgs,
+		Version: versionText(),
+	}
+	cmd.SetVersionTemplate("zaqar {{.Version}}\n")
+	src := sources(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return serve(cmd.Context(), *src, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	}
+	return cmd
+}
+
+// serve runs a server until a signal ends it.
+func serve(ctx context.Context, src config.Sources, stdout, stderr io.Writer) error {
+	c, report := config.Load(src)
+	if errs := report.Errors(); len(errs) > 0 {
+		fmt.Fprint(stderr, report)
+		return failureError{fmt.Errorf("%s in the configuration; nothing was started", count(len(errs), "error"))}
+	}
+	c.Log.Stdout = stdout
+	log, err := observe.Open(c.Log)
+	if err != nil {
+		return failureError{err}
+	}
+	defer log.Close()
+	p := newProcess(src, c, log, stderr)
+	p.announce(report)
+	ctx, stop := p.handleSignals(ctx)
+	defer stop()
+	return p.run(ctx)
+}
+
+// run serves until ctx ends.
+func (p *process) run(ctx context.Context) error {
+	begun := time.Now()
+	c := p.config.Load()
+	c.Runtime.Apply()
+	o := c.Options
+	o.Version, o.Log = versionText(), p.log.Logger
+	o.Effective = func() string { return p.config.Load().Masked() }
+	a, err := app.New(ctx, o)
+	if err != nil {
+		p.log.Error("the server did not start", "error", err)
+		return p.failed(err)
+	}
+	p.app.Store(a)
+	p.log.Debug("built", "took", time.Since(begun))
+	if err := a.Run(ctx); err != nil {
+		p.log.Error("the server did not stop cleanly", "error", err)
+		return p.failed(err)
+	}
+	return nil
+}
+
+// failed turns a logged error into an exit code. If the log does not go to
+// the terminal, the user is told as well.
+func (p *process) failed(err error) error {
+	c := p.config.Load().Log
+	if c.File == "" && !c.Syslog {
+		return reportedError{err}
+	}
+	return failureError{err}
+}
+
+// announce logs what the configuration came from and what is odd about it.
+func (p *process) announce(report config.Report) {
+	files := p.config.Load().Files
+	if len(files) == 0 {
+		p.log.Info("no configuration file: using defaults, the environment and flags")
+	} else {
+		p.log.Info("configuration read", "files", files)
+	}
+	p.warn(report.Warnings())
+}
+
+func (p *process) warn(warnings config.Report) {
+	for _, f := range warnings {
+		p.log.Warn("configuration: "+f.Text, "section", f.Section, "key", f.Key, "at", f.Origin.String())
+	}
+}
+
+// count says "1 error", "2 errors".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,124 @@
+package config
+
+import (
+	"zaqar/app"
+	"zaqar/observe"
+)
+
+// Config is what all sources together say.
+type Config struct {
+	Options app.Options
+	Log     observe.Config
+	Runtime app.Runtime
+	Files   []string // that were read, in order
+	Values  []Value  // of all active options, in the order of the table
+}
+
+// Value is the value of an option.
+type Value struct {
+	Section string
+	Option
+	Text   string // as one would write it, except for references
+	Origin Origin // zero: the default
+}
+
+// masked stands for a secret.
+const masked = "***"
+
+// Shown is Text, or stars for a secret.
+func (v Value) Shown() string {
+	if v.Secret && v.Text != "" {
+		return masked
+	}
+	return v.Text
+}
+
+// Load reads all sources. The Config is usable if the report holds no errors;
+// without errors and warnings nothing was misunderstood.
+func Load(src Sources) (*Config, Report) {
+	var r Report
+	x := newIndex(Table())
+	layers, headers, files := src.read(&r)
+	layers = append(layers, src.environment(x, &r), src.flags())
+	v := &values{x, layers, reference()}
+
+	warnUnknown(v, headers, &r)
+	s := defaults()
+	s.Store.Dir = src.DataDir
+	c := &Config{Files: files}
+	for _, section := range x.sections {
+		for _, o := range section.Options {
+			if shown, ok := v.take(section.Name, o, s, &r); ok {
+				c.Values = append(c.Values, shown)
+			}
+		}
+	}
+	finish(s, v, files, &r)
+	c.Options, c.Log, c.Runtime = s.Options, s.logging(), s.runtime(src.Environ)
+	c.settle(s)
+	r.sort(files)
+	return c, r
+}
+
+func defaults() *settings {
+	return &settings{
+		Options: app.Defaults(), transports: []string{"wsgi"}, level: "info", format: "text",
+		facility: "LOG_USER", algorithm: "AES256", gcPercent: app.DefaultRuntime().GCPercent,
+		clientIDs: "strict", policyFile: "policy.yaml",
+	}
+}
+
+// take applies one option to s and reports what is wrong or odd about it. ok
+// is false for options that have no effect.
+func (v *values) take(section string, o Option, s *settings, r *Report) (_ Value, ok bool) {
+	out := Value{Section: section, Option: o}
+	for _, a := range v.given(option{section, o.Key}, o) {
+		text, secret, err := v.expand(section, a.text, []option{{section, o.Key}})
+		out.Secret = out.Secret || secret
+		switch {
+		case err != nil:
+			r.add(Error, a.from, section, a.key, "%v", err)
+			continue
+		case text == "" && o.Default == "":
+			// Empty is how templates write "not set".
+		case o.set(s, text) != nil:
+			r.add(Error, a.from, section, a.key, "%s is not allowed; allowed is %s", quoted(text, out.Secret), o.Allowed)
+			continue
+		}
+		out.Origin = a.from
+		if o.Effect != Active {
+			r.add(Warning, a.from, section, a.key, "%s", o.inert())
+		}
+	}
+	return out, o.Effect == Active
+}
+
+// settle fills in what the options came to, after everything was derived.
+func (c *Config) settle(s *settings) {
+	for i := range c.Values {
+		c.Values[i].Text = c.Values[i].show(s)
+	}
+}
+
+// inert says why a value has no effect.
+func (o Option) inert() string {
+	switch o.Effect {
+	case Later:
+		return "has no effect yet in this version"
+	case Replaced:
+		return "is replaced and has no effect: " + o.Note
+	default:
+		return "is ignored: " + o.Note
+	}
+}
+
+func quoted(text string, secret bool) string {
+	if secret {
+		return "the value"
+	}
+	const most = 60
+	if r := []rune(text); len(r) > most {
+		text = string(r[:most]) + "…"
+	}
+	return `"` + text + `"`
+}

@@ -1,0 +1,263 @@
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"zaqar/app"
+	"zaqar/observe"
+)
+
+// finish derives what follows from several options together, and reports what
+// does not fit.
+func finish(s *settings, v *values, files []string, r *Report) {
+	check := &rules{s, v, files, r}
+	check.adminMode()
+	check.store()
+	check.transport()
+	check.authentication()
+	check.policyFiles()
+	check.pooling()
+	check.encryption()
+	check.limits()
+}
+
+// rules are the checks that need more than one value.
+type rules struct {
+	*settings
+	values *values
+	files  []string
+	report *Report
+}
+
+// refuse and warn report on an option, at the place where it is set.
+func (c *rules) refuse(section, key, format string, args ...any) {
+	at, _ := c.values.set(section, key)
+	c.report.add(Error, at, section, key, format, args...)
+}
+
+func (c *rules) warn(section, key, format string, args ...any) {
+	at, _ := c.values.set(section, key)
+	c.report.add(Warning, at, section, key, format, args...)
+}
+
+// adminMode turns the private endpoints on for the first steps without
+// configuration, as long as only this machine can reach them.
+func (c *rules) adminMode() {
+	if _, set := c.values.set("DEFAULT", "admin_mode"); !set && len(c.files) == 0 && loopback(c.HTTP.Bind) {
+		c.settings.adminMode = true
+	}
+	c.REST.Admin = c.settings.adminMode
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
+
+// store chooses the store: the one that is named, else the embedded one,
+// unless the configuration shows that another one was meant.
+func (c *rules) store() {
+	if c.messages == "" && c.management == "" {
+		if a, found := c.foreignStore(); found {
+			c.report.add(Error, a.from, a.section, "", "configures a store, but [drivers] message_store and management_store "+
+				"do not say which to use; set them to %s", offered())
+			return
+		}
+		c.messages = app.Defaults().Store.Driver
+	}
+	if c.messages == "" {
+		c.messages = c.management
+	}
+	if c.management == "" {
+		c.management = c.messages
+	}
+	ok := true
+	for _, store := range [][2]string{{"message_store", c.messages}, {"management_store", c.management}} {
+		if !slices.Contains(app.Drivers(), store[1]) {
+			c.refuse("drivers", store[0], "the store %q is not offered by this version; set it to %s", store[1], offered())
+			ok = false
+		}
+	}
+	if ok && c.messages != c.management {
+		c.refuse("drivers", "management_store", "%q cannot be combined with message_store = %s: one store keeps both in this version",
+			c.management, c.messages)
+	}
+	c.Store.Driver = c.messages
+}
+
+func offered() string { return strings.Join(app.Drivers(), " or ") }
+
+// foreignStore finds a value in the section of a store that is not offered.
+func (c *rules) foreignStore() (assignment, bool) {
+	for _, l := range c.values.layers {
+		for _, a := range l {
+			plane, name, _ := strings.Cut(strings.TrimPrefix(a.section, "drivers:"), ":")
+			if (plane == "message_store" || plane == "management_store") && !slices.Contains(app.Drivers(), name) {
+				return a, true
+			}
+		}
+	}
+	return assignment{}, false
+}
+
+func (c *rules) transport() {
+	switch {
+	case !slices.Contains(c.transports, "wsgi"):
+		c.refuse("drivers", "transport", "this version serves HTTP only; set it to wsgi")
+	case len(c.transports) > 1:
+		c.warn("drivers", "transport", "this version serves HTTP only; there will be no WebSocket")
+	}
+}
+
+// authentication refuses to run open where the operator asked for checks.
+func (c *rules) authentication() {
+	switch c.authStrategy {
+	case "":
+		c.openWarnings()
+	case "keystone":
+		c.refuse("DEFAULT", "auth_strategy", "keystone is not offered by this version, and running without "+
+			"authentication instead would open every project; leave it empty only where that is meant")
+	default:
+		c.refuse("DEFAULT", "auth_strategy", "%q is not allowed; allowed is the empty value (no authentication)", c.authStrategy)
+	}
+}
+
+func (c *rules) openWarnings() {
+	for _, key := range []string{"auth_url", "www_authenticate_uri", "username", "application_credential_id"} {
+		if at, set := c.values.set("keystone_authtoken", key); set {
+			c.report.add(Warning, at, "keystone_authtoken", key,
+				"is set, but [DEFAULT] auth_strategy is empty: NOBODY IS AUTHENTICATED and every project is open to whoever reaches this server")
+			return
+		}
+	}
+	if !loopback(c.HTTP.Bind) {
+		c.warn("drivers:transport:wsgi", "bind", "%s can be reached from other machines, and nobody is authenticated: "+
+			"every project is open to whoever reaches this server", c.HTTP.Bind)
+	}
+}
+
+// policyFiles refuses to permit what the operator's own rules forbid.
+func (c *rules) policyFiles() {
+	for _, name := range []string{c.policyFile, "policy.json"} {
+		for _, path := range c.beside(name) {
+			text, err := os.ReadFile(path)
+			if err != nil || !hasRules(string(text)) {
+				continue
+			}
+			c.refuse("oslo_policy", "policy_file", "%s holds rules of its own, which this version cannot follow; "+
+				"move the file away to use the default rules", path)
+			return
+		}
+	}
+}
+
+// beside resolves a path relative to the directories of the configuration.
+func (c *rules) beside(name string) []string {
+	if filepath.IsAbs(name) {
+		return []string{name}
+	}
+	var paths []string
+	for _, f := range c.files {
+		if p := filepath.Join(filepath.Dir(f), name); !slices.Contains(paths, p) {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}
+
+// hasRules reports whether a policy file holds anything but comments.
+func hasRules(text string) bool {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line != "" && line[0] != '#' && line != "---" && line != "{}" && line != "{" && line != "}" {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *rules) pooling() {
+	if c.settings.pooling {
+		c.refuse("DEFAULT", "pooling", "pools are not offered by this version, and queues that live in pools could not be found")
+	}
+}
+
+// limits keeps defaults within what clients may ask. Who lowers a maximum
+// need not repeat himself: a default that nobody set follows.
+func (c *rules) limits() {
+	b := &c.Broker
+	for _, l := range []struct {
+		lower, upper string
+		lo           *int64
+		hi           int64
+	}{
+		{"default_message_ttl", "max_message_ttl", &b.DefaultMessageTTL, b.MaxMessageTTL},
+		{"default_message_delay", "max_message_delay", &b.DefaultMessageDelay, b.MaxMessageDelay},
+		{"default_claim_ttl", "max_claim_ttl", &b.DefaultClaimTTL, b.MaxClaimTTL},
+		{"default_claim_grace", "max_claim_grace", &b.DefaultClaimGrace, b.MaxClaimGrace},
+	} {
+		if *l.lo <= l.hi {
+			continue
+		}
+		if _, set := c.values.set("transport", l.lower); set {
+			c.refuse("transport", l.lower, "%d exceeds %s, which is %d", *l.lo, l.upper, l.hi)
+			continue
+		}
+		c.warn("transport", l.upper, "is below the default of %s, which becomes %d as well", l.lower, l.hi)
+		*l.lo = l.hi
+	}
+	ids := &c.REST.ClientIDs
+	ids.AnyString = c.clientIDs == "off"
+	if ids.MinLength > ids.MaxLength {
+		c.refuse("transport", "min_length_client_id", "%d exceeds max_length_client_id, which is %d", ids.MinLength, ids.MaxLength)
+	}
+}
+
+// logging derives where and what to log.
+func (s *settings) logging() observe.Config {
+	c := observe.Config{Format: observe.Format(s.format), Syslog: s.syslog, Facility: s.facility, Stderr: s.stderr, File: s.logFile}
+	if s.json {
+		c.Format = observe.JSON
+	}
+	switch {
+	case s.logFile == "" && s.logDir != "":
+		c.File = filepath.Join(s.logDir, "zaqar-server.log")
+	case s.logFile != "" && s.logDir != "" && !filepath.IsAbs(s.logFile):
+		c.File = filepath.Join(s.logDir, s.logFile)
+	}
+	c.Level = map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warning": slog.LevelWarn, "error": slog.LevelError,
+	}[s.level]
+	if s.debug {
+		c.Level = slog.LevelDebug
+	}
+	return c
+}
+
+// runtime derives how memory is used. What the Go runtime reads from the
+// environment itself stays as it is.
+func (s *settings) runtime(environ []string) app.Runtime {
+	r := app.Runtime{MemoryLimit: s.memoryLimit << 20, GCPercent: s.gcPercent}
+	for _, kv := range environ {
+		switch name, value, _ := strings.Cut(kv, "="); {
+		case name == "GOMEMLIMIT" && value != "":
+			r.MemoryLimit = -1
+		case name == "GOGC" && value != "":
+			r.GCPercent = 0
+		}
+	}
+	return r
+}
+
+// facilityName spells a syslog facility LOG_USER.
+func facilityName(s string) string {
+	return "LOG_" + strings.TrimPrefix(strings.ToUpper(s), "LOG_")
+}

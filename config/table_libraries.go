@@ -1,0 +1,73 @@
+package config
+
+import (
+	"slices"
+	"time"
+)
+
+func librarySections() []Section {
+	return []Section{
+		{
+			Name: "oslo_policy",
+			Help: "Who may do what.",
+			Options: slices.Concat(
+				[]Option{
+					of("policy_file", path(), func(s *settings) *string { return &s.policyFile },
+						"The file with the operator's own rules, relative to the directory of the configuration. This version has no such files: it refuses to start where one exists, rather than to permit what the file forbids."),
+					later("policy_dirs", path(), "policy.d", "Directories with further rules.").multi(),
+					later("policy_default_rule", text(), "default", "The rule that stands for rules nobody defined."),
+				},
+				ignored("there are no deprecated defaults to choose from", "enforce_new_defaults"),
+				ignored("rules do not depend on scopes", "enforce_scope"),
+				ignored("rules that ask another server are not offered", "remote_content_type", "remote_ssl_verify_server_crt",
+					"remote_ssl_ca_crt_file", "remote_ssl_client_crt_file", "remote_ssl_client_key_file", "remote_timeout"),
+			),
+		},
+		{
+			Name: "cors",
+			Help: "Which scripts of other sites browsers let at the API.",
+			Options: []Option{
+				of("allowed_origin", list(), func(s *settings) *[]string { return &s.CORS.Origins },
+					"Origins such as https://dashboard.example.org; * is any. None: no CORS headers."),
+				of("allow_credentials", boolean(), func(s *settings) *bool { return &s.CORS.Credentials },
+					"Scripts may send cookies and the like."),
+				of("max_age", seconds(0, 24*time.Hour), func(s *settings) *time.Duration { return &s.CORS.MaxAge },
+					"How long browsers remember what is allowed, seconds."),
+				of("allow_methods", list(), func(s *settings) *[]string { return &s.CORS.Methods },
+					"Methods that scripts may use."),
+				of("allow_headers", list(), func(s *settings) *[]string { return &s.CORS.Headers },
+					"Headers that scripts may send."),
+				of("expose_headers", list(), func(s *settings) *[]string { return &s.CORS.Exposed },
+					"Headers of answers that scripts may read."),
+			},
+		},
+		{
+			Name: "cache",
+			Help: "The cache of queue records.",
+			Options: secretNamed(replaced("the embedded store keeps queue records in memory, so there is nothing to cache",
+				"enabled", "backend", "expiration_time", "backend_expiration_time", "config_prefix", "backend_argument", "proxies",
+				"debug_cache_backend", "memcache_servers", "memcache_dead_retry", "memcache_socket_timeout", "memcache_pool_maxsize",
+				"memcache_pool_unused_timeout", "memcache_pool_connection_get_timeout", "memcache_pool_flush_on_reconnect",
+				"memcache_sasl_enabled", "memcache_username", "memcache_password", "redis_server", "redis_db", "redis_username",
+				"redis_password", "redis_sentinels", "redis_socket_timeout", "redis_sentinel_service_name", "username", "password",
+				"tls_enabled", "tls_cafile", "tls_certfile", "tls_keyfile", "tls_allowed_ciphers", "enable_socket_keepalive",
+				"socket_keepalive_idle", "socket_keepalive_interval", "socket_keepalive_count", "enable_retry_client",
+				"retry_attempts", "retry_delay", "hashclient_retry_attempts", "hashclient_retry_delay", "hashclient_dead_timeout",
+				"dead_timeout", "enforce_fips_mode"), "memcache_password", "redis_password", "password", "backend_argument", "redis_server"),
+		},
+		{
+			Name: "profiler",
+			Help: "Traces.",
+			Options: secretNamed(replaced("traces will be OpenTelemetry's", "enabled", "trace_wsgi_transport", "trace_message_store",
+				"trace_management_store", "trace_sqlalchemy", "trace_requests", "hmac_keys", "connection_string", "es_doc_type",
+				"es_scroll_time", "es_scroll_size", "socket_timeout", "sentinel_service_name", "filter_error_trace"),
+				"hmac_keys", "connection_string"),
+		},
+		{Name: "profiler_otlp", Help: "Traces.", Options: replaced("traces will be OpenTelemetry's", "service_name_prefix")},
+		{
+			Name:    "oslo_reports",
+			Help:    "Reports on the process.",
+			Options: replaced("SIGUSR2 makes the server write a report to standard error", "log_dir", "file_event_handler", "file_event_handler_interval"),
+		},
+	}
+}

@@ -1,0 +1,72 @@
+package config
+
+import "slices"
+
+func serviceSections() []Section {
+	return []Section{
+		{
+			Name: "storage",
+			Help: "Extra stages in front of the store.",
+			Options: append([]Option{
+				later("message_pipeline", list(), "", "zaqar.notification.notifier in this list turns notifications on. Other names are ignored."),
+			}, ignored("stages written in Python cannot be loaded",
+				"queue_pipeline", "claim_pipeline", "subscription_pipeline", "topic_pipeline")...),
+		},
+		{
+			Name: "pooling:catalog",
+			Help: "Pools.",
+			Options: []Option{
+				later("enable_virtual_pool", boolean(), "False", "Use the configured store for queues that are in no pool."),
+			},
+		},
+		{
+			Name: "signed_url",
+			Help: "Pre-signed URLs.",
+			Options: []Option{
+				later("secret_key", text(), "", "The key of signatures, the same on all nodes. Keep it, so that URLs already given out stay valid.").secret(),
+			},
+		},
+		{
+			Name: "notification",
+			Help: "Deliveries to subscribers.",
+			Options: []Option{
+				later("smtp_mode", choice("third_part", "self_local"), "third_part", "How mail is sent: third_part runs a command, self_local speaks SMTP."),
+				later("smtp_command", text(), "/usr/sbin/sendmail -t -oi", "The command that takes a mail on standard input."),
+				later("smtp_host", host(), "", "The mail server."),
+				later("smtp_port", port(), "", "Its port."),
+				later("smtp_user_name", text(), "", "Login at the mail server."),
+				later("smtp_user_password", text(), "", "Password at the mail server.").secret(),
+				later("max_notifier_workers", whole[int64](1, 10_000), "10", "Deliveries at a time."),
+				later("require_confirmation", boolean(), "False", "Deliver to confirmed subscribers only."),
+				later("external_confirmation_url", text(), "", "The page that confirmation mails point to."),
+				later("subscription_confirmation_email_template", dict(), "", "The mail that asks for confirmation: topic, body, sender."),
+				later("unsubscribe_confirmation_email_template", dict(), "", "The mail that confirms the end of a subscription: topic, body, sender."),
+			},
+		},
+		{
+			Name: "trustee",
+			Help: "Credentials for deliveries on behalf of a subscriber.",
+			Options: slices.Concat(credentials(), []Option{
+				later("timeout", decimal(), "", "Seconds to wait for the identity service."),
+			}),
+		},
+	}
+}
+
+// credentials are the options of an identity client that both identity
+// sections have.
+func credentials() []Option {
+	return []Option{
+		later("auth_type", text(), "", "How to log in.").alias("auth_plugin"),
+		later("auth_url", text(), "", "The identity service."),
+		later("username", text(), "", "User name.").alias("user_name", "user-name"),
+		later("password", text(), "", "Password.").secret(),
+		later("user_id", text(), "", "User, by id."),
+		later("user_domain_id", text(), "", "The user's domain, by id."),
+		later("user_domain_name", text(), "", "The user's domain."),
+		later("cafile", path(), "", "TLS authorities."),
+		later("certfile", path(), "", "TLS certificate."),
+		later("keyfile", path(), "", "TLS key."),
+		later("insecure", boolean(), "False", "Do not check the identity service's certificate."),
+	}
+}

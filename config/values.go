@@ -1,0 +1,110 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+)
+
+// option names an option. Its key is the current one, not an alias.
+type option struct{ section, key string }
+
+// index finds options by name.
+type index struct {
+	sections []Section
+	names    map[option]option // from any name to the current one
+	options  map[option]Option
+	env      map[string]option // by the name of the environment variable
+}
+
+func newIndex(table []Section) index {
+	x := index{table, map[option]option{}, map[option]Option{}, map[string]option{}}
+	for _, s := range table {
+		for _, o := range s.Options {
+			id := option{s.Name, o.Key}
+			x.options[id] = o
+			for _, n := range append([]string{o.Key}, o.Aliases...) {
+				x.names[option{s.Name, n}] = id
+				x.env[envName(s.Name, n)] = option{s.Name, n}
+			}
+		}
+	}
+	return x
+}
+
+// find returns the option of that name or alias.
+func (x index) find(name option) (Option, bool) {
+	o, ok := x.options[x.names[name]]
+	return o, ok
+}
+
+func (x index) section(name string) *Section {
+	for i := range x.sections {
+		if x.sections[i].Name == name {
+			return &x.sections[i]
+		}
+	}
+	return nil
+}
+
+// values are the layers, and which value in them counts.
+type values struct {
+	index     index
+	layers    []layer
+	reference *regexp.Regexp
+}
+
+// given returns the assignments that count for an option: the last one, or
+// all of them for one that accumulates.
+func (v *values) given(id option, o Option) []assignment {
+	var all []assignment
+	for _, l := range slices.Backward(v.layers) {
+		for _, name := range append([]string{o.Key}, o.Aliases...) {
+			found := l.named(option{id.section, name})
+			if len(found) == 0 {
+				continue
+			}
+			if !o.Multi {
+				return found[len(found)-1:]
+			}
+			all = slices.Concat(found, all)
+		}
+	}
+	return all
+}
+
+func (l layer) named(id option) []assignment {
+	var found []assignment
+	for _, a := range l {
+		if a.section == id.section && a.key == id.key {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// set reports where an option is set.
+func (v *values) set(section, key string) (Origin, bool) {
+	id := option{section, key}
+	o, ok := v.index.find(id)
+	if !ok {
+		return Origin{}, false
+	}
+	if g := v.given(id, o); len(g) > 0 {
+		return g[len(g)-1].from, true
+	}
+	return Origin{}, false
+}
+
+// raw returns the unexpanded text of an option or of any key a file has.
+func (v *values) raw(id option) (string, bool) {
+	o, known := v.index.find(id)
+	if !known {
+		o = Option{Key: id.key}
+	} else {
+		id = v.index.names[id]
+	}
+	if g := v.given(id, o); len(g) > 0 {
+		return g[len(g)-1].text, true
+	}
+	return o.Default, known
+}
