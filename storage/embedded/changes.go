@@ -1,0 +1,467 @@
+package embedded
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"zaqar/messaging"
+	"zaqar/storage"
+)
+
+// change is an operation on stored messages on its way to disk.
+type change struct {
+	q  *queue
+	op operation
+	to *queue // move: where to
+}
+
+// submit sends the change to the journal. The caller holds q.mu and has marked
+// the targets. numbers is how many sequence numbers prepare needs.
+func (ch *change) submit(numbers uint64, prepare func(first uint64)) (*group, error) {
+	s := ch.q.store
+	ch.op.queue = ch.q.number
+	encode := func(b []byte, first uint64) []byte {
+		if prepare != nil {
+			prepare(first)
+		}
+		return appendOperation(b, &ch.op)
+	}
+	g, err := s.journal.submit(numbers, encode, ch.apply, ch.abort)
+	if err != nil {
+		ch.unmark()
+	}
+	return g, err
+}
+
+// apply makes the change in memory once it is on disk.
+func (ch *change) apply(seg *segment, at uint32) {
+	q, to := ch.q, ch.q
+	if ch.to != nil {
+		to = ch.to
+	}
+	lockBoth(q, to)
+	defer unlockBoth(q, to)
+	q.carryOut(&ch.op, to, seg)
+	q.watch()
+	to.watch()
+}
+
+// abort takes back the marks of a change that was not written.
+func (ch *change) abort() {
+	ch.q.mu.Lock()
+	ch.unmark()
+	ch.q.mu.Unlock()
+}
+
+// mark notes on the entry that the change is on its way.
+func (ch *change) mark(c *chunk, i int, flag uint8) {
+	e := &c.entries[i]
+	e.flags |= flag
+	c.mark(i)
+	ch.op.targets = append(ch.op.targets, target{pos: e.pos, seg: e.seg})
+}
+
+func (ch *change) unmark() {
+	q := ch.q
+	clear := func(c *chunk, i int) {
+		c.entries[i].flags &^= entryPending
+		q.ready(c, i)
+		q.soonest, c.soonest = min(q.soonest, c.entries[i].expires), min(c.soonest, c.entries[i].expires)
+	}
+	switch ch.op.kind {
+	case recPurge:
+		q.each(0, func(c *chunk, i int) bool {
+			if e := &c.entries[i]; e.pos <= ch.op.to && e.flags&entryKills != 0 {
+				clear(c, i)
+			}
+			return true
+		})
+	case recRenew:
+		if cl := q.claims[ch.op.claim]; cl != nil {
+			cl.renewals--
+			q.expiry.push(cl.expires, cl)
+		}
+	case recRelease:
+	default:
+		for _, ts := range [][]target{ch.op.targets, ch.op.spent} {
+			for _, t := range ts {
+				if c, i, ok := q.find(t.pos); ok {
+					clear(c, i)
+				}
+			}
+		}
+	}
+}
+
+// carryOut changes memory as the operation says. It serves live operation and
+// recovery alike: seg is the segment that holds the operation's record.
+func (q *queue) carryOut(op *operation, to *queue, seg *segment) {
+	switch op.kind {
+	case recClaim:
+		q.carryOutClaim(op, seg)
+	case recRenew:
+		q.carryOutRenew(op, seg)
+	case recRelease:
+		if cl := q.claims[op.claim]; cl != nil {
+			q.noteState(cl.held, seg)
+			q.free(cl)
+		}
+	case recRemove:
+		for _, t := range op.targets {
+			seg.need(t.seg, removeBytes)
+			if c, i, ok := q.find(t.pos); ok {
+				q.kill(c, i)
+				q.settle(c)
+			}
+		}
+	case recPurge:
+		q.carryOutPurge(op, seg)
+	case recMove:
+		q.carryOutMove(op, to, seg)
+	}
+}
+
+// What operations take when compaction condenses them, in bytes a message.
+const (
+	removeBytes = 8
+	stateBytes  = 64
+)
+
+func (q *queue) carryOutClaim(op *operation, seg *segment) {
+	cl := q.claims[op.claim]
+	if cl == nil {
+		cl = &claim{id: op.claim, ttl: op.ttl, renewed: op.now, expires: expiry(op.now, op.ttl)}
+		q.adopt(cl)
+	}
+	for n, ts := range [][]target{op.targets, op.spent} {
+		for _, t := range ts {
+			c, i, ok := q.find(t.pos)
+			if !ok {
+				continue
+			}
+			e := &c.entries[i]
+			e.flags &^= entryClaims
+			q.lease(c, i, cl)
+			seg.need(e.seg, stateBytes)
+			if n == 0 {
+				e.claims += uint16(min(1, maxClaims-e.claims))
+				q.extend(c, i, cl, op.grace)
+			}
+		}
+	}
+	slices.Sort(cl.held)
+	if cl.left == 0 {
+		q.dissolve(cl)
+	}
+}
+
+func (q *queue) carryOutRenew(op *operation, seg *segment) {
+	cl := q.claims[op.claim]
+	if cl == nil {
+		return
+	}
+	cl.renewals = max(0, cl.renewals-1)
+	q.restart(cl, op.now, op.ttl)
+	q.noteState(cl.held, seg)
+	for _, pos := range cl.held {
+		if c, i, ok := q.find(pos); ok && c.entries[i].claim == cl.id {
+			q.extend(c, i, cl, op.grace)
+		}
+	}
+}
+
+// noteState notes that an operation in seg changed the state of the messages.
+func (q *queue) noteState(held []uint64, seg *segment) {
+	for _, pos := range held {
+		if c, i, ok := q.find(pos); ok {
+			seg.need(c.entries[i].seg, stateBytes)
+		}
+	}
+}
+
+func (q *queue) carryOutPurge(op *operation, seg *segment) {
+	kept := make(map[uint64]bool, len(op.targets))
+	for _, t := range op.targets {
+		kept[t.pos] = true
+	}
+	var touched []*chunk
+	q.each(0, func(c *chunk, i int) bool {
+		e := &c.entries[i]
+		if e.pos > op.to {
+			return false
+		}
+		if !kept[e.pos] {
+			seg.need(e.seg, 1)
+			q.kill(c, i)
+			if len(touched) == 0 || touched[len(touched)-1] != c {
+				touched = append(touched, c)
+			}
+		}
+		return true
+	})
+	for _, c := range touched {
+		q.settle(c)
+	}
+}
+
+func (q *queue) carryOutMove(op *operation, to *queue, seg *segment) {
+	for n, t := range op.targets {
+		seg.need(t.seg, stateBytes)
+		c, i, ok := q.find(t.pos)
+		if !ok {
+			continue
+		}
+		e := c.entries[i]
+		q.store.keepAlive(&e) // kill takes it off again
+		q.kill(c, i)
+		q.settle(c)
+		to.add(e.at(op.places[n]), op.places[n].id)
+	}
+}
+
+// at returns the entry as it is after a move.
+func (e entry) at(p place) entry {
+	e.pos, e.ttl, e.expires = p.pos, p.ttl, p.expires
+	e.claim, e.claims, e.flags = 0, 0, 0
+	return e
+}
+
+// Remove implements storage.Messages.
+func (s *Store) Remove(ctx context.Context, ref messaging.QueueRef, ids []messaging.MessageID, hold storage.Hold) error {
+	if err := s.enter(ctx, false); err != nil {
+		return err
+	}
+	q := s.lookup(ref)
+	if q == nil || len(ids) == 0 {
+		return nil
+	}
+	g, err := q.remove(ids, hold)
+	if err != nil || g == nil {
+		return err
+	}
+	return g.wait()
+}
+
+func (q *queue) remove(ids []messaging.MessageID, hold storage.Hold) (*group, error) {
+	by := make(map[uint64]bool, len(hold.By))
+	for _, id := range hold.By {
+		if n, ok := q.store.number(string(id)); ok {
+			by[n] = true
+		}
+	}
+	now := q.store.now()
+	ch := &change{q: q, op: operation{kind: recRemove}}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.advance(now)
+	type place struct {
+		c *chunk
+		i int
+	}
+	var found []place
+	var refusal error
+	q.resolve(ids, func(c *chunk, i int) {
+		e := &c.entries[i]
+		if !visible(e, now) {
+			return
+		}
+		found = append(found, place{c, i})
+		if err := permits(hold, by, e); err != nil && (refusal == nil || err.Kind == messaging.Claimed) {
+			refusal = err
+		}
+	})
+	if refusal != nil || len(found) == 0 {
+		return nil, refusal
+	}
+	for _, p := range found {
+		ch.mark(p.c, p.i, entryKills)
+	}
+	return ch.submit(0, nil)
+}
+
+// permits reports why the entry may not be deleted, or nil.
+func permits(hold storage.Hold, by map[uint64]bool, e *entry) *messaging.Error {
+	leased := e.claim != 0 || e.flags&entryClaims != 0
+	switch {
+	case hold.Unclaimed && leased:
+		return messaging.E(messaging.Claimed, "")
+	case len(hold.By) == 0:
+		return nil
+	case !leased:
+		return messaging.E(messaging.NotClaimed, "")
+	case !by[e.claim]:
+		return messaging.E(messaging.Claimed, "")
+	}
+	return nil
+}
+
+// Pop implements storage.Messages.
+func (s *Store) Pop(ctx context.Context, ref messaging.QueueRef, t storage.Take) ([]messaging.Message, error) {
+	if err := s.enter(ctx, false); err != nil {
+		return nil, err
+	}
+	q := s.lookup(ref)
+	if q == nil {
+		return nil, nil
+	}
+	found := &picked{q: q}
+	g, err := q.pop(found, t)
+	if err != nil || g == nil {
+		return nil, err
+	}
+	out, rerr := found.read(context.WithoutCancel(ctx), nil)
+	if err := g.wait(); err != nil {
+		return nil, err
+	}
+	return out, rerr
+}
+
+func (q *queue) pop(found *picked, t storage.Take) (*group, error) {
+	now := q.store.now()
+	opens := q.store.keys.set(t.Keys)
+	ch := &change{q: q, op: operation{kind: recRemove}}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.advance(now)
+	if t.Delayed {
+		q.undelayAll()
+	}
+	q.eachFree(func(c *chunk, i int) bool {
+		if e := &c.entries[i]; opens[e.key] {
+			found.take(e)
+			ch.mark(c, i, entryKills)
+		}
+		return found.len() < t.Limit
+	})
+	if found.len() == 0 {
+		return nil, nil
+	}
+	g, err := ch.submit(0, nil)
+	if err != nil {
+		found.drop()
+	}
+	return g, err
+}
+
+// Move implements storage.Messages.
+func (s *Store) Move(ctx context.Context, ref messaging.QueueRef, ids []messaging.MessageID, held messaging.ClaimID, to messaging.QueueRef, ttl int64) (int, error) {
+	if err := s.enter(ctx, false); err != nil {
+		return 0, err
+	}
+	if ttl < 0 || ttl > maxTTL {
+		return 0, messaging.E(messaging.Invalid, "A ttl must be between 0 and 4294967295 seconds.")
+	}
+	q := s.lookup(ref)
+	claim, ok := s.number(string(held))
+	if q == nil || !ok {
+		return 0, nil
+	}
+	for {
+		target, err := s.container(to)
+		if err != nil {
+			return 0, err
+		}
+		g, n, err := q.move(ids, claim, target, uint32(ttl))
+		if err != nil || n == 0 {
+			return 0, err
+		}
+		if g == nil {
+			continue // the target was dropped meanwhile
+		}
+		if err := g.wait(); err != nil {
+			return 0, err
+		}
+		return n, nil
+	}
+}
+
+func (q *queue) move(ids []messaging.MessageID, claim uint64, to *queue, ttl uint32) (*group, int, error) {
+	now := q.store.now()
+	ch := &change{q: q, to: to, op: operation{kind: recMove, now: now, to: to.number}}
+	lockBoth(q, to)
+	defer unlockBoth(q, to)
+	q.advance(now)
+	if to.dropped.Load() {
+		return nil, 1, nil
+	}
+	q.resolve(ids, func(c *chunk, i int) {
+		e := &c.entries[i]
+		if !visible(e, now) || e.claim != claim || claim == 0 || e.flags&entryPending != 0 {
+			return
+		}
+		ch.mark(c, i, entryKills)
+		life := place{id: q.identity(e), ttl: e.ttl, expires: e.expires}
+		if ttl > 0 {
+			life.ttl, life.expires = ttl, expiry(now, ttl)
+		}
+		ch.op.places = append(ch.op.places, life)
+	})
+	n := len(ch.op.targets)
+	if n == 0 {
+		return nil, 0, nil
+	}
+	g, err := ch.submit(uint64(n), func(first uint64) {
+		for i := range ch.op.places {
+			ch.op.places[i].pos = first + uint64(i)
+		}
+	})
+	return g, n, err
+}
+
+// lockBoth locks two queues in the order of their numbers, so that no two
+// callers wait for each other.
+func lockBoth(a, b *queue) {
+	switch {
+	case a == b:
+		a.mu.Lock()
+	case a.number < b.number:
+		a.mu.Lock()
+		b.mu.Lock()
+	default:
+		b.mu.Lock()
+		a.mu.Lock()
+	}
+}
+
+func unlockBoth(a, b *queue) {
+	a.mu.Unlock()
+	if a != b {
+		b.mu.Unlock()
+	}
+}
+
+// Purge implements storage.Messages.
+func (s *Store) Purge(ctx context.Context, ref messaging.QueueRef) error {
+	if err := s.enter(ctx, false); err != nil {
+		return err
+	}
+	q := s.lookup(ref)
+	if q == nil {
+		return nil
+	}
+	g, err := q.purge()
+	if err != nil {
+		return err
+	}
+	return g.wait()
+}
+
+func (q *queue) purge() (*group, error) {
+	now := q.store.now()
+	ch := &change{q: q, op: operation{kind: recPurge, now: now, to: math.MaxUint64}}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.advance(now)
+	q.each(0, func(c *chunk, i int) bool {
+		e := &c.entries[i]
+		if e.claim != 0 || e.flags&entryClaims != 0 {
+			ch.op.targets = append(ch.op.targets, target{pos: e.pos, seg: e.seg})
+		} else {
+			e.flags |= entryKills
+			c.mark(i)
+		}
+		return true
+	})
+	return ch.submit(1, func(first uint64) { ch.op.to = first })
+}

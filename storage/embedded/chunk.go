@@ -1,0 +1,156 @@
+package embedded
+
+import (
+	"math"
+	"math/bits"
+	"sort"
+)
+
+// entry is what memory keeps of a message: 48 bytes.
+type entry struct {
+	pos     uint64 // place in the queue
+	expires int64  // ms
+	claim   uint64 // claim that holds it; 0: none
+	seg     uint32 // where its record is
+	off     uint32
+	size    uint32
+	poster  uint32 // hash of the client that posted it
+	ttl     uint32 // seconds, as shown
+	claims  uint16 // successful claims, saturating
+	flags   uint8
+	key     uint8 // what seals the body, by number in the store's table of keys; 0: plain
+}
+
+const (
+	entryDead    = 1 << 0 // gone; kept until its chunk is tidied
+	entryDelayed = 1 << 1 // its delay has not elapsed
+	entryClaims  = 1 << 2 // an operation on its way to disk leases it
+	entryKills   = 1 << 3 // an operation on its way to disk deletes or moves it
+	entryMoved   = 1 << 4 // its id is not its position; see queue.ids
+
+	entryPending = entryClaims | entryKills
+)
+
+const maxClaims = math.MaxUint16
+
+// free reports whether a claimer or popper may take the entry.
+func (e *entry) free() bool {
+	return e.flags&(entryDead|entryDelayed|entryPending) == 0 && e.claim == 0
+}
+
+// chunkSize is how many entries a chunk holds at most.
+const chunkSize = 512
+
+// chunk is a run of entries in order of position. A queue is a list of chunks,
+// so that whole runs can be skipped: those with nothing to claim by ready,
+// those with nothing to expire by soonest.
+type chunk struct {
+	entries []entry
+	live    int
+	soonest int64 // no live entry expires earlier, ms
+	ready   [chunkSize / 64]uint64
+}
+
+func newChunk() *chunk { return &chunk{soonest: math.MaxInt64} }
+
+func (c *chunk) first() uint64 { return c.entries[0].pos }
+
+func (c *chunk) full() bool { return len(c.entries) == chunkSize }
+
+// push adds an entry behind all others.
+func (c *chunk) push(e entry) {
+	c.entries = append(c.entries, e)
+	c.live++
+	c.soonest = min(c.soonest, e.expires)
+	c.mark(len(c.entries) - 1)
+}
+
+// mark brings the ready bit of entry i up to date.
+func (c *chunk) mark(i int) {
+	if c.entries[i].free() {
+		c.ready[i/64] |= 1 << (i % 64)
+	} else {
+		c.ready[i/64] &^= 1 << (i % 64)
+	}
+}
+
+// nextReady returns the index of the first entry at or behind i that is free,
+// or -1.
+func (c *chunk) nextReady(i int) int {
+	for w := i / 64; w < len(c.ready); w++ {
+		word := c.ready[w]
+		if w == i/64 {
+			word &^= 1<<(i%64) - 1
+		}
+		if word != 0 {
+			return w*64 + bits.TrailingZeros64(word)
+		}
+	}
+	return -1
+}
+
+// search returns the index of the first entry at or behind pos.
+func (c *chunk) search(pos uint64) int {
+	n := len(c.entries)
+	if n == 0 || c.entries[n-1].pos < pos {
+		return n
+	}
+	return sort.Search(n, func(i int) bool { return c.entries[i].pos >= pos })
+}
+
+// tidy drops dead entries when they are most of the chunk.
+func (c *chunk) tidy() {
+	if len(c.entries) < 32 || c.live > len(c.entries)/4 {
+		return
+	}
+	kept := make([]entry, 0, max(c.live, 8))
+	for _, e := range c.entries {
+		if e.flags&entryDead == 0 {
+			kept = append(kept, e)
+		}
+	}
+	c.entries = kept
+	c.remark()
+}
+
+// insert puts an entry at its place among the others, splitting nothing: the
+// chunk must not be full.
+func (c *chunk) insert(i int, e entry) {
+	c.entries = append(c.entries, entry{})
+	copy(c.entries[i+1:], c.entries[i:])
+	c.entries[i] = e
+	c.live++
+	c.soonest = min(c.soonest, e.expires)
+	c.remark()
+}
+
+// split moves the upper half of the entries to a new chunk.
+func (c *chunk) split() *chunk {
+	half := len(c.entries) / 2
+	upper := newChunk()
+	upper.entries = append(upper.entries, c.entries[half:]...)
+	c.entries = append([]entry(nil), c.entries[:half]...)
+	c.recount()
+	upper.recount()
+	return upper
+}
+
+func (c *chunk) recount() {
+	c.live, c.soonest = 0, math.MaxInt64
+	for i := range c.entries {
+		if c.entries[i].flags&entryDead == 0 {
+			c.live++
+			c.soonest = min(c.soonest, c.entries[i].expires)
+		}
+	}
+	c.remark()
+}
+
+func (c *chunk) remark() {
+	c.ready = [chunkSize / 64]uint64{}
+	for i := range c.entries {
+		if c.entries[i].free() {
+			c.ready[i/64] |= 1 << (i % 64)
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package embedded
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"zaqar/messaging"
+	"zaqar/storage"
+)
+
+// maxTTL is the longest lifetime of a message or claim, seconds.
+const maxTTL = math.MaxUint32
+
+// Claim implements storage.Claims.
+func (s *Store) Claim(ctx context.Context, ref messaging.QueueRef, t storage.Terms) (storage.Lease, error) {
+	if err := s.enter(ctx, false); err != nil {
+		return storage.Lease{}, err
+	}
+	if err := checkTerms(t); err != nil {
+		return storage.Lease{}, err
+	}
+	q := s.lookup(ref)
+	if q == nil {
+		return storage.Lease{}, nil
+	}
+	taken, spent := &picked{q: q}, &picked{q: q}
+	g, cl, err := q.claim(t, taken, spent)
+	if err != nil || g == nil {
+		return storage.Lease{}, err
+	}
+	// Read while the disk writes. A caller that went away still gets the claim
+	// or not, as a whole.
+	ctx = context.WithoutCancel(ctx)
+	messages, err := taken.read(ctx, nil)
+	exhausted, serr := spent.read(ctx, nil)
+	if werr := g.wait(); werr != nil {
+		return storage.Lease{}, werr
+	}
+	if err != nil || serr != nil {
+		return storage.Lease{}, unreadable(err, serr)
+	}
+	if len(messages)+len(exhausted) == 0 {
+		return storage.Lease{}, nil // all of it damaged
+	}
+	return storage.Lease{Claim: s.claimView(cl), Messages: messages, Spent: exhausted}, nil
+}
+
+func checkTerms(t storage.Terms) error {
+	if t.TTL < 1 || t.TTL > maxTTL || t.Grace < 0 || t.Grace > maxTTL || t.TTL+t.Grace > maxTTL {
+		return messaging.E(messaging.Invalid, "A claim's ttl and grace together may have 4294967295 seconds at most.")
+	}
+	return nil
+}
+
+// claim leases what is free. What it takes is shown as it will be once the
+// claim is on disk.
+func (q *queue) claim(t storage.Terms, taken, spent *picked) (*group, *claim, error) {
+	now := q.store.now()
+	ch := &change{q: q, op: operation{kind: recClaim, now: now, ttl: uint32(t.TTL), grace: uint32(t.Grace)}}
+	cl := &claim{ttl: ch.op.ttl, renewed: now, expires: expiry(now, ch.op.ttl)}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.advance(now)
+	if t.Delayed {
+		q.undelayAll()
+	}
+	var counted, uncounted []target
+	q.eachFree(func(c *chunk, i int) bool {
+		e := &c.entries[i]
+		exhausted := t.MaxClaims > 0 && int64(e.claims) >= t.MaxClaims
+		seen := *e
+		if exhausted {
+			if len(uncounted) >= max(t.Limit, spentLimit) {
+				return false
+			}
+			uncounted = append(uncounted, target{pos: e.pos, seg: e.seg})
+			spent.take(&seen)
+		} else {
+			if seen.expires < cl.expires {
+				seen.ttl = cl.ttl + ch.op.grace
+				seen.expires = expiry(now, seen.ttl)
+			}
+			seen.claims += uint16(min(1, maxClaims-seen.claims))
+			counted = append(counted, target{pos: e.pos, seg: e.seg})
+			taken.take(&seen)
+		}
+		e.flags |= entryClaims
+		c.mark(i)
+		return len(counted) < t.Limit
+	})
+	if len(counted)+len(uncounted) == 0 {
+		return nil, nil, nil
+	}
+	ch.op.targets, ch.op.spent = counted, uncounted
+	g, err := ch.submit(1, func(first uint64) { ch.op.claim, cl.id = first, first })
+	if err != nil {
+		taken.drop()
+		spent.drop()
+		return nil, nil, err
+	}
+	taken.heldBy(cl.id)
+	spent.heldBy(cl.id)
+	return g, cl, nil
+}
+
+// spentLimit bounds the exhausted messages one claim hands back.
+const spentLimit = 1000
+
+func (s *Store) claimView(cl *claim) messaging.Claim {
+	return messaging.Claim{
+		ID:      messaging.ClaimID(s.id(cl.id)),
+		TTL:     int64(cl.ttl),
+		Renewed: time.UnixMilli(cl.renewed),
+		Expires: time.UnixMilli(cl.expires),
+	}
+}
+
+// live returns the live claim with the id.
+func (q *queue) liveClaim(id uint64) *claim { return q.claims[id] }
+
+// Held implements storage.Claims.
+func (s *Store) Held(ctx context.Context, ref messaging.QueueRef, id messaging.ClaimID) (messaging.Claim, []messaging.Message, error) {
+	if err := s.enter(ctx, false); err != nil {
+		return messaging.Claim{}, nil, err
+	}
+	q := s.lookup(ref)
+	n, ok := s.number(string(id))
+	if q == nil || !ok {
+		return messaging.Claim{}, nil, errNoClaim()
+	}
+	now := s.now()
+	found := &picked{q: q}
+	q.mu.Lock()
+	q.advance(now)
+	cl := q.liveClaim(n)
+	if cl == nil || cl.expires <= now {
+		q.mu.Unlock()
+		return messaging.Claim{}, nil, errNoClaim()
+	}
+	view := s.claimView(cl)
+	for _, pos := range cl.held {
+		if c, i, ok := q.find(pos); ok && c.entries[i].claim == n && visible(&c.entries[i], now) {
+			found.take(&c.entries[i])
+		}
+	}
+	q.mu.Unlock()
+	messages, err := found.read(ctx, nil)
+	if err != nil {
+		return messaging.Claim{}, nil, err
+	}
+	if len(messages) == 0 {
+		return messaging.Claim{}, nil, errNoClaim()
+	}
+	return view, messages, nil
+}
+
+func errNoClaim() error {
+	return messaging.E(messaging.NotFound, "The claim does not exist or has expired.")
+}
+
+// Renew implements storage.Claims.
+func (s *Store) Renew(ctx context.Context, ref messaging.QueueRef, id messaging.ClaimID, t storage.Terms) error {
+	if err := s.enter(ctx, false); err != nil {
+		return err
+	}
+	if err := checkTerms(t); err != nil {
+		return err
+	}
+	g, err := s.onClaim(ref, id, func(q *queue, cl *claim, now int64) *change {
+		cl.renewals++
+		return &change{q: q, op: operation{kind: recRenew, claim: cl.id, now: now, ttl: uint32(t.TTL), grace: uint32(t.Grace)}}
+	})
+	if err != nil {
+		return err
+	}
+	if g == nil {
+		return errNoClaim()
+	}
+	return g.wait()
+}
+
+// Release implements storage.Claims.
+func (s *Store) Release(ctx context.Context, ref messaging.QueueRef, id messaging.ClaimID) (int, error) {
+	if err := s.enter(ctx, false); err != nil {
+		return 0, err
+	}
+	freed := 0
+	g, err := s.onClaim(ref, id, func(q *queue, cl *claim, now int64) *change {
+		freed = cl.left
+		return &change{q: q, op: operation{kind: recRelease, claim: cl.id, now: now}}
+	})
+	if err != nil || g == nil {
+		return 0, err
+	}
+	return freed, g.wait()
+}
+
+// onClaim submits the change that make returns for a live claim; the group is
+// nil if there is no such claim.
+func (s *Store) onClaim(ref messaging.QueueRef, id messaging.ClaimID, make func(*queue, *claim, int64) *change) (*group, error) {
+	q := s.lookup(ref)
+	n, ok := s.number(string(id))
+	if q == nil || !ok {
+		return nil, nil
+	}
+	now := s.now()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.advance(now)
+	cl := q.liveClaim(n)
+	if cl == nil || cl.expires <= now {
+		return nil, nil
+	}
+	ch := make(q, cl, now)
+	for _, pos := range cl.held {
+		if c, i, ok := q.find(pos); ok && c.entries[i].claim == n {
+			ch.op.targets = append(ch.op.targets, target{pos: pos, seg: c.entries[i].seg})
+		}
+	}
+	slices.SortFunc(ch.op.targets, func(a, b target) int {
+		if a.pos < b.pos {
+			return -1
+		}
+		return 1
+	})
+	return ch.submit(0, nil)
+}

@@ -1,0 +1,143 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"zaqar/storage/embedded/disk"
+)
+
+// An index file is the segment without message bodies, so that a restart reads
+// a few dozen bytes a message:
+//
+//	0         8       12       16     20             24      28
+//	+---------+-------+--------+------+--------------+-------+---------+-------+
+//	|"zaqaridx"|format | number | salt | segment size | 0     | entries | crc32c|
+//	+---------+-------+--------+------+--------------+-------+---------+-------+
+//
+// An entry is the offset of a record (4 bytes), its frame without the crc (8
+// bytes) and its content, for messages without the body. The crc32c at the end
+// covers the whole file.
+const (
+	indexMagic  = "zaqaridx"
+	indexHeader = 28
+	entryHeader = 12
+)
+
+var errBadIndex = errors.New("index is damaged or does not fit its segment")
+
+// appendIndexEntry adds the record at offset to an index under construction.
+func appendIndexEntry(index []byte, offset uint32, f frame, record []byte) []byte {
+	if f.kind == recCommit {
+		return index
+	}
+	index = binary.LittleEndian.AppendUint32(index, offset)
+	return append(index, record[4:contentEnd(f)]...)
+}
+
+// contentEnd is where the part of a record ends that an index keeps.
+func contentEnd(f frame) uint32 {
+	if f.kind == recMessage {
+		return frameSize + uint32(f.head)
+	}
+	return f.size
+}
+
+// indexEntry reads the entry at the front of index.
+func indexEntry(index []byte) (offset uint32, f frame, content, rest []byte, err error) {
+	if len(index) < entryHeader {
+		return 0, f, nil, nil, errBadIndex
+	}
+	offset = binary.LittleEndian.Uint32(index)
+	f = readFrame(index) // the offset stands where the crc would be
+	n := contentEnd(f)
+	if n < frameSize || int64(n) > int64(len(index)) || n > f.size {
+		return 0, f, nil, nil, errBadIndex
+	}
+	return offset, f, index[entryHeader:n], index[n:], nil
+}
+
+// trimIndex drops the entries of records at or behind offset.
+func trimIndex(index []byte, offset uint32) []byte {
+	for at := 0; at < len(index); {
+		o, _, _, rest, err := indexEntry(index[at:])
+		if err != nil || o >= offset {
+			return index[:at]
+		}
+		at = len(index) - len(rest)
+	}
+	return index
+}
+
+// writeIndex writes the index file of a full segment, whole or not at all.
+func writeIndex(fs disk.FS, dir string, s *segment) (err error) {
+	le := binary.LittleEndian
+	b := make([]byte, 0, indexHeader+len(s.index)+4)
+	b = append(b, indexMagic...)
+	b = le.AppendUint32(b, formatVersion)
+	b = le.AppendUint32(b, s.number)
+	b = le.AppendUint32(b, s.salt)
+	b = le.AppendUint32(b, s.size)
+	b = le.AppendUint32(b, 0)
+	b = append(b, s.index...)
+	b = le.AppendUint32(b, crc32.Checksum(b, castagnoli))
+
+	name := dir + "/" + indexName(s.number)
+	return replaceFile(fs, dir, name, b)
+}
+
+// replaceFile writes a small file so that after a crash it is the old or the
+// new one.
+func replaceFile(fs disk.FS, dir, name string, content []byte) (err error) {
+	tmp := name + ".new"
+	_ = fs.Remove(tmp) // left over from a crash
+	f, err := fs.Create(tmp)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(content, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = fs.Rename(tmp, name)
+	}
+	if err != nil {
+		return errors.Join(err, fs.Remove(tmp))
+	}
+	return fs.SyncDir(dir)
+}
+
+// readFile reads a small file whole.
+func readFile(fs disk.FS, name string) ([]byte, error) {
+	f, err := fs.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	size, err := f.Size()
+	b := make([]byte, size)
+	if err == nil && size > 0 {
+		_, err = f.ReadAt(b, 0)
+	}
+	return b, errors.Join(err, f.Close())
+}
+
+// readIndex reads the index file of the segment and returns its entries and
+// the size of the segment.
+func readIndex(fs disk.FS, dir string, s *segment) (entries []byte, size uint32, err error) {
+	name := dir + "/" + indexName(s.number)
+	b, err := readFile(fs, name)
+	if err != nil {
+		return nil, 0, err
+	}
+	le := binary.LittleEndian
+	if len(b) < indexHeader+4 || string(b[:8]) != indexMagic || le.Uint32(b[8:]) != formatVersion ||
+		le.Uint32(b[12:]) != s.number || le.Uint32(b[16:]) != s.salt ||
+		le.Uint32(b[len(b)-4:]) != crc32.Checksum(b[:len(b)-4], castagnoli) {
+		return nil, 0, fmt.Errorf("%s: %w", name, errBadIndex)
+	}
+	return b[indexHeader : len(b)-4], le.Uint32(b[20:]), nil
+}

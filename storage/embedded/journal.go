@@ -1,0 +1,388 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"zaqar/messaging"
+	"zaqar/storage/embedded/disk"
+)
+
+// journal is the write side of the log: it gathers what callers want written
+// into groups, and one goroutine writes group after group, each with one sync.
+//
+//	submit -> group being gathered -> write, sync -> apply in order -> wake all
+//
+// A caller decides what to write under the lock of what it changes, submits
+// while it still holds that lock, and waits after letting go. So the order in
+// the log is the order of decisions. What was submitted changes memory in
+// apply, after it is on disk; if the write fails abort takes back what the
+// caller had marked.
+type journal struct {
+	fs      disk.FS
+	dir     string
+	segSize int64
+	newSalt func() uint32
+	adopt   func(*segment) // a segment is about to be written to
+	onSeal  func(*segment) // a segment is full, and all in it applied
+	onSpare func()         // the spare segment was taken
+
+	wake chan struct{} // capacity 1
+	done chan struct{} // closed when the writer has ended
+
+	mu        sync.Mutex
+	next      uint64 // next sequence number
+	gathering *group
+	refusal   error // not nil: submit refuses with it
+	closing   bool
+	space     sync.Cond // on mu: signalled when a group is taken
+
+	full   atomic.Bool // refuse what adds data
+	spare  atomic.Pointer[segment]
+	active *segment   // of the writer goroutine; set before it starts
+	filled []*segment // of the writer goroutine: full, but nothing behind them is on disk yet
+	number uint32     // highest segment number in use or spare; under segmu
+	segmu  sync.Mutex
+
+	commits, bytes atomic.Int64 // since start
+}
+
+// gatherLimit is how many bytes may wait for the writer before admit blocks.
+const gatherLimit = 16 << 20
+
+// group is what one sync makes durable.
+type group struct {
+	buf  []byte // begins with room for the commit record
+	ops  []submission
+	next uint64 // next sequence number when the group was closed
+	done chan struct{}
+	err  error // valid after done is closed
+}
+
+// submission is one caller's part of a group.
+type submission struct {
+	at    uint32                           // offset of its first record in the group
+	apply func(seg *segment, first uint32) // first: offset of its first record in the segment
+	abort func()                           // may be nil
+}
+
+func newGroup(buf []byte) *group {
+	if buf == nil {
+		buf = make([]byte, 0, 64<<10)
+	}
+	return &group{buf: append(buf[:0], make([]byte, commitSize)...), done: make(chan struct{})}
+}
+
+// wait returns when the group is on disk and applied, or has failed.
+func (g *group) wait() error {
+	<-g.done
+	return g.err
+}
+
+// ended reports whether wait would return at once.
+func (g *group) ended() bool {
+	select {
+	case <-g.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// errFull is what calls get that would add data to a full disk.
+func errFull() error {
+	return messaging.E(messaging.Unavailable, "The store is full: there is no room on its disk for new data.")
+}
+
+func errClosed() error { return messaging.E(messaging.Unavailable, "The store is closed.") }
+
+func errFailed(cause error) error {
+	return messaging.Wrap(messaging.Unavailable, "The store stopped writing after a disk error; it needs a restart.", cause)
+}
+
+// admit blocks while too much waits to be written, and refuses what adds data
+// to a full store. Callers hold no lock.
+func (j *journal) admit(adds bool) error {
+	if adds && j.full.Load() {
+		return errFull()
+	}
+	j.mu.Lock()
+	for len(j.gathering.buf) > gatherLimit && j.refusal == nil {
+		j.space.Wait()
+	}
+	err := j.refusal
+	j.mu.Unlock()
+	return err
+}
+
+// submit takes numbers sequence numbers and adds what encode appends to the
+// group. apply is called in the order of submission once the group is on disk;
+// abort instead if that failed.
+func (j *journal) submit(numbers uint64, encode func(b []byte, first uint64) []byte,
+	apply func(seg *segment, first uint32), abort func()) (*group, error) {
+	j.mu.Lock()
+	if j.refusal != nil {
+		err := j.refusal
+		j.mu.Unlock()
+		return nil, err
+	}
+	g := j.gathering
+	first := j.next
+	j.next += numbers
+	at := uint32(len(g.buf))
+	g.buf = encode(g.buf, first)
+	g.ops = append(g.ops, submission{at: at, apply: apply, abort: abort})
+	alone := len(g.ops) == 1
+	j.mu.Unlock()
+	if alone {
+		j.nudge()
+	}
+	return g, nil
+}
+
+// barrier returns a group whose wait ends when everything submitted so far is
+// on disk.
+func (j *journal) barrier() (*group, error) {
+	return j.submit(0, func(b []byte, _ uint64) []byte { return b }, func(*segment, uint32) {}, nil)
+}
+
+func (j *journal) nudge() {
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run writes groups until close. It is the only goroutine that writes segments.
+func (j *journal) run() {
+	defer close(j.done)
+	var spareBuf []byte
+	for range j.wake {
+		g, closing := j.take(spareBuf)
+		if len(g.ops) > 0 {
+			j.commit(g)
+			spareBuf = g.buf
+			if cap(spareBuf) > 4<<20 {
+				spareBuf = nil
+			}
+		}
+		if closing {
+			return
+		}
+	}
+}
+
+// take closes the group being gathered and starts the next. It first yields
+// for as long as that makes the group grow: callers just woken by the last
+// commit get in, and a sync serves more of them.
+func (j *journal) take(buf []byte) (*group, bool) {
+	before := -1
+	for range 8 {
+		j.mu.Lock()
+		n := len(j.gathering.ops)
+		j.mu.Unlock()
+		if n == before {
+			break
+		}
+		before = n
+		runtime.Gosched()
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	g := j.gathering
+	g.next = j.next
+	j.gathering = newGroup(buf)
+	j.space.Broadcast()
+	return g, j.closing
+}
+
+// commit makes the group durable and applies it, or aborts it.
+func (j *journal) commit(g *group) {
+	if len(g.buf) == commitSize { // barriers only
+		close(g.done)
+		return
+	}
+	if err := j.rotate(int64(len(g.buf))); err != nil {
+		j.fail(g, err)
+		return
+	}
+	seg := j.active
+	base := seg.size
+	j.finish(g, seg, base)
+	if err := j.write(seg, g.buf, base); err != nil {
+		j.fail(g, err)
+		return
+	}
+	seg.size = base + uint32(len(g.buf))
+	j.commits.Add(1)
+	j.bytes.Add(int64(len(g.buf)))
+	for _, op := range g.ops {
+		op.apply(seg, base+op.at)
+	}
+	for _, full := range j.filled {
+		full.sealed.Store(true)
+		j.onSeal(full)
+	}
+	j.filled = j.filled[:0]
+	close(g.done)
+}
+
+// finish fills in the commit record, seals every record for its place and
+// copies their heads to the index of the segment.
+func (j *journal) finish(g *group, seg *segment, base uint32) {
+	b, at := beginRecord(g.buf[:0], recCommit, 0)
+	b = binary.LittleEndian.AppendUint64(b, g.next)
+	endRecord(b, at)
+	for at := 0; at < len(g.buf); {
+		f := readFrame(g.buf[at:])
+		record := g.buf[at : at+int(f.size)]
+		seal(record, seg.salt, base+uint32(at))
+		seg.index = appendIndexEntry(seg.index, base+uint32(at), f, record)
+		at += padded(int(f.size))
+	}
+}
+
+// write writes and syncs. A full disk is undone and survived; any other
+// failure ends all writing, because what is on disk is then unknown.
+func (j *journal) write(seg *segment, b []byte, at uint32) error {
+	_, err := seg.file.WriteAt(b, int64(at))
+	if err == nil {
+		if err = seg.file.Sync(); err == nil {
+			return nil
+		}
+		return errFailed(err)
+	}
+	if !errors.Is(err, disk.ErrFull) {
+		return errFailed(err)
+	}
+	if terr := seg.file.Truncate(int64(at)); terr != nil {
+		return errFailed(errors.Join(err, terr))
+	}
+	return messaging.Wrap(messaging.Unavailable, "The store is full: there is no room on its disk.", err)
+}
+
+// fail aborts the group and everything submitted behind it, latest first, as
+// it may build on what did not happen. If the failure is final, all later
+// calls are refused.
+func (j *journal) fail(g *group, err error) {
+	final := !errors.Is(err, disk.ErrFull)
+	j.full.Store(true)
+	j.mu.Lock()
+	j.refusal = err
+	behind := j.gathering
+	j.gathering = newGroup(nil)
+	j.space.Broadcast()
+	j.mu.Unlock()
+
+	for _, failed := range []*group{behind, g} {
+		for i := len(failed.ops) - 1; i >= 0; i-- {
+			if abort := failed.ops[i].abort; abort != nil {
+				abort()
+			}
+		}
+		failed.err = err
+		close(failed.done)
+	}
+	j.dropIndexTail(j.active)
+	if !final {
+		j.mu.Lock()
+		if !j.closing {
+			j.refusal = nil
+		}
+		j.mu.Unlock()
+	}
+}
+
+// dropIndexTail removes the index entries of a group that was not written.
+func (j *journal) dropIndexTail(seg *segment) { seg.index = trimIndex(seg.index, seg.size) }
+
+// rotate makes room for n bytes: when the active segment has none it goes on
+// to the spare, or to a new one.
+func (j *journal) rotate(n int64) error {
+	if int64(j.active.size)+n <= j.segSize || j.active.size == headerSize {
+		return nil
+	}
+	seg := j.spare.Swap(nil)
+	if seg == nil {
+		var err error
+		if seg, err = j.create(); err != nil {
+			return err
+		}
+	}
+	j.filled = append(j.filled, j.active)
+	j.active = seg
+	j.adopt(seg)
+	j.onSpare()
+	return nil
+}
+
+// create makes the next segment file.
+func (j *journal) create() (*segment, error) {
+	j.segmu.Lock()
+	defer j.segmu.Unlock()
+	j.mu.Lock()
+	first := j.next
+	j.mu.Unlock()
+	seg, err := createSegment(j.fs, j.dir, j.number+1, j.newSalt(), first, j.segSize)
+	if err != nil {
+		return nil, messaging.Wrap(messaging.Unavailable, "The store cannot get more room on its disk.", fmt.Errorf("new segment: %w", err))
+	}
+	j.number++
+	return seg, nil
+}
+
+// reserve makes a spare segment if there is none. Whether that works decides
+// whether the store is full: without a spare what is left of the active
+// segment is kept for deletes and claims.
+func (j *journal) reserve() error {
+	if j.spare.Load() != nil {
+		j.full.Store(false)
+		return nil
+	}
+	seg, err := j.create()
+	if err != nil {
+		j.full.Store(true)
+		return err
+	}
+	j.spare.Store(seg)
+	j.full.Store(false)
+	return nil
+}
+
+// close refuses new submissions, writes what is waiting and ends the writer.
+func (j *journal) close() {
+	j.mu.Lock()
+	j.closing = true
+	if j.refusal == nil {
+		j.refusal = errClosed()
+	}
+	j.mu.Unlock()
+	j.nudge()
+	<-j.done
+}
+
+// reserveNumber takes a sequence number.
+func (j *journal) reserveNumber() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.next++
+	return j.next - 1
+}
+
+// horizon returns the smallest sequence number not given out.
+func (j *journal) horizon() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.next
+}
+
+// failed returns the error that ended writing, or nil.
+func (j *journal) failed() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.refusal
+}

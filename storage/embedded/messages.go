@@ -1,0 +1,314 @@
+package embedded
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"zaqar/messaging"
+	"zaqar/storage"
+)
+
+// Append implements storage.Messages.
+func (s *Store) Append(ctx context.Context, ref messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft) ([]messaging.MessageID, error) {
+	if len(drafts) == 0 {
+		return nil, nil
+	}
+	if err := checkDrafts(by, drafts); err != nil {
+		return nil, err
+	}
+	if err := s.enter(ctx, true); err != nil {
+		return nil, err
+	}
+	for {
+		q, err := s.container(ref)
+		if err != nil {
+			return nil, err
+		}
+		g, first, err := q.append(by, drafts)
+		if err != nil {
+			return nil, err
+		}
+		if g == nil {
+			continue // dropped meanwhile: a new one takes its place
+		}
+		if err := g.wait(); err != nil {
+			return nil, err
+		}
+		ids := make([]messaging.MessageID, len(drafts))
+		for i := range ids {
+			ids[i] = messaging.MessageID(s.id(first + uint64(i)))
+		}
+		return ids, nil
+	}
+}
+
+// checkDrafts refuses what the format cannot hold.
+func checkDrafts(by messaging.ClientID, drafts []messaging.Draft) error {
+	if len(by) > math.MaxUint8 {
+		return messaging.E(messaging.Invalid, "The client id is longer than 255 bytes.")
+	}
+	size := 0
+	for i := range drafts {
+		d := &drafts[i]
+		if d.TTL < 0 || d.TTL > math.MaxUint32 || d.Delay < 0 || d.Delay > math.MaxUint32 {
+			return messaging.E(messaging.Invalid, "A message's ttl and delay must be between 0 and 4294967295 seconds.")
+		}
+		if len(d.Key) > math.MaxUint8 || len(d.Checksum) > math.MaxUint8 {
+			return messaging.E(messaging.Invalid, "A message's key id and checksum may have 255 bytes at most.")
+		}
+		size += len(d.Body)
+	}
+	if size > maxBatch {
+		return messaging.E(messaging.Invalid, "The messages of one post may have 512 MiB at most.")
+	}
+	return nil
+}
+
+// maxBatch keeps every offset in a segment well within 32 bits.
+const maxBatch = 512 << 20
+
+// append submits the drafts. The group is nil if the queue has been dropped.
+func (q *queue) append(by messaging.ClientID, drafts []messaging.Draft) (g *group, first uint64, err error) {
+	now := q.store.now()
+	m := message{queue: q.number, posted: now, poster: by}
+	sizes := make([]uint32, 2*len(drafts)) // size, padded size
+	encode := func(b []byte, n uint64) []byte {
+		first = n
+		for i := range drafts {
+			d := &drafts[i]
+			m.id, m.pos = n+uint64(i), n+uint64(i)
+			m.ttl, m.expires, m.available = uint32(d.TTL), expiry(now, uint32(d.TTL)), 0
+			if d.Delay > 0 {
+				m.available = expiry(now, uint32(d.Delay))
+			}
+			m.key, m.sum, m.body, m.last = d.Key, d.Checksum, d.Body, i == len(drafts)-1
+			at := len(b)
+			b = appendMessage(b, &m)
+			sizes[2*i], sizes[2*i+1] = readFrame(b[at:]).size, uint32(len(b)-at)
+		}
+		return b
+	}
+	apply := func(seg *segment, at uint32) { q.appended(seg, at, by, first, now, drafts, sizes) }
+
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.dropped.Load() {
+		return nil, 0, nil
+	}
+	g, err = q.store.journal.submit(uint64(len(drafts)), encode, apply, nil)
+	return g, first, err
+}
+
+// appended puts stored drafts into memory.
+func (q *queue) appended(seg *segment, at uint32, by messaging.ClientID, first uint64, now int64, drafts []messaging.Draft, sizes []uint32) {
+	hash := q.store.posterHash(by)
+	seg.written.Add(int64(len(drafts)))
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range drafts {
+		d := &drafts[i]
+		e := entry{
+			pos: first + uint64(i), expires: expiry(now, uint32(d.TTL)), ttl: uint32(d.TTL),
+			seg: seg.number, off: at, size: sizes[2*i], poster: hash, key: q.store.keys.number(d.Key),
+		}
+		q.store.keepAlive(&e)
+		at += sizes[2*i+1]
+		if d.Delay > 0 {
+			e.flags |= entryDelayed
+			q.delays.push(expiry(now, uint32(d.Delay)), e.pos)
+		}
+		q.add(e, e.pos)
+	}
+	q.watch()
+}
+
+// Scan implements storage.Messages.
+func (s *Store) Scan(ctx context.Context, ref messaging.QueueRef, scan storage.Scan) ([]messaging.Message, error) {
+	if err := s.enter(ctx, false); err != nil {
+		return nil, err
+	}
+	q := s.lookup(ref)
+	if q == nil {
+		return nil, nil
+	}
+	after := uint64(scan.After)
+	if scan.AfterID != "" {
+		id, ok := s.number(string(scan.AfterID))
+		if !ok || id >= s.journal.horizon() {
+			return nil, nil
+		}
+		q.mu.Lock()
+		after = q.position(id)
+		q.mu.Unlock()
+	}
+	var out []messaging.Message
+	for len(out) < scan.Limit {
+		found := q.snapshot(after, scan, scan.Limit-len(out))
+		if found.len() == 0 {
+			break
+		}
+		after = found.entries[found.len()-1].pos
+		page, err := found.read(ctx, func(m *messaging.Message) bool { return scan.Hide == "" || m.Poster != scan.Hide })
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, page...)
+	}
+	return out, nil
+}
+
+// snapshot picks up to limit entries that match as far as memory can tell.
+func (q *queue) snapshot(after uint64, scan storage.Scan, limit int) *picked {
+	s := q.store
+	hide := scan.Hide != ""
+	hash := s.posterHash(scan.Hide)
+	now := s.now()
+	found := &picked{q: q}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.advance(now)
+	if after == math.MaxUint64 {
+		return found
+	}
+	own := 0
+	q.each(after+1, func(c *chunk, i int) bool {
+		e := &c.entries[i]
+		switch {
+		case !visible(e, now):
+		case e.claim != 0 && !scan.Claimed:
+		case e.flags&entryDelayed != 0 && !scan.Delayed:
+		case hide && e.poster == hash && own >= max(limit, 256):
+			return false // read what there is before looking further
+		default:
+			if hide && e.poster == hash {
+				own++ // probably the caller's own: only its record can tell
+			}
+			found.take(e)
+		}
+		return found.len()-own < limit
+	})
+	return found
+}
+
+// Fetch implements storage.Messages.
+func (s *Store) Fetch(ctx context.Context, ref messaging.QueueRef, ids []messaging.MessageID) ([]messaging.Message, error) {
+	if err := s.enter(ctx, false); err != nil {
+		return nil, err
+	}
+	q := s.lookup(ref)
+	if q == nil {
+		return nil, nil
+	}
+	now := s.now()
+	found := &picked{q: q}
+	q.mu.Lock()
+	q.advance(now)
+	q.resolve(ids, func(c *chunk, i int) {
+		if visible(&c.entries[i], now) {
+			found.take(&c.entries[i])
+		}
+	})
+	q.mu.Unlock()
+	return found.read(ctx, nil)
+}
+
+// resolve calls f once for each live entry the ids name, in their order.
+func (q *queue) resolve(ids []messaging.MessageID, f func(c *chunk, i int)) {
+	seen := make(map[uint64]bool, len(ids))
+	for _, id := range ids {
+		n, ok := q.store.number(string(id))
+		if !ok || seen[n] {
+			continue
+		}
+		seen[n] = true
+		if c, i, ok := q.lookup(n); ok {
+			f(c, i)
+		}
+	}
+}
+
+// Tally implements storage.Messages.
+func (s *Store) Tally(ctx context.Context, ref messaging.QueueRef) (messaging.Tally, error) {
+	if err := s.enter(ctx, false); err != nil {
+		return messaging.Tally{}, err
+	}
+	q := s.lookup(ref)
+	if q == nil {
+		return messaging.Tally{}, nil
+	}
+	for {
+		t, ends := q.tally(s.now())
+		if t.Total == 0 {
+			return t, nil
+		}
+		read, err := ends.read(ctx, nil)
+		if err != nil {
+			return messaging.Tally{}, err
+		}
+		if len(read) < ends.len() {
+			continue // one of the two turned out damaged and is gone now
+		}
+		for i := range read {
+			read[i] = messaging.Message{ID: read[i].ID, Posted: read[i].Posted, TTL: read[i].TTL}
+		}
+		t.Oldest, t.Newest = &read[0], &read[len(read)-1]
+		return t, nil
+	}
+}
+
+// tally counts, and picks the first and the last message.
+func (q *queue) tally(now int64) (messaging.Tally, *picked) {
+	ends := &picked{q: q}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.advance(now)
+	t := messaging.Tally{Total: q.live, Claimed: q.claimed}
+	if t.Total == 0 {
+		return t, ends
+	}
+	q.each(0, func(c *chunk, i int) bool {
+		ends.take(&c.entries[i])
+		return false
+	})
+	if t.Total > 1 {
+		for at := len(q.chunks) - 1; at >= 0; at-- {
+			c := q.chunks[at]
+			if c.live == 0 {
+				continue
+			}
+			i := len(c.entries) - 1
+			for c.entries[i].flags&entryDead != 0 {
+				i--
+			}
+			ends.take(&c.entries[i])
+			break
+		}
+	}
+	return t, ends
+}
+
+// Due implements storage.Messages.
+func (s *Store) Due(ctx context.Context, ref messaging.QueueRef) (time.Time, bool, error) {
+	if err := s.enter(ctx, false); err != nil {
+		return time.Time{}, false, err
+	}
+	q := s.lookup(ref)
+	if q == nil {
+		return time.Time{}, false, nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.advance(s.now())
+	due := int64(math.MaxInt64)
+	if len(q.expiry.items) > 0 {
+		due = q.expiry.items[0].at
+	}
+	if len(q.delays.items) > 0 {
+		due = min(due, q.delays.items[0].at)
+	}
+	if due == math.MaxInt64 {
+		return time.Time{}, false, nil
+	}
+	return time.UnixMilli(due), true, nil
+}

@@ -1,0 +1,282 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"zaqar/messaging"
+)
+
+// PutPool implements storage.Pools.
+func (s *Store) PutPool(ctx context.Context, p messaging.Pool) error {
+	if err := s.enter(ctx, false); err != nil {
+		return err
+	}
+	c := &s.control
+	return c.change(true, func() ([]staged, error) {
+		if err := c.poolURIFree(p); err != nil {
+			return nil, err
+		}
+		p.Options = bytes.Clone(p.Options)
+		return []staged{c.put(tablePools, p.Name, &p)}, nil
+	})
+}
+
+// poolURIFree refuses a URI that another pool has. The caller holds c.mu.
+func (c *controlPlane) poolURIFree(p messaging.Pool) (err error) {
+	c.eachPool("", func(other *messaging.Pool) bool {
+		if other.URI == p.URI && other.Name != p.Name {
+			err = messaging.E(messaging.Conflict, "The URI is in use by another pool.")
+		}
+		return err == nil
+	})
+	return err
+}
+
+func (c *controlPlane) eachPool(after string, f func(*messaging.Pool) (more bool)) {
+	c.scan(tablePools, "", after, func(_ string, value any) bool { return f(value.(*messaging.Pool)) })
+}
+
+func errNoPool() error { return messaging.E(messaging.NotFound, "The pool does not exist.") }
+
+// Pool implements storage.Pools.
+func (s *Store) Pool(ctx context.Context, name string) (out messaging.Pool, err error) {
+	var p *messaging.Pool
+	err = s.control.view(ctx, func() { p, _ = s.control.get(tablePools, name).(*messaging.Pool) })
+	if err != nil {
+		return out, err
+	}
+	if p == nil {
+		return out, errNoPool()
+	}
+	return *p, nil
+}
+
+// Pools implements storage.Pools.
+func (s *Store) Pools(ctx context.Context, after string, limit int) (out []messaging.Pool, err error) {
+	err = s.control.view(ctx, func() {
+		s.control.eachPool(after, func(p *messaging.Pool) bool {
+			out = append(out, *p)
+			return limit == 0 || len(out) < limit
+		})
+	})
+	return out, err
+}
+
+// PoolsOf implements storage.Pools.
+func (s *Store) PoolsOf(ctx context.Context, f messaging.FlavorRef) (out []messaging.Pool, err error) {
+	err = s.control.view(ctx, func() {
+		for _, p := range s.control.poolsOf(f) {
+			out = append(out, *p)
+		}
+	})
+	return out, err
+}
+
+func (c *controlPlane) poolsOf(f messaging.FlavorRef) (out []*messaging.Pool) {
+	c.eachPool("", func(p *messaging.Pool) bool {
+		if p.Flavor == f {
+			out = append(out, p)
+		}
+		return true
+	})
+	return out
+}
+
+// AmendPool implements storage.Pools.
+func (s *Store) AmendPool(ctx context.Context, name string, edit func(*messaging.Pool) error) (out messaging.Pool, err error) {
+	if err := s.enter(ctx, false); err != nil {
+		return out, err
+	}
+	c := &s.control
+	err = c.change(true, func() ([]staged, error) {
+		old, _ := c.get(tablePools, name).(*messaging.Pool)
+		if old == nil {
+			return nil, errNoPool()
+		}
+		p := *old
+		if err := edit(&p); err != nil {
+			return nil, err
+		}
+		p.Name = name
+		if err := c.poolURIFree(p); err != nil {
+			return nil, err
+		}
+		out = p
+		return []staged{c.put(tablePools, name, &p)}, nil
+	})
+	if err != nil {
+		return messaging.Pool{}, err
+	}
+	return out, nil
+}
+
+// DeletePool implements storage.Pools.
+func (s *Store) DeletePool(ctx context.Context, name string) error {
+	if err := s.enter(ctx, false); err != nil {
+		return err
+	}
+	c := &s.control
+	return c.change(false, func() ([]staged, error) {
+		p, _ := c.get(tablePools, name).(*messaging.Pool)
+		if p == nil {
+			return nil, nil
+		}
+		if err := c.poolFree(p); err != nil {
+			return nil, err
+		}
+		return []staged{c.erase(tablePools, name)}, nil
+	})
+}
+
+// poolFree refuses while queues are placed on the pool or a flavor would be
+// left without one. The caller holds c.mu.
+func (c *controlPlane) poolFree(p *messaging.Pool) (err error) {
+	c.scan(tablePlacements, "", "", func(_ string, value any) bool {
+		if value.(*messaging.Placement).Pool == p.Name {
+			err = messaging.E(messaging.Conflict, "The pool holds queues.")
+		}
+		return err == nil
+	})
+	if err != nil || p.Flavor == (messaging.FlavorRef{}) {
+		return err
+	}
+	if c.get(tableFlavors, flavorKey(p.Flavor)) != nil && len(c.poolsOf(p.Flavor)) == 1 {
+		return messaging.E(messaging.Conflict, "The pool is the last one of its flavor.")
+	}
+	return nil
+}
+
+func flavorKey(f messaging.FlavorRef) string { return string(projectKey(f.Project)) + f.Name }
+
+// PutFlavor implements storage.Flavors.
+func (s *Store) PutFlavor(ctx context.Context, f messaging.Flavor) error {
+	if err := s.enter(ctx, false); err != nil {
+		return err
+	}
+	c := &s.control
+	return c.change(true, func() ([]staged, error) {
+		f.Capabilities = slices.Clone(f.Capabilities)
+		return []staged{c.put(tableFlavors, flavorKey(f.Ref), &f)}, nil
+	})
+}
+
+// Flavor implements storage.Flavors.
+func (s *Store) Flavor(ctx context.Context, ref messaging.FlavorRef) (out messaging.Flavor, err error) {
+	var f *messaging.Flavor
+	err = s.control.view(ctx, func() { f, _ = s.control.get(tableFlavors, flavorKey(ref)).(*messaging.Flavor) })
+	if err != nil {
+		return out, err
+	}
+	if f == nil {
+		return out, messaging.E(messaging.NotFound, "The flavor does not exist.")
+	}
+	return *f, nil
+}
+
+// Flavors implements storage.Flavors.
+func (s *Store) Flavors(ctx context.Context, p messaging.Project, after string, limit int) (out []messaging.Flavor, err error) {
+	prefix := string(projectKey(p))
+	err = s.control.view(ctx, func() {
+		s.control.scan(tableFlavors, prefix, prefix+after, func(_ string, value any) bool {
+			out = append(out, *value.(*messaging.Flavor))
+			return len(out) < limit
+		})
+	})
+	return out, err
+}
+
+// DeleteFlavor implements storage.Flavors.
+func (s *Store) DeleteFlavor(ctx context.Context, ref messaging.FlavorRef) error {
+	if err := s.enter(ctx, false); err != nil {
+		return err
+	}
+	c := &s.control
+	return c.change(false, func() ([]staged, error) {
+		if c.get(tableFlavors, flavorKey(ref)) == nil {
+			return nil, nil
+		}
+		edits := []staged{c.erase(tableFlavors, flavorKey(ref))}
+		for _, old := range c.poolsOf(ref) {
+			p := *old
+			p.Flavor = messaging.FlavorRef{}
+			edits = append(edits, c.put(tablePools, p.Name, &p))
+		}
+		return edits, nil
+	})
+}
+
+// Place implements storage.Placements.
+func (s *Store) Place(ctx context.Context, p messaging.Placement) error {
+	if err := s.enter(ctx, false); err != nil {
+		return err
+	}
+	c := &s.control
+	return c.change(true, func() ([]staged, error) {
+		return []staged{c.put(tablePlacements, queueKey(p.Queue), &p)}, nil
+	})
+}
+
+// PlaceNew implements storage.Placements.
+func (s *Store) PlaceNew(ctx context.Context, p messaging.Placement) (out messaging.Placement, err error) {
+	if err := s.enter(ctx, false); err != nil {
+		return out, err
+	}
+	c := &s.control
+	err = c.change(true, func() ([]staged, error) {
+		if old, _ := c.get(tablePlacements, queueKey(p.Queue)).(*messaging.Placement); old != nil {
+			out = *old
+			return nil, nil
+		}
+		out = p
+		return []staged{c.put(tablePlacements, queueKey(p.Queue), &p)}, nil
+	})
+	if err != nil {
+		return messaging.Placement{}, err
+	}
+	return out, nil
+}
+
+// Placement implements storage.Placements.
+func (s *Store) Placement(ctx context.Context, q messaging.QueueRef) (out messaging.Placement, err error) {
+	var p *messaging.Placement
+	err = s.control.view(ctx, func() { p, _ = s.control.get(tablePlacements, queueKey(q)).(*messaging.Placement) })
+	if err != nil {
+		return out, err
+	}
+	if p == nil {
+		return out, messaging.E(messaging.NotFound, "The queue is not placed on a pool.")
+	}
+	return *p, nil
+}
+
+// Placements implements storage.Placements.
+func (s *Store) Placements(ctx context.Context, p messaging.Project) ([]messaging.Placement, error) {
+	return s.placements(ctx, string(projectKey(p)), func(*messaging.Placement) bool { return true }, 0)
+}
+
+// PlacedOn implements storage.Placements.
+func (s *Store) PlacedOn(ctx context.Context, pool string, limit int) ([]messaging.Placement, error) {
+	return s.placements(ctx, "", func(p *messaging.Placement) bool { return p.Pool == pool }, limit)
+}
+
+func (s *Store) placements(ctx context.Context, prefix string, keep func(*messaging.Placement) bool, limit int) (out []messaging.Placement, err error) {
+	err = s.control.view(ctx, func() {
+		s.control.scan(tablePlacements, prefix, prefix, func(_ string, value any) bool {
+			if p := value.(*messaging.Placement); keep(p) {
+				out = append(out, *p)
+			}
+			return limit == 0 || len(out) < limit
+		})
+	})
+	return out, err
+}
+
+// Unplace implements storage.Placements.
+func (s *Store) Unplace(ctx context.Context, q messaging.QueueRef) error {
+	if err := s.enter(ctx, false); err != nil {
+		return err
+	}
+	return s.control.delete(tablePlacements, queueKey(q))
+}

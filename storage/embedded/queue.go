@@ -1,0 +1,433 @@
+package embedded
+
+import (
+	"math"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"zaqar/messaging"
+)
+
+// queue is the state of one queue's messages. Everything but ref and number is
+// guarded by mu. Methods with a caller that holds mu say nothing of it.
+type queue struct {
+	ref    messaging.QueueRef
+	number uint64 // identity in the log; a dropped queue's is never used again
+	store  *Store
+
+	dropped atomic.Bool // set under mu
+
+	mu      sync.Mutex
+	chunks  []*chunk
+	hint    int // no chunk before this one has a free entry
+	live    int
+	claimed int // live entries with a claim
+
+	claims  map[uint64]*claim
+	expiry  heap[*claim] // live claims by expiry; may hold superseded places
+	delays  heap[uint64] // positions by the end of their delay
+	soonest int64        // no live entry expires earlier, ms
+	watched int64        // when the sweeper looks at the queue, ms; 0: not at all
+
+	ids   map[uint64]uint64 // id -> position of messages that were moved in
+	names map[uint64]uint64 // position -> id, the other way round
+}
+
+// claim is a live claim, or one that the next advance finds expired.
+type claim struct {
+	id       uint64
+	ttl      uint32
+	renewed  int64 // ms
+	expires  int64 // ms
+	held     []uint64
+	left     int // entries that still name this claim
+	renewals int // operations on their way to disk that renew it
+}
+
+func newQueue(s *Store, ref messaging.QueueRef, number uint64) *queue {
+	return &queue{ref: ref, number: number, store: s, soonest: math.MaxInt64}
+}
+
+// find returns the chunk and index of the live entry at pos.
+func (q *queue) find(pos uint64) (c *chunk, i int, ok bool) {
+	at := q.chunkOf(pos)
+	if at < 0 {
+		return nil, 0, false
+	}
+	c = q.chunks[at]
+	i = c.search(pos)
+	ok = i < len(c.entries) && c.entries[i].pos == pos && c.entries[i].flags&entryDead == 0
+	return c, i, ok
+}
+
+// chunkOf returns the index of the chunk where pos belongs, -1 before all.
+func (q *queue) chunkOf(pos uint64) int {
+	return sort.Search(len(q.chunks), func(i int) bool { return q.chunks[i].first() > pos }) - 1
+}
+
+// position resolves the number in an id.
+func (q *queue) position(id uint64) uint64 {
+	if pos, moved := q.ids[id]; moved {
+		return pos
+	}
+	return id
+}
+
+// identity is the inverse of position.
+func (q *queue) identity(e *entry) uint64 {
+	if e.flags&entryMoved != 0 {
+		return q.names[e.pos]
+	}
+	return e.pos
+}
+
+// lookup finds the live entry with the id.
+func (q *queue) lookup(id uint64) (c *chunk, i int, ok bool) {
+	pos := q.position(id)
+	c, i, ok = q.find(pos)
+	if ok && q.identity(&c.entries[i]) != id {
+		return nil, 0, false
+	}
+	return c, i, ok
+}
+
+// add puts a live entry at its place, which is nearly always the end.
+func (q *queue) add(e entry, id uint64) {
+	if id != e.pos {
+		e.flags |= entryMoved
+		if q.ids == nil {
+			q.ids, q.names = make(map[uint64]uint64), make(map[uint64]uint64)
+		}
+		q.ids[id], q.names[e.pos] = e.pos, id
+		q.store.noteMoved(id, q)
+	}
+	q.live++
+	if e.claim != 0 {
+		q.claimed++
+	}
+	q.soonest = min(q.soonest, e.expires)
+	n := len(q.chunks)
+	if n == 0 || q.chunks[n-1].full() && q.chunks[n-1].entries[chunkSize-1].pos < e.pos {
+		q.chunks = append(q.chunks, newChunk())
+		n++
+	}
+	last := q.chunks[n-1]
+	if k := len(last.entries); k == 0 || last.entries[k-1].pos < e.pos {
+		last.push(e)
+		q.hint = min(q.hint, n-1)
+		return
+	}
+	q.insert(e)
+}
+
+// insert puts an entry before others, as recovery does with messages that
+// compaction rewrote.
+func (q *queue) insert(e entry) {
+	at := max(q.chunkOf(e.pos), 0)
+	c := q.chunks[at]
+	if c.full() {
+		upper := c.split()
+		q.chunks = append(q.chunks, nil)
+		copy(q.chunks[at+2:], q.chunks[at+1:])
+		q.chunks[at+1] = upper
+		if upper.first() <= e.pos {
+			c = upper
+		}
+	}
+	c.insert(c.search(e.pos), e)
+	q.hint = min(q.hint, at)
+}
+
+// kill makes entry i of c disappear for good.
+func (q *queue) kill(c *chunk, i int) {
+	e := &c.entries[i]
+	q.unclaim(e)
+	q.store.forget(e)
+	if e.flags&entryMoved != 0 {
+		id := q.names[e.pos]
+		delete(q.ids, id)
+		delete(q.names, e.pos)
+		q.store.noteMoved(id, nil)
+	}
+	e.flags = entryDead
+	c.live--
+	q.live--
+	c.ready[i/64] &^= 1 << (i % 64)
+}
+
+// settle removes chunks that have nothing left and tidies the one given.
+func (q *queue) settle(c *chunk) {
+	if c.live > 0 {
+		c.tidy()
+		return
+	}
+	at := -1
+	if len(q.chunks) > 0 && q.chunks[0] == c { // the common case: consumed at the head
+		at = 0
+	} else if len(c.entries) > 0 {
+		at = q.chunkOf(c.first())
+	}
+	if at < 0 || q.chunks[at] != c {
+		return
+	}
+	if at == 0 {
+		q.chunks[0] = nil
+		q.chunks = q.chunks[1:]
+	} else {
+		q.chunks = append(q.chunks[:at], q.chunks[at+1:]...)
+	}
+	if len(q.chunks) == 0 {
+		q.chunks, q.soonest = nil, math.MaxInt64
+	}
+	if q.hint > at {
+		q.hint--
+	}
+}
+
+// unclaim takes the entry away from its claim. The entry's ready bit is the
+// caller's affair.
+func (q *queue) unclaim(e *entry) {
+	if e.claim == 0 {
+		return
+	}
+	if cl := q.claims[e.claim]; cl != nil {
+		if cl.left--; cl.left == 0 {
+			q.dissolve(cl)
+		}
+	}
+	e.claim = 0
+	q.claimed--
+}
+
+// lease gives the entry to the claim.
+func (q *queue) lease(c *chunk, i int, cl *claim) {
+	e := &c.entries[i]
+	if e.claim == cl.id {
+		return
+	}
+	q.unclaim(e)
+	e.claim = cl.id
+	cl.held = append(cl.held, e.pos)
+	cl.left++
+	q.claimed++
+	c.mark(i)
+}
+
+// extend gives the entry a new lifetime if it would end before the claim.
+func (q *queue) extend(c *chunk, i int, cl *claim, grace uint32) {
+	e := &c.entries[i]
+	if e.expires >= cl.expires {
+		return
+	}
+	e.ttl = cl.ttl + grace
+	e.expires = expiry(cl.renewed, e.ttl)
+}
+
+// adopt makes a claim known.
+func (q *queue) adopt(cl *claim) {
+	if q.claims == nil {
+		q.claims = make(map[uint64]*claim)
+	}
+	q.claims[cl.id] = cl
+	q.expiry.push(cl.expires, cl)
+}
+
+// restart sets the clock of a claim.
+func (q *queue) restart(cl *claim, now int64, ttl uint32) {
+	cl.renewed, cl.ttl, cl.expires = now, ttl, expiry(now, ttl)
+	if n := len(q.expiry.items); n > 64 && n > 4*len(q.claims) {
+		q.expiry = heap[*claim]{}
+		for _, other := range q.claims {
+			q.expiry.push(other.expires, other)
+		}
+		return
+	}
+	q.expiry.push(cl.expires, cl)
+}
+
+func (q *queue) dissolve(cl *claim) {
+	delete(q.claims, cl.id)
+	if len(q.claims) == 0 {
+		q.claims = nil
+		q.expiry = heap[*claim]{}
+	}
+}
+
+// free releases everything the claim holds and returns how many those were.
+func (q *queue) free(cl *claim) int {
+	freed := 0
+	for _, pos := range cl.held {
+		c, i, ok := q.find(pos)
+		if !ok || c.entries[i].claim != cl.id {
+			continue
+		}
+		q.unclaim(&c.entries[i])
+		q.ready(c, i)
+		freed++
+	}
+	q.dissolve(cl)
+	return freed
+}
+
+// ready updates what claimers see of entry i after it may have become free.
+func (q *queue) ready(c *chunk, i int) {
+	c.mark(i)
+	if c.entries[i].free() {
+		q.hint = min(q.hint, max(q.chunkOf(c.entries[i].pos), 0))
+	}
+}
+
+// advance brings the queue to the present: delays that have elapsed, claims and
+// messages that have expired.
+func (q *queue) advance(now int64) {
+	for q.delays.due(now) {
+		if c, i, ok := q.find(q.delays.pop()); ok {
+			q.undelay(c, i)
+		}
+	}
+	for q.expiry.due(now) {
+		at := q.expiry.items[0].at
+		cl := q.expiry.pop()
+		if q.claims[cl.id] != cl || cl.expires != at {
+			continue // gone, or renewed and further down the heap
+		}
+		if cl.renewals > 0 {
+			continue // decided when the renewal is on disk, or has failed
+		}
+		q.free(cl)
+		q.store.swept.claims.Add(1)
+	}
+	if q.soonest <= now {
+		q.expire(now)
+	}
+}
+
+func (q *queue) undelay(c *chunk, i int) {
+	c.entries[i].flags &^= entryDelayed
+	q.ready(c, i)
+}
+
+// undelayAll lets all delays elapse, for queues on which delays do not count.
+func (q *queue) undelayAll() {
+	for len(q.delays.items) > 0 {
+		if c, i, ok := q.find(q.delays.pop()); ok {
+			q.undelay(c, i)
+		}
+	}
+}
+
+// expire kills what has outlived its lifetime, looking only into chunks that
+// have such entries.
+func (q *queue) expire(now int64) {
+	q.soonest = math.MaxInt64
+	var spent []*chunk
+	for _, c := range q.chunks {
+		if c.soonest <= now {
+			q.expireChunk(c, now)
+			if c.live <= len(c.entries)/4 {
+				spent = append(spent, c)
+			}
+		}
+		q.soonest = min(q.soonest, c.soonest)
+	}
+	if len(spent) == len(q.chunks) && q.live == 0 {
+		q.chunks, q.hint, q.soonest = nil, 0, math.MaxInt64
+		return
+	}
+	for _, c := range spent {
+		q.settle(c)
+	}
+}
+
+func (q *queue) expireChunk(c *chunk, now int64) {
+	c.soonest = math.MaxInt64
+	for i := range c.entries {
+		e := &c.entries[i]
+		switch {
+		case e.flags&entryDead != 0:
+		case e.expires <= now && e.flags&entryPending == 0:
+			q.kill(c, i)
+			q.store.swept.messages.Add(1)
+		default:
+			c.soonest = min(c.soonest, e.expires)
+		}
+	}
+}
+
+// visible reports whether readers may see the entry: an expired one is kept for
+// a moment while an operation on it is on its way to disk.
+func visible(e *entry, now int64) bool { return e.flags&entryDead == 0 && e.expires > now }
+
+// each calls f for the live entries from pos on, in order, until it says stop.
+func (q *queue) each(pos uint64, f func(c *chunk, i int) (more bool)) {
+	at := max(q.chunkOf(pos), 0)
+	for ; at < len(q.chunks); at++ {
+		c := q.chunks[at]
+		for i := c.search(pos); i < len(c.entries); i++ {
+			if c.entries[i].flags&entryDead == 0 && !f(c, i) {
+				return
+			}
+		}
+	}
+}
+
+// eachFree calls f for the entries that may be taken, oldest first, until it
+// says stop. f may take them.
+func (q *queue) eachFree(f func(c *chunk, i int) (more bool)) {
+	for q.hint < len(q.chunks) && q.chunks[q.hint].nextReady(0) < 0 {
+		q.hint++
+	}
+	for at := q.hint; at < len(q.chunks); at++ {
+		c := q.chunks[at]
+		for i := c.nextReady(0); i >= 0; i = c.nextReady(i + 1) {
+			if !f(c, i) {
+				return
+			}
+		}
+	}
+}
+
+// heap is a binary min-heap of values by instant.
+type heap[T any] struct{ items []heapItem[T] }
+
+type heapItem[T any] struct {
+	at    int64
+	value T
+}
+
+func (h *heap[T]) due(now int64) bool { return len(h.items) > 0 && h.items[0].at <= now }
+
+func (h *heap[T]) push(at int64, v T) {
+	h.items = append(h.items, heapItem[T]{at, v})
+	for i := len(h.items) - 1; i > 0; {
+		parent := (i - 1) / 2
+		if h.items[parent].at <= h.items[i].at {
+			return
+		}
+		h.items[parent], h.items[i] = h.items[i], h.items[parent]
+		i = parent
+	}
+}
+
+func (h *heap[T]) pop() T {
+	top := h.items[0].value
+	n := len(h.items) - 1
+	h.items[0] = h.items[n]
+	h.items[n] = heapItem[T]{}
+	h.items = h.items[:n]
+	for i := 0; ; {
+		child := 2*i + 1
+		if child >= n {
+			return top
+		}
+		if child+1 < n && h.items[child+1].at < h.items[child].at {
+			child++
+		}
+		if h.items[i].at <= h.items[child].at {
+			return top
+		}
+		h.items[i], h.items[child] = h.items[child], h.items[i]
+		i = child
+	}
+}

@@ -1,0 +1,176 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"zaqar/messaging"
+)
+
+// picked are entries as they stood at one moment, and the segments that hold
+// their records, kept open. The records are read without any lock.
+type picked struct {
+	q        *queue
+	entries  []entry
+	ids      []uint64
+	segments map[uint32]*segment
+}
+
+func (p *picked) len() int { return len(p.entries) }
+
+// take adds a copy of the entry. The caller holds the queue's lock.
+func (p *picked) take(e *entry) {
+	if p.segments[e.seg] == nil {
+		if p.segments == nil {
+			p.segments = make(map[uint32]*segment, 1)
+		}
+		seg := p.q.store.segment(e.seg)
+		seg.acquire()
+		p.segments[e.seg] = seg
+	}
+	p.entries = append(p.entries, *e)
+	p.ids = append(p.ids, p.q.identity(e))
+}
+
+// heldBy shows all of them as held by the claim.
+func (p *picked) heldBy(claim uint64) {
+	for i := range p.entries {
+		p.entries[i].claim = claim
+	}
+}
+
+// drop lets go of the segments.
+func (p *picked) drop() {
+	for _, seg := range p.segments {
+		if err := seg.release(); err != nil {
+			p.q.store.log.Error("segment not closed", "segment", seg.number, "err", err)
+		}
+	}
+	p.segments = nil
+}
+
+// Neighbours in the log are read together, within these bounds.
+const (
+	readGap  = 4 << 10
+	readSpan = 1 << 20
+)
+
+// read returns the messages that keep wants (all, if nil), in order, and drops
+// p. A damaged record is left out, for ever.
+func (p *picked) read(ctx context.Context, keep func(*messaging.Message) bool) ([]messaging.Message, error) {
+	defer p.drop()
+	out := make([]messaging.Message, 0, len(p.entries))
+	for i := 0; i < len(p.entries); {
+		if err := ctx.Err(); err != nil {
+			return nil, unreadable(err)
+		}
+		n, end := p.run(i)
+		start := p.entries[i].off
+		seg := p.segments[p.entries[i].seg]
+		buf := make([]byte, end-start)
+		if _, err := seg.file.ReadAt(buf, int64(start)); err != nil {
+			return nil, unreadable(fmt.Errorf("%s: %w", seg.name, err))
+		}
+		for ; n > 0; n, i = n-1, i+1 {
+			e := &p.entries[i]
+			record := buf[e.off-start:][:e.size:e.size]
+			m, err := p.decode(e, p.ids[i], seg, record)
+			if err != nil {
+				p.q.quarantine(e, p.ids[i], seg, err)
+			} else if keep == nil || keep(&m) {
+				out = append(out, m)
+			}
+		}
+	}
+	return out, nil
+}
+
+// raw returns the content of the record of the one entry picked, nil if it is
+// damaged.
+func (p *picked) raw(ctx context.Context) (*message, error) {
+	defer p.drop()
+	e := &p.entries[0]
+	seg := p.segments[e.seg]
+	record := make([]byte, e.size)
+	if _, err := seg.file.ReadAt(record, int64(e.off)); err != nil {
+		return nil, unreadable(fmt.Errorf("%s: %w", seg.name, err))
+	}
+	if _, err := p.decode(e, p.ids[0], seg, record); err != nil {
+		p.q.quarantine(e, p.ids[0], seg, err)
+		return nil, nil
+	}
+	m, err := decodeMessage(readFrame(record), record[frameSize:])
+	return &m, err
+}
+
+// run returns how many entries from i on one read serves, and where it ends.
+func (p *picked) run(i int) (n int, end uint32) {
+	first := &p.entries[i]
+	end = first.off + first.size
+	for n = 1; i+n < len(p.entries); n++ {
+		e := &p.entries[i+n]
+		if e.seg != first.seg || e.off < end || e.off-end > readGap || e.off+e.size-first.off > readSpan {
+			break
+		}
+		end = e.off + e.size
+	}
+	return n, end
+}
+
+var errDamaged = errors.New("record is damaged")
+
+// decode checks the record and makes the message of it and of its entry.
+func (p *picked) decode(e *entry, id uint64, seg *segment, record []byte) (messaging.Message, error) {
+	if !intact(record, seg.salt, e.off) {
+		return messaging.Message{}, errDamaged
+	}
+	f := readFrame(record)
+	m, err := decodeMessage(f, record[frameSize:])
+	if err != nil || f.kind != recMessage || f.size != e.size || m.id != id {
+		return messaging.Message{}, errDamaged
+	}
+	s := p.q.store
+	out := messaging.Message{
+		ID:       messaging.MessageID(s.id(id)),
+		Position: messaging.Position(e.pos),
+		Poster:   m.poster,
+		Posted:   time.UnixMilli(m.posted),
+		TTL:      int64(e.ttl),
+		Expires:  time.UnixMilli(e.expires),
+		Body:     m.body,
+		Key:      m.key,
+		Checksum: m.sum,
+		Claims:   int(e.claims),
+	}
+	if m.available != 0 && e.flags&entryMoved == 0 {
+		out.Available = time.UnixMilli(m.available)
+	}
+	if e.claim != 0 {
+		out.Claim = messaging.ClaimID(s.id(e.claim))
+	}
+	return out, nil
+}
+
+// quarantine takes a message out of service whose record cannot be read.
+func (q *queue) quarantine(seen *entry, id uint64, seg *segment, cause error) {
+	q.mu.Lock()
+	c, i, ok := q.find(seen.pos)
+	same := ok && c.entries[i].seg == seen.seg && c.entries[i].off == seen.off
+	if same {
+		q.kill(c, i)
+		q.settle(c)
+	}
+	q.mu.Unlock()
+	if same {
+		seg.damaged.Store(true)
+		q.store.log.Error("message lost: its record is damaged",
+			"project", q.ref.Project, "queue", q.ref.Name, "message", q.store.id(id),
+			"segment", seg.number, "offset", seen.off, "bytes", seen.size, "err", cause)
+	}
+}
+
+func unreadable(errs ...error) error {
+	return messaging.Wrap(messaging.Unavailable, "The store could not read from its disk.", errors.Join(errs...))
+}

@@ -1,0 +1,160 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"zaqar/storage/embedded/disk"
+)
+
+const (
+	segmentMagic  = "zaqarlog"
+	formatVersion = 1
+	headerSize    = 32
+	logSuffix     = ".log"
+	indexSuffix   = ".idx"
+)
+
+// segment is one file of the log.
+type segment struct {
+	number uint32
+	salt   uint32
+	first  uint64 // smallest sequence number not used when it was made
+	file   disk.File
+	name   string
+
+	size  uint32 // bytes in use, header included; fixed once sealed
+	index []byte // records without bodies, until the index file is written
+
+	live    atomic.Int64 // bytes of messages and control records that count
+	kept    atomic.Int64 // messages among them
+	written atomic.Int64 // messages written to it, live or not
+	readers atomic.Int32 // the owner holds one
+	damaged atomic.Bool
+	sealed  atomic.Bool
+	indexed atomic.Bool
+
+	mu    sync.Mutex
+	needs map[uint32]int64 // older segment -> bytes that operations in here take when condensed
+}
+
+func segmentName(number uint32) string { return fmt.Sprintf("%010d%s", number, logSuffix) }
+
+func indexName(number uint32) string { return fmt.Sprintf("%010d%s", number, indexSuffix) }
+
+// segmentNumber reads a file name; ok is false for files that are none.
+func segmentNumber(name, suffix string) (number uint32, ok bool) {
+	digits, found := strings.CutSuffix(name, suffix)
+	n, err := strconv.ParseUint(digits, 10, 32)
+	return uint32(n), found && len(digits) == 10 && err == nil
+}
+
+// createSegment makes a segment file with space reserved up to size. It is
+// durable when the call returns.
+func createSegment(fs disk.FS, dir string, number, salt uint32, first uint64, size int64) (*segment, error) {
+	name := dir + "/" + segmentName(number)
+	f, err := fs.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	s := &segment{number: number, salt: salt, first: first, file: f, name: name, size: headerSize}
+	s.readers.Store(1)
+	err = f.Allocate(0, size)
+	if err == nil {
+		_, err = f.WriteAt(s.header(), 0)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = fs.SyncDir(dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), fs.Remove(name))
+	}
+	return s, nil
+}
+
+func (s *segment) header() []byte {
+	le := binary.LittleEndian
+	b := append(make([]byte, 0, headerSize), segmentMagic...)
+	b = le.AppendUint32(b, formatVersion)
+	b = le.AppendUint32(b, s.number)
+	b = le.AppendUint32(b, s.salt)
+	b = le.AppendUint64(b, s.first)
+	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// errNoSegment is a file whose header was never completed.
+var errNoSegment = errors.New("segment header is missing or damaged")
+
+// openSegment opens a segment file and reads its header.
+func openSegment(fs disk.FS, dir string, number uint32) (*segment, error) {
+	name := dir + "/" + segmentName(number)
+	f, err := fs.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, headerSize)
+	if _, err := f.ReadAt(b, 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w: %w", name, errNoSegment, err), f.Close())
+	}
+	le := binary.LittleEndian
+	if string(b[:8]) != segmentMagic || le.Uint32(b[28:]) != crc32.Checksum(b[:28], castagnoli) || le.Uint32(b[12:]) != number {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, errNoSegment), f.Close())
+	}
+	if v := le.Uint32(b[8:]); v != formatVersion {
+		return nil, errors.Join(fmt.Errorf("%s: format %d, this version reads format %d", name, v, formatVersion), f.Close())
+	}
+	s := &segment{number: number, salt: le.Uint32(b[16:]), first: le.Uint64(b[20:]), file: f, name: name, size: headerSize}
+	s.readers.Store(1)
+	return s, nil
+}
+
+// acquire keeps the file open until release, also if it is unlinked meanwhile.
+func (s *segment) acquire() { s.readers.Add(1) }
+
+func (s *segment) release() error {
+	if s.readers.Add(-1) == 0 {
+		return s.file.Close()
+	}
+	return nil
+}
+
+// need notes that an operation in s takes n bytes when condensed for as long
+// as the older segment exists.
+func (s *segment) need(older uint32, n int64) {
+	if older == s.number {
+		return
+	}
+	s.mu.Lock()
+	if s.needs == nil {
+		s.needs = make(map[uint32]int64)
+	}
+	s.needs[older] += n
+	s.mu.Unlock()
+}
+
+// needed sums the needs towards segments that still exist, and forgets the
+// others. Towards one segment it is never more than the state of its live
+// messages and the removal of all others.
+func (s *segment) needed(lookup func(uint32) *segment) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var sum int64
+	for number, n := range s.needs {
+		older := lookup(number)
+		if older == nil {
+			delete(s.needs, number)
+			continue
+		}
+		sum += min(n, older.kept.Load()*stateBytes+older.written.Load()*removeBytes)
+	}
+	return sum
+}

@@ -1,0 +1,445 @@
+package embedded
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"io/fs"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"zaqar/messaging"
+	"zaqar/storage"
+	"zaqar/storage/embedded/disk"
+)
+
+// Config tunes a store. The zero value means the defaults.
+type Config struct {
+	// SegmentSize is the size of a log segment in bytes; 64 MiB if 0. Two are
+	// reserved on disk at any time. It may change between starts.
+	SegmentSize int64
+	// FS is the file system; the operating system's if nil.
+	FS disk.FS
+	// SweepEvery is how often expired messages are reclaimed and sparse
+	// segments compacted; 1 s if 0, never if negative.
+	SweepEvery time.Duration
+}
+
+// Store is an open store. It implements storage.Data and storage.Control.
+type Store struct {
+	fs      disk.FS
+	dir     string
+	env     storage.Env
+	log     *slog.Logger
+	config  Config
+	epoch   uint32 // of the ids given out, random per store
+	seed    maphash.Seed
+	lock    io.Closer
+	journal *journal
+	keys    keyTable
+	control controlPlane
+
+	segmu    sync.Mutex // serialises changes of segments
+	segments atomic.Pointer[map[uint32]*segment]
+
+	queuemu sync.RWMutex
+	queues  map[messaging.QueueRef]*queue
+	numbers map[uint64]*queue // the same by number in the log
+	movedmu sync.Mutex
+	moved   map[uint64]*queue // id -> queue of messages that were moved
+
+	watchmu sync.Mutex
+	watches heap[*queue]
+
+	swept  struct{ messages, claims, subscriptions atomic.Int64 }
+	damage []Damage
+
+	compacting   sync.Mutex // one compaction at a time
+	unlinkFailed bool       // under compacting: no more segments are removed
+
+	closing   chan struct{}
+	seals     chan struct{} // capacity 1: there is work for the keeper
+	working   sync.WaitGroup
+	closeOnce sync.Once
+	closed    atomic.Bool
+	closeErr  error
+}
+
+// Damage is a stretch of the log that recovery found unreadable though it had
+// been written completely.
+type Damage struct {
+	Segment uint32
+	Offset  uint32
+	Bytes   uint32
+}
+
+const (
+	lockName       = "LOCK"
+	formatName     = "FORMAT"
+	quarantineName = "quarantine"
+	defaultSegment = 64 << 20
+	smallestSize   = 4 << 10
+)
+
+// Open opens the store in dir, which it creates if it is missing, and recovers
+// what the log holds. It fails if another process has it open, if the format
+// is one this version does not read, or if the disk has no room for the
+// segments it must reserve.
+func Open(dir string, c Config, env storage.Env) (*Store, error) {
+	if c.SegmentSize == 0 {
+		c.SegmentSize = defaultSegment
+	}
+	if c.SegmentSize < smallestSize || c.SegmentSize > 1<<30 {
+		return nil, fmt.Errorf("segment size %d is not between %d and %d bytes", c.SegmentSize, smallestSize, 1<<30)
+	}
+	if c.FS == nil {
+		c.FS = disk.OS()
+	}
+	if c.SweepEvery == 0 {
+		c.SweepEvery = time.Second
+	}
+	s := &Store{
+		fs: c.FS, dir: dir, env: env, log: env.Log, config: c, seed: maphash.MakeSeed(),
+		queues: make(map[messaging.QueueRef]*queue), numbers: make(map[uint64]*queue), moved: make(map[uint64]*queue),
+		closing: make(chan struct{}), seals: make(chan struct{}, 1),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.segments.Store(&map[uint32]*segment{})
+	s.control.init(s)
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.abandon())
+	}
+	s.working.Add(1)
+	go s.keep()
+	s.kick()
+	if c.SweepEvery > 0 {
+		s.working.Add(1)
+		go s.housekeep()
+	}
+	return s, nil
+}
+
+func (s *Store) open() error {
+	if err := s.fs.MkdirAll(s.dir); err != nil {
+		return err
+	}
+	lock, err := s.fs.Lock(s.dir + "/" + lockName)
+	if err != nil {
+		return fmt.Errorf("the store in %s cannot be opened: %w", s.dir, err)
+	}
+	s.lock = lock
+	if err := s.readFormat(); err != nil {
+		return err
+	}
+	s.journal = &journal{
+		fs: s.fs, dir: s.dir, segSize: s.config.SegmentSize, newSalt: randomUint32,
+		onSeal: func(*segment) { s.kick() }, onSpare: s.kick, adopt: s.adopt,
+		wake: make(chan struct{}, 1), done: make(chan struct{}), gathering: newGroup(nil),
+	}
+	s.journal.space.L = &s.journal.mu
+	if err := s.recover(); err != nil {
+		return err
+	}
+	if err := s.journal.reserve(); err != nil {
+		s.log.Warn("store is full: no room for a spare segment; new messages are refused", "err", err)
+	}
+	go s.journal.run()
+	return nil
+}
+
+// abandon lets go of what a failed open had taken.
+func (s *Store) abandon() error {
+	var errs []error
+	for _, seg := range *s.segments.Load() {
+		errs = append(errs, seg.file.Close())
+	}
+	if s.journal != nil {
+		if spare := s.journal.spare.Load(); spare != nil {
+			errs = append(errs, spare.file.Close())
+		}
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// format is the content of the FORMAT file.
+type format struct {
+	Format int    `json:"format"`
+	Store  string `json:"store"` // 8 hex digits, the front of every id
+}
+
+func (s *Store) readFormat() error {
+	name := s.dir + "/" + formatName
+	b, err := readFile(s.fs, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.writeFormat(name)
+	}
+	if err != nil {
+		return err
+	}
+	var f format
+	if err := json.Unmarshal(b, &f); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if f.Format != formatVersion {
+		return fmt.Errorf("%s: the store has format %d; this version of the server reads format %d", s.dir, f.Format, formatVersion)
+	}
+	epoch, err := hex.DecodeString(f.Store)
+	if err != nil || len(epoch) != 4 {
+		return fmt.Errorf("%s: %q is no identity of a store", name, f.Store)
+	}
+	s.epoch = binary.BigEndian.Uint32(epoch)
+	return nil
+}
+
+// writeFormat gives a new store its identity. Log files without a FORMAT file
+// are the remains of a store, not a new one.
+func (s *Store) writeFormat(name string) error {
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if _, ok := segmentNumber(n, logSuffix); ok {
+			return fmt.Errorf("%s has log segments but no %s file: restore it from a backup", s.dir, formatName)
+		}
+	}
+	s.epoch = randomUint32()
+	b, err := json.Marshal(format{Format: formatVersion, Store: fmt.Sprintf("%08x", s.epoch)})
+	if err != nil {
+		return err
+	}
+	return replaceFile(s.fs, s.dir, name, append(b, '\n'))
+}
+
+func randomUint32() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.LittleEndian.Uint32(b[:])
+}
+
+// Capabilities implements storage.Data.
+func (s *Store) Capabilities() []messaging.Capability {
+	return []messaging.Capability{messaging.FIFO, messaging.Claims, messaging.Durability,
+		messaging.AtLeastOnce, messaging.HighThroughput}
+}
+
+// Ping implements storage.Lifecycle.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.enter(ctx, false); err != nil {
+		return err
+	}
+	return s.journal.failed()
+}
+
+// Damage returns what recovery found unreadable.
+func (s *Store) Damage() []Damage { return s.damage }
+
+// Close implements storage.Lifecycle. It writes what was submitted.
+func (s *Store) Close() error {
+	s.closeOnce.Do(func() {
+		s.closed.Store(true)
+		close(s.closing)
+		s.working.Wait()
+		s.journal.close()
+		s.closeErr = s.abandon()
+	})
+	return s.closeErr
+}
+
+// enter refuses calls on a closed store and cancelled contexts and, when the
+// call will write, waits for its turn. adds tells that it adds data.
+func (s *Store) enter(ctx context.Context, adds bool) error {
+	if s.closed.Load() {
+		return errClosed()
+	}
+	if err := ctx.Err(); err != nil {
+		return messaging.Wrap(messaging.Unavailable, "The request was cancelled.", err)
+	}
+	if !adds {
+		return nil
+	}
+	return s.journal.admit(true)
+}
+
+// now is the store's clock in ms.
+func (s *Store) now() int64 { return s.env.Now().UnixMilli() }
+
+// id renders a sequence number as the id clients see: 24 hex digits, the first
+// 8 of which tell the store.
+func (s *Store) id(n uint64) string {
+	var b [12]byte
+	binary.BigEndian.PutUint32(b[:], s.epoch)
+	binary.BigEndian.PutUint64(b[4:], n)
+	return hex.EncodeToString(b[:])
+}
+
+// number is the inverse of id; ok is false for ids of other makers.
+func (s *Store) number(id string) (n uint64, ok bool) {
+	if len(id) != 24 {
+		return 0, false
+	}
+	for i := range 24 {
+		c := id[i]
+		var d uint64
+		switch {
+		case '0' <= c && c <= '9':
+			d = uint64(c - '0')
+		case 'a' <= c && c <= 'f':
+			d = uint64(c-'a') + 10
+		default:
+			return 0, false
+		}
+		if i < 8 {
+			ok = uint64(s.epoch)>>(28-4*i)&15 == d
+			if !ok {
+				return 0, false
+			}
+			continue
+		}
+		n = n<<4 | d
+	}
+	return n, true
+}
+
+func (s *Store) posterHash(by messaging.ClientID) uint32 {
+	return uint32(maphash.String(s.seed, string(by)))
+}
+
+// segment returns a segment by its number, nil if it is gone.
+func (s *Store) segment(number uint32) *segment { return (*s.segments.Load())[number] }
+
+// adopt makes a segment known before anything in it is.
+func (s *Store) adopt(seg *segment) {
+	s.changeSegments(func(m map[uint32]*segment) { m[seg.number] = seg })
+}
+
+func (s *Store) changeSegments(edit func(map[uint32]*segment)) {
+	s.segmu.Lock()
+	defer s.segmu.Unlock()
+	old := *s.segments.Load()
+	m := make(map[uint32]*segment, len(old)+1)
+	for k, v := range old {
+		m[k] = v
+	}
+	edit(m)
+	s.segments.Store(&m)
+}
+
+// keepAlive counts the bytes of a message towards its segment.
+func (s *Store) keepAlive(e *entry) {
+	if seg := s.segment(e.seg); seg != nil {
+		seg.live.Add(int64(padded(int(e.size))))
+		seg.kept.Add(1)
+	}
+}
+
+// forget takes the bytes of a message off its segment.
+func (s *Store) forget(e *entry) {
+	if seg := s.segment(e.seg); seg != nil {
+		seg.live.Add(-int64(padded(int(e.size))))
+		seg.kept.Add(-1)
+	}
+}
+
+// lookup returns the queue, or nil if it never held anything.
+func (s *Store) lookup(ref messaging.QueueRef) *queue {
+	s.queuemu.RLock()
+	defer s.queuemu.RUnlock()
+	return s.queues[ref]
+}
+
+// Sweep implements storage.Lifecycle.
+func (s *Store) Sweep(ctx context.Context) (storage.Swept, error) {
+	if err := s.enter(ctx, false); err != nil {
+		return storage.Swept{}, err
+	}
+	s.sweep(s.now())
+	if err := s.sweepSubscriptions(); err != nil {
+		return storage.Swept{}, err
+	}
+	return storage.Swept{
+		Messages:      int(s.swept.messages.Swap(0)),
+		Claims:        int(s.swept.claims.Swap(0)),
+		Subscriptions: int(s.swept.subscriptions.Swap(0)),
+	}, nil
+}
+
+// Volume implements storage.Messages.
+func (s *Store) Volume(ctx context.Context) (total, claimed int, err error) {
+	if err := s.enter(ctx, false); err != nil {
+		return 0, 0, err
+	}
+	s.queuemu.RLock()
+	queues := make([]*queue, 0, len(s.queues))
+	for _, q := range s.queues {
+		queues = append(queues, q)
+	}
+	s.queuemu.RUnlock()
+	now := s.now()
+	for _, q := range queues {
+		q.mu.Lock()
+		q.advance(now)
+		total += q.live
+		claimed += q.claimed
+		q.mu.Unlock()
+	}
+	return total, claimed, nil
+}
+
+// watch has the sweeper look at the queue when something in it expires. The
+// caller holds q.mu.
+func (q *queue) watch() {
+	due := q.soonest
+	if len(q.expiry.items) > 0 {
+		due = min(due, q.expiry.items[0].at)
+	}
+	if due == math.MaxInt64 || q.watched != 0 && q.watched <= due {
+		return
+	}
+	q.watched = max(due, 1)
+	s := q.store
+	s.watchmu.Lock()
+	s.watches.push(q.watched, q)
+	s.watchmu.Unlock()
+}
+
+// sweepSlack is by how many ms the housekeeper lags behind the clock, so that
+// expired messages of a busy queue are swept in lots.
+const sweepSlack = 1000
+
+// sweep reclaims what has expired, visiting only queues that have some.
+// due is the instant by which they had to be expired, ms.
+func (s *Store) sweep(due int64) {
+	now := s.now()
+	for {
+		s.watchmu.Lock()
+		if !s.watches.due(due) {
+			s.watchmu.Unlock()
+			return
+		}
+		at := s.watches.items[0].at
+		q := s.watches.pop()
+		s.watchmu.Unlock()
+		q.mu.Lock()
+		if q.watched == at {
+			q.watched = 0
+			q.advance(now)
+			q.watch()
+		}
+		q.mu.Unlock()
+	}
+}

@@ -1,0 +1,208 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"zaqar/messaging"
+)
+
+// Subscriptions have two keys: by id, which is the record, and by subscriber,
+// which is found by looking through those of the queue.
+
+func (s *Store) subscriptionKey(q messaging.QueueRef, id messaging.SubscriptionID) string {
+	return subscriptionPrefix(q) + string(id)
+}
+
+// subscriptionPrefix ends in a byte that no queue name has.
+func subscriptionPrefix(q messaging.QueueRef) string { return queueKey(q) + "\x00" }
+
+// detached is a copy that shares nothing.
+func detached(sub *messaging.Subscription) messaging.Subscription {
+	out := *sub
+	out.Options = bytes.Clone(sub.Options)
+	return out
+}
+
+// living calls f for the unexpired subscriptions of the queue behind after.
+// The caller holds c.mu.
+func (c *controlPlane) living(q messaging.QueueRef, after messaging.SubscriptionID, f func(*messaging.Subscription) (more bool)) {
+	prefix, now := subscriptionPrefix(q), c.store.env.Now()
+	c.scan(tableSubscriptions, prefix, prefix+string(after), func(_ string, value any) bool {
+		sub := value.(*messaging.Subscription)
+		return !now.Before(sub.Expires) || f(sub)
+	})
+}
+
+// subscription returns an unexpired one, or nil. The caller holds c.mu.
+func (c *controlPlane) subscription(q messaging.QueueRef, id messaging.SubscriptionID) *messaging.Subscription {
+	sub, ok := c.get(tableSubscriptions, c.store.subscriptionKey(q, id)).(*messaging.Subscription)
+	if !ok || !c.store.env.Now().Before(sub.Expires) {
+		return nil
+	}
+	return sub
+}
+
+// subscriptionTo returns the unexpired one with the subscriber, or nil. The
+// caller holds c.mu.
+func (c *controlPlane) subscriptionTo(q messaging.QueueRef, subscriber string) (found *messaging.Subscription) {
+	c.living(q, "", func(sub *messaging.Subscription) bool {
+		if sub.Subscriber == subscriber {
+			found = sub
+		}
+		return found == nil
+	})
+	return found
+}
+
+// instants cut to what the log keeps.
+func lifetime(now time.Time, ttl int64) (from, to time.Time) {
+	from = time.UnixMilli(now.UnixMilli())
+	return from, time.Unix(from.Unix()+ttl, int64(from.Nanosecond()))
+}
+
+// Subscribe implements storage.Subscriptions.
+func (s *Store) Subscribe(ctx context.Context, sub messaging.Subscription) (stored messaging.Subscription, created bool, err error) {
+	if err := s.enter(ctx, false); err != nil {
+		return stored, false, err
+	}
+	c := &s.control
+	err = c.change(true, func() ([]staged, error) {
+		if old := c.subscriptionTo(sub.Source, sub.Subscriber); old != nil {
+			stored, created = detached(old), false
+			return nil, nil
+		}
+		sub.ID = messaging.SubscriptionID(s.id(s.journal.reserveNumber()))
+		sub.Created, sub.Expires = lifetime(s.env.Now(), sub.TTL)
+		stored, created = sub, true
+		value := detached(&sub)
+		return []staged{c.put(tableSubscriptions, s.subscriptionKey(sub.Source, sub.ID), &value)}, nil
+	})
+	if err != nil {
+		return messaging.Subscription{}, false, err
+	}
+	return stored, created, nil
+}
+
+func errNoSubscription() error {
+	return messaging.E(messaging.NotFound, "The subscription does not exist.")
+}
+
+// Subscription implements storage.Subscriptions.
+func (s *Store) Subscription(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID) (messaging.Subscription, error) {
+	return s.oneSubscription(ctx, func(c *controlPlane) *messaging.Subscription { return c.subscription(q, id) })
+}
+
+// SubscriptionTo implements storage.Subscriptions.
+func (s *Store) SubscriptionTo(ctx context.Context, q messaging.QueueRef, subscriber string) (messaging.Subscription, error) {
+	return s.oneSubscription(ctx, func(c *controlPlane) *messaging.Subscription { return c.subscriptionTo(q, subscriber) })
+}
+
+func (s *Store) oneSubscription(ctx context.Context, find func(*controlPlane) *messaging.Subscription) (out messaging.Subscription, err error) {
+	var found *messaging.Subscription
+	err = s.control.view(ctx, func() {
+		if found = find(&s.control); found != nil {
+			out = detached(found)
+		}
+	})
+	if err == nil && found == nil {
+		err = errNoSubscription()
+	}
+	return out, err
+}
+
+// Subscriptions implements storage.Subscriptions.
+func (s *Store) Subscriptions(ctx context.Context, q messaging.QueueRef, after messaging.SubscriptionID, limit int) (out []messaging.Subscription, err error) {
+	err = s.control.view(ctx, func() {
+		if after != "" && s.control.subscription(q, after) == nil {
+			return
+		}
+		s.control.living(q, after, func(sub *messaging.Subscription) bool {
+			out = append(out, detached(sub))
+			return len(out) < limit
+		})
+	})
+	return out, err
+}
+
+// AmendSubscription implements storage.Subscriptions.
+func (s *Store) AmendSubscription(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID, edit func(*messaging.Subscription) error) (out messaging.Subscription, err error) {
+	if err := s.enter(ctx, false); err != nil {
+		return out, err
+	}
+	c := &s.control
+	err = c.change(true, func() ([]staged, error) {
+		old := c.subscription(q, id)
+		if old == nil {
+			return nil, errNoSubscription()
+		}
+		sub := detached(old)
+		if err := edit(&sub); err != nil {
+			return nil, err
+		}
+		sub.ID, sub.Source, sub.Created = old.ID, old.Source, old.Created
+		sub.Expires = old.Expires
+		if sub.TTL != old.TTL {
+			_, sub.Expires = lifetime(s.env.Now(), sub.TTL)
+		}
+		if other := c.subscriptionTo(q, sub.Subscriber); other != nil && other.ID != id {
+			return nil, messaging.E(messaging.Conflict, "Another subscription of the queue has this subscriber.")
+		}
+		value := detached(&sub)
+		out = sub
+		return []staged{c.put(tableSubscriptions, s.subscriptionKey(q, id), &value)}, nil
+	})
+	if err != nil {
+		return messaging.Subscription{}, err
+	}
+	return out, nil
+}
+
+// Unsubscribe implements storage.Subscriptions.
+func (s *Store) Unsubscribe(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID) error {
+	if err := s.enter(ctx, false); err != nil {
+		return err
+	}
+	return s.control.delete(tableSubscriptions, s.subscriptionKey(q, id))
+}
+
+// UnsubscribeAll implements storage.Subscriptions.
+func (s *Store) UnsubscribeAll(ctx context.Context, q messaging.QueueRef) error {
+	if err := s.enter(ctx, false); err != nil {
+		return err
+	}
+	c := &s.control
+	prefix := subscriptionPrefix(q)
+	return c.change(false, func() (edits []staged, err error) {
+		c.scan(tableSubscriptions, prefix, prefix, func(key string, _ any) bool {
+			edits = append(edits, c.erase(tableSubscriptions, key))
+			return true
+		})
+		return edits, nil
+	})
+}
+
+// sweepSubscriptions erases those that have expired.
+func (s *Store) sweepSubscriptions() error {
+	c := &s.control
+	now := s.env.Now()
+	swept := 0
+	err := c.change(false, func() (edits []staged, err error) {
+		c.scan(tableSubscriptions, "", "", func(key string, value any) bool {
+			if !now.Before(value.(*messaging.Subscription).Expires) {
+				edits = append(edits, c.erase(tableSubscriptions, key))
+			}
+			return len(edits) < sweepLot
+		})
+		swept = len(edits)
+		return edits, nil
+	})
+	if err == nil {
+		s.swept.subscriptions.Add(int64(swept))
+	}
+	return err
+}
+
+// sweepLot bounds the subscriptions one sweep erases.
+const sweepLot = 1000
