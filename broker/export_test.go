@@ -1,0 +1,17 @@
+package broker
+
+// Lobbies returns for how many queues somebody waits.
+func (b *Broker) Lobbies() int {
+	b.waiters.mu.Lock()
+	defer b.waiters.mu.Unlock()
+	return len(b.waiters.lobbies)
+}
+
+// Seated returns how many requests wait.
+func (b *Broker) Seated() int { return int(b.waiters.seated.Load()) }
+
+// FalseLike is falseLike.
+var FalseLike = falseLike
+
+// Patch is patch.
+var Patch = patch
