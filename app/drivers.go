@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"zaqar/storage"
+	"zaqar/storage/embedded"
 	"zaqar/storage/memory"
 )
 
@@ -22,10 +23,8 @@ type driver struct {
 // drivers is the table of the stores that are offered, the default one first.
 func drivers() []driver {
 	return []driver{
-		{"embedded", func(_ Store, env storage.Env) (fullStore, error) {
-			// Stands in until the store on disk can be opened.
-			env.Log.Warn("the embedded store is not built yet: nothing is kept")
-			return memory.New(env), nil
+		{"embedded", func(s Store, env storage.Env) (fullStore, error) {
+			return embedded.Open(s.Dir, embedded.Config{}, env)
 		}},
 		{"memory", func(_ Store, env storage.Env) (fullStore, error) {
 			env.Log.Warn("messages and queues are kept in memory only and are lost at exit")

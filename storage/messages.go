@@ -41,7 +41,8 @@ type Messages interface {
 	Tally(ctx context.Context, q messaging.QueueRef) (messaging.Tally, error)
 	// Volume counts the unexpired messages of all queues and topics of all
 	// projects, delayed and claimed ones included, and those of them under a
-	// live claim. Both numbers are of one instant; the call may be slow.
+	// live claim. Changes made meanwhile may or may not be counted, and the
+	// call may be slow.
 	Volume(ctx context.Context) (total, claimed int, err error)
 	// Purge deletes every message that is not under a live claim, delayed ones
 	// included.
