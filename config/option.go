@@ -114,5 +114,4 @@ func (o Option) live() Option                   { o.Live = true; return o }
 func (o Option) secret() Option                 { o.Secret = true; return o }
 func (o Option) multi() Option                  { o.Multi = true; return o }
 func (o Option) alias(names ...string) Option   { o.Aliases = names; return o }
-func (o Option) explain(note string) Option     { o.Note = note; return o }
 func (o Option) defaultText(text string) Option { o.Default = text; return o }

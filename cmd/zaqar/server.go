@@ -48,7 +48,7 @@ func serve(ctx context.Context, src config.Sources, stdout, stderr io.Writer) er
 	if err != nil {
 		return failureError{err}
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	p := newProcess(src, c, log, stderr)
 	p.announce(report)
 	ctx, stop := p.handleSignals(ctx)
