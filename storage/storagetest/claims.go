@@ -245,6 +245,9 @@ func claimConcurrently(s *subject) {
 				holder[m.ID] = lease.Claim.ID
 			}
 			mu.Unlock()
+			if err == nil && len(lease.Messages) == 0 {
+				err = fmt.Errorf("claim %s is empty", lease.Claim.ID)
+			}
 			if err != nil {
 				return err
 			}

@@ -87,6 +87,11 @@ func groups() []group {
 		{"messages", messagePromises()},
 		{"removal", removalPromises()},
 		{"claims", claimPromises()},
+		{"dead letters and delay", deadLetterPromises()},
+		{"subscriptions", subscriptionPromises()},
+		{"pools", poolPromises()},
+		{"lifecycle", lifecyclePromises()},
+		{"concurrency", concurrencyPromises()},
 	}
 }
 
