@@ -14,6 +14,7 @@ type change struct {
 	q  *queue
 	op operation
 	to *queue // move: where to
+	n  int    // messages it concerned, once it has been applied
 }
 
 // submit sends the change to the journal. The caller holds q.mu and has marked
@@ -42,7 +43,7 @@ func (ch *change) apply(seg *segment, at uint32) {
 	}
 	lockBoth(q, to)
 	defer unlockBoth(q, to)
-	q.carryOut(&ch.op, to, seg)
+	ch.n = q.carryOut(&ch.op, to, seg)
 	q.watch()
 	to.watch()
 }
@@ -83,6 +84,9 @@ func (ch *change) unmark() {
 			q.expiry.push(cl.expires, cl)
 		}
 	case recRelease:
+		if cl := q.claims[ch.op.claim]; cl != nil {
+			cl.ending = false
+		}
 	default:
 		for _, ts := range [][]target{ch.op.targets, ch.op.spent} {
 			for _, t := range ts {
@@ -95,8 +99,9 @@ func (ch *change) unmark() {
 }
 
 // carryOut changes memory as the operation says. It serves live operation and
-// recovery alike: seg is the segment that holds the operation's record.
-func (q *queue) carryOut(op *operation, to *queue, seg *segment) {
+// recovery alike: seg is the segment that holds the operation's record. It
+// returns how many messages a release set free or a move took.
+func (q *queue) carryOut(op *operation, to *queue, seg *segment) (n int) {
 	switch op.kind {
 	case recClaim:
 		q.carryOutClaim(op, seg)
@@ -105,7 +110,7 @@ func (q *queue) carryOut(op *operation, to *queue, seg *segment) {
 	case recRelease:
 		if cl := q.claims[op.claim]; cl != nil {
 			q.noteState(cl.held, seg)
-			q.free(cl)
+			return q.free(cl)
 		}
 	case recRemove:
 		for _, t := range op.targets {
@@ -118,8 +123,9 @@ func (q *queue) carryOut(op *operation, to *queue, seg *segment) {
 	case recPurge:
 		q.carryOutPurge(op, seg)
 	case recMove:
-		q.carryOutMove(op, to, seg)
+		return q.carryOutMove(op, to, seg)
 	}
+	return 0
 }
 
 // What operations take when compaction condenses them, in bytes a message.
@@ -205,7 +211,7 @@ func (q *queue) carryOutPurge(op *operation, seg *segment) {
 	}
 }
 
-func (q *queue) carryOutMove(op *operation, to *queue, seg *segment) {
+func (q *queue) carryOutMove(op *operation, to *queue, seg *segment) (moved int) {
 	for n, t := range op.targets {
 		seg.need(t.seg, stateBytes)
 		c, i, ok := q.find(t.pos)
@@ -217,7 +223,9 @@ func (q *queue) carryOutMove(op *operation, to *queue, seg *segment) {
 		q.kill(c, i)
 		q.settle(c)
 		to.add(e.at(op.places[n]), op.places[n].id)
+		moved++
 	}
+	return moved
 }
 
 // at returns the entry as it is after a move.
@@ -324,10 +332,7 @@ func (q *queue) pop(found *picked, t storage.Take) (*group, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.advance(now)
-	if t.Delayed {
-		q.undelayAll()
-	}
-	q.eachFree(func(c *chunk, i int) bool {
+	q.eachFree(t.Delayed, func(c *chunk, i int) bool {
 		if e := &c.entries[i]; opens[e.key] {
 			found.take(e)
 			ch.mark(c, i, entryKills)
@@ -362,28 +367,33 @@ func (s *Store) Move(ctx context.Context, ref messaging.QueueRef, ids []messagin
 		if err != nil {
 			return 0, err
 		}
-		g, n, err := q.move(ids, claim, target, uint32(ttl))
-		if err != nil || n == 0 {
+		ch, g, err := q.move(ids, claim, target, uint32(ttl))
+		if err != nil {
 			return 0, err
 		}
-		if g == nil {
+		if ch == nil {
 			continue // the target was dropped meanwhile
+		}
+		if g == nil {
+			return 0, nil
 		}
 		if err := g.wait(); err != nil {
 			return 0, err
 		}
-		return n, nil
+		return ch.n, nil
 	}
 }
 
-func (q *queue) move(ids []messaging.MessageID, claim uint64, to *queue, ttl uint32) (*group, int, error) {
+// move submits the move of what the claim holds. There is no change if the
+// target was dropped, and no group if there is nothing to move.
+func (q *queue) move(ids []messaging.MessageID, claim uint64, to *queue, ttl uint32) (*change, *group, error) {
 	now := q.store.now()
 	ch := &change{q: q, to: to, op: operation{kind: recMove, now: now, to: to.number}}
 	lockBoth(q, to)
 	defer unlockBoth(q, to)
 	q.advance(now)
 	if to.dropped.Load() {
-		return nil, 1, nil
+		return nil, nil, nil
 	}
 	q.resolve(ids, func(c *chunk, i int) {
 		e := &c.entries[i]
@@ -397,16 +407,15 @@ func (q *queue) move(ids []messaging.MessageID, claim uint64, to *queue, ttl uin
 		}
 		ch.op.places = append(ch.op.places, life)
 	})
-	n := len(ch.op.targets)
-	if n == 0 {
-		return nil, 0, nil
+	if len(ch.op.targets) == 0 {
+		return ch, nil, nil
 	}
-	g, err := ch.submit(uint64(n), func(first uint64) {
+	g, err := ch.submit(uint64(len(ch.op.targets)), func(first uint64) {
 		for i := range ch.op.places {
 			ch.op.places[i].pos = first + uint64(i)
 		}
 	})
-	return g, n, err
+	return ch, g, err
 }
 
 // lockBoth locks two queues in the order of their numbers, so that no two

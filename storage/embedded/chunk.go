@@ -34,8 +34,12 @@ const (
 const maxClaims = math.MaxUint16
 
 // free reports whether a claimer or popper may take the entry.
-func (e *entry) free() bool {
-	return e.flags&(entryDead|entryDelayed|entryPending) == 0 && e.claim == 0
+func (e *entry) free() bool { return e.freeOr(0) }
+
+// freeOr is free, overlooking some flags.
+func (e *entry) freeOr(overlooked uint8) bool {
+	const bars = entryDead | entryDelayed | entryPending
+	return e.flags&bars&^overlooked == 0 && e.claim == 0
 }
 
 // chunkSize is how many entries a chunk holds at most.

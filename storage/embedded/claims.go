@@ -2,8 +2,8 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"math"
-	"slices"
 	"time"
 
 	"zaqar/messaging"
@@ -63,11 +63,8 @@ func (q *queue) claim(t storage.Terms, taken, spent *picked) (*group, *claim, er
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.advance(now)
-	if t.Delayed {
-		q.undelayAll()
-	}
 	var counted, uncounted []target
-	q.eachFree(func(c *chunk, i int) bool {
+	q.eachFree(t.Delayed, func(c *chunk, i int) bool {
 		e := &c.entries[i]
 		exhausted := t.MaxClaims > 0 && int64(e.claims) >= t.MaxClaims
 		seen := *e
@@ -117,9 +114,6 @@ func (s *Store) claimView(cl *claim) messaging.Claim {
 	}
 }
 
-// live returns the live claim with the id.
-func (q *queue) liveClaim(id uint64) *claim { return q.claims[id] }
-
 // Held implements storage.Claims.
 func (s *Store) Held(ctx context.Context, ref messaging.QueueRef, id messaging.ClaimID) (messaging.Claim, []messaging.Message, error) {
 	if err := s.enter(ctx, false); err != nil {
@@ -134,7 +128,7 @@ func (s *Store) Held(ctx context.Context, ref messaging.QueueRef, id messaging.C
 	found := &picked{q: q}
 	q.mu.Lock()
 	q.advance(now)
-	cl := q.liveClaim(n)
+	cl := q.claims[n]
 	if cl == nil || cl.expires <= now {
 		q.mu.Unlock()
 		return messaging.Claim{}, nil, errNoClaim()
@@ -168,17 +162,11 @@ func (s *Store) Renew(ctx context.Context, ref messaging.QueueRef, id messaging.
 	if err := checkTerms(t); err != nil {
 		return err
 	}
-	g, err := s.onClaim(ref, id, func(q *queue, cl *claim, now int64) *change {
+	_, err := s.onClaim(ref, id, func(q *queue, cl *claim, now int64) *change {
 		cl.renewals++
 		return &change{q: q, op: operation{kind: recRenew, claim: cl.id, now: now, ttl: uint32(t.TTL), grace: uint32(t.Grace)}}
 	})
-	if err != nil {
-		return err
-	}
-	if g == nil {
-		return errNoClaim()
-	}
-	return g.wait()
+	return err
 }
 
 // Release implements storage.Claims.
@@ -186,44 +174,58 @@ func (s *Store) Release(ctx context.Context, ref messaging.QueueRef, id messagin
 	if err := s.enter(ctx, false); err != nil {
 		return 0, err
 	}
-	freed := 0
-	g, err := s.onClaim(ref, id, func(q *queue, cl *claim, now int64) *change {
-		freed = cl.left
+	freed, err := s.onClaim(ref, id, func(q *queue, cl *claim, now int64) *change {
+		cl.ending = true
 		return &change{q: q, op: operation{kind: recRelease, claim: cl.id, now: now}}
 	})
-	if err != nil || g == nil {
-		return 0, err
+	if errors.Is(err, messaging.NotFound) {
+		return 0, nil
 	}
-	return freed, g.wait()
+	return freed, err
 }
 
-// onClaim submits the change that make returns for a live claim; the group is
-// nil if there is no such claim.
-func (s *Store) onClaim(ref messaging.QueueRef, id messaging.ClaimID, make func(*queue, *claim, int64) *change) (*group, error) {
+// onClaim carries out the change that make returns for a live claim, and
+// returns how many messages it set free. NotFound if there is no such claim.
+func (s *Store) onClaim(ref messaging.QueueRef, id messaging.ClaimID, make func(*queue, *claim, int64) *change) (int, error) {
 	q := s.lookup(ref)
 	n, ok := s.number(string(id))
 	if q == nil || !ok {
-		return nil, nil
+		return 0, errNoClaim()
 	}
-	now := s.now()
+	ch, g, err := q.onClaim(n, make)
+	if err != nil {
+		return 0, err
+	}
+	if err := g.wait(); err != nil {
+		return 0, err
+	}
+	if ch == nil {
+		return 0, errNoClaim() // it has just been released
+	}
+	return ch.n, nil
+}
+
+// onClaim submits the change. If a release of the claim is on its way to disk
+// there is none, only a group to wait for.
+func (q *queue) onClaim(id uint64, make func(*queue, *claim, int64) *change) (*change, *group, error) {
+	now := q.store.now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.advance(now)
-	cl := q.liveClaim(n)
+	cl := q.claims[id]
 	if cl == nil || cl.expires <= now {
-		return nil, nil
+		return nil, nil, errNoClaim()
+	}
+	if cl.ending {
+		g, err := q.store.journal.barrier()
+		return nil, g, err
 	}
 	ch := make(q, cl, now)
 	for _, pos := range cl.held {
-		if c, i, ok := q.find(pos); ok && c.entries[i].claim == n {
+		if c, i, ok := q.find(pos); ok && c.entries[i].claim == id {
 			ch.op.targets = append(ch.op.targets, target{pos: pos, seg: c.entries[i].seg})
 		}
 	}
-	slices.SortFunc(ch.op.targets, func(a, b target) int {
-		if a.pos < b.pos {
-			return -1
-		}
-		return 1
-	})
-	return ch.submit(0, nil)
+	g, err := ch.submit(0, nil)
+	return ch, g, err
 }

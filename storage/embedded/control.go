@@ -376,6 +376,8 @@ func encodeControl(v any) []byte {
 		return binary.AppendUvarint(nil, v)
 	case *messaging.Metadata:
 		return v.JSON()
+	case *messaging.Subscription:
+		return encodeSubscription(v)
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -397,7 +399,7 @@ func decodeControlValue(t table, b []byte) (any, error) {
 	case tableQueues:
 		return messaging.DecodeMetadata(bytes.Clone(b))
 	case tableSubscriptions:
-		v = new(messaging.Subscription)
+		return decodeSubscription(b)
 	case tablePools:
 		v = new(messaging.Pool)
 	case tableFlavors:

@@ -96,10 +96,11 @@ func (s *Store) AmendPool(ctx context.Context, name string, edit func(*messaging
 			return nil, errNoPool()
 		}
 		p := *old
+		p.Options = bytes.Clone(old.Options)
 		if err := edit(&p); err != nil {
 			return nil, err
 		}
-		p.Name = name
+		p.Name, p.Options = name, bytes.Clone(p.Options)
 		if err := c.poolURIFree(p); err != nil {
 			return nil, err
 		}

@@ -41,8 +41,9 @@ type claim struct {
 	renewed  int64 // ms
 	expires  int64 // ms
 	held     []uint64
-	left     int // entries that still name this claim
-	renewals int // operations on their way to disk that renew it
+	left     int  // entries that still name this claim
+	renewals int  // operations on their way to disk that renew it
+	ending   bool // one on its way to disk dissolves it
 }
 
 func newQueue(s *Store, ref messaging.QueueRef, number uint64) *queue {
@@ -308,15 +309,6 @@ func (q *queue) undelay(c *chunk, i int) {
 	q.ready(c, i)
 }
 
-// undelayAll lets all delays elapse, for queues on which delays do not count.
-func (q *queue) undelayAll() {
-	for len(q.delays.items) > 0 {
-		if c, i, ok := q.find(q.delays.pop()); ok {
-			q.undelay(c, i)
-		}
-	}
-}
-
 // expire kills what has outlived its lifetime, looking only into chunks that
 // have such entries.
 func (q *queue) expire(now int64) {
@@ -373,8 +365,15 @@ func (q *queue) each(pos uint64, f func(c *chunk, i int) (more bool)) {
 }
 
 // eachFree calls f for the entries that may be taken, oldest first, until it
-// says stop. f may take them.
-func (q *queue) eachFree(f func(c *chunk, i int) (more bool)) {
+// says stop. f may take them. With delayed, those whose delay has not elapsed
+// are among them.
+func (q *queue) eachFree(delayed bool, f func(c *chunk, i int) (more bool)) {
+	if delayed && len(q.delays.items) > 0 {
+		q.each(0, func(c *chunk, i int) bool {
+			return !c.entries[i].freeOr(entryDelayed) || f(c, i)
+		})
+		return
+	}
 	for q.hint < len(q.chunks) && q.chunks[q.hint].nextReady(0) < 0 {
 		q.hint++
 	}

@@ -3,6 +3,8 @@ package embedded
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"math"
 	"time"
 
 	"zaqar/messaging"
@@ -17,6 +19,43 @@ func (s *Store) subscriptionKey(q messaging.QueueRef, id messaging.SubscriptionI
 
 // subscriptionPrefix ends in a byte that no queue name has.
 func subscriptionPrefix(q messaging.QueueRef) string { return queueKey(q) + "\x00" }
+
+// subscriptionRecord is a subscription in the log. Instants are in ms, because
+// JSON times end with the year 9999.
+type subscriptionRecord struct {
+	ID         messaging.SubscriptionID `json:"id"`
+	Source     messaging.QueueRef       `json:"source"`
+	Subscriber string                   `json:"subscriber"`
+	TTL        int64                    `json:"ttl"`
+	Options    []byte                   `json:"options,omitempty"`
+	Confirmed  bool                     `json:"confirmed,omitempty"`
+	Created    int64                    `json:"created"`
+	Expires    int64                    `json:"expires"`
+}
+
+func encodeSubscription(sub *messaging.Subscription) []byte {
+	b, err := json.Marshal(subscriptionRecord{
+		ID: sub.ID, Source: sub.Source, Subscriber: sub.Subscriber, TTL: sub.TTL,
+		Options: sub.Options, Confirmed: sub.Confirmed,
+		Created: sub.Created.UnixMilli(), Expires: sub.Expires.UnixMilli(),
+	})
+	if err != nil {
+		panic("embedded: subscription: " + err.Error())
+	}
+	return b
+}
+
+func decodeSubscription(b []byte) (*messaging.Subscription, error) {
+	var r subscriptionRecord
+	if err := json.Unmarshal(b, &r); err != nil {
+		return nil, err
+	}
+	return &messaging.Subscription{
+		ID: r.ID, Source: r.Source, Subscriber: r.Subscriber, TTL: r.TTL,
+		Options: r.Options, Confirmed: r.Confirmed,
+		Created: time.UnixMilli(r.Created), Expires: time.UnixMilli(r.Expires),
+	}, nil
+}
 
 // detached is a copy that shares nothing.
 func detached(sub *messaging.Subscription) messaging.Subscription {
@@ -56,10 +95,14 @@ func (c *controlPlane) subscriptionTo(q messaging.QueueRef, subscriber string) (
 	return found
 }
 
-// instants cut to what the log keeps.
+// lifetime returns when something that begins now begins and ends, as the log
+// keeps it: in ms, the end being the last instant there is if ttl is too long.
 func lifetime(now time.Time, ttl int64) (from, to time.Time) {
-	from = time.UnixMilli(now.UnixMilli())
-	return from, time.Unix(from.Unix()+ttl, int64(from.Nanosecond()))
+	start := now.UnixMilli()
+	if ttl > (math.MaxInt64-start)/1000 {
+		return time.UnixMilli(start), time.UnixMilli(math.MaxInt64)
+	}
+	return time.UnixMilli(start), time.UnixMilli(start + ttl*1000)
 }
 
 // Subscribe implements storage.Subscriptions.
