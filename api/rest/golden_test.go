@@ -11,11 +11,7 @@ import (
 // own.
 func TestGolden(t *testing.T) {
 	description := loadOpenAPI(t)
-	files, err := wiretest.Read(os.DirFS("../wire/testdata"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
+	for _, f := range goldenFiles(t) {
 		t.Run(f.Name, func(t *testing.T) {
 			var changes []func(*setup)
 			for _, name := range f.Settings {
@@ -34,6 +30,15 @@ func TestGolden(t *testing.T) {
 			}
 		})
 	}
+}
+
+func goldenFiles(t *testing.T) []wiretest.File {
+	t.Helper()
+	files, err := wiretest.Read(os.DirFS("../wire/testdata"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 // goldenSettings are what @set can name.
@@ -71,7 +76,7 @@ func (s *server) replay(x wiretest.Exchange, captures wiretest.Captures, d *desc
 		s.t.Errorf("line %d: %s: %v\n%.2000s", x.Line, x.Name, err, got.body)
 		return false
 	}
-	if err := d.check(x.Method, target, req.Header, body, got); err != nil {
+	if err := d.check(req, body, got); err != nil {
 		s.t.Errorf("line %d: %s: not as described: %v", x.Line, x.Name, err)
 		return false
 	}
