@@ -71,7 +71,9 @@ const maxBatch = 512 << 20
 // append submits the drafts. The group is nil if the queue has been dropped.
 func (q *queue) append(by messaging.ClientID, drafts []messaging.Draft) (g *group, first uint64, err error) {
 	now := q.store.now()
-	m := message{queue: q.number, posted: now, poster: by}
+	m := message{queue: q.number, posted: now}
+	m.poster, m.isUUID = packClient(by)
+	hash := q.store.posterHash(m.poster)
 	sizes := make([]uint32, 2*len(drafts)) // size, padded size
 	encode := func(b []byte, n uint64) []byte {
 		first = n
@@ -89,7 +91,7 @@ func (q *queue) append(by messaging.ClientID, drafts []messaging.Draft) (g *grou
 		}
 		return b
 	}
-	apply := func(seg *segment, at uint32) { q.appended(seg, at, by, first, now, drafts, sizes) }
+	apply := func(seg *segment, at uint32) { q.appended(seg, at, hash, first, now, drafts, sizes) }
 
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -101,8 +103,7 @@ func (q *queue) append(by messaging.ClientID, drafts []messaging.Draft) (g *grou
 }
 
 // appended puts stored drafts into memory.
-func (q *queue) appended(seg *segment, at uint32, by messaging.ClientID, first uint64, now int64, drafts []messaging.Draft, sizes []uint32) {
-	hash := q.store.posterHash(by)
+func (q *queue) appended(seg *segment, at, hash uint32, first uint64, now int64, drafts []messaging.Draft, sizes []uint32) {
 	seg.written.Add(int64(len(drafts)))
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -162,7 +163,8 @@ func (s *Store) Scan(ctx context.Context, ref messaging.QueueRef, scan storage.S
 func (q *queue) snapshot(after uint64, scan storage.Scan, limit int) *picked {
 	s := q.store
 	hide := scan.Hide != ""
-	hash := s.posterHash(scan.Hide)
+	packed, _ := packClient(scan.Hide)
+	hash := s.posterHash(packed)
 	now := s.now()
 	found := &picked{q: q}
 	q.mu.Lock()

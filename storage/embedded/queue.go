@@ -110,7 +110,11 @@ func (q *queue) add(e entry, id uint64) {
 	q.soonest = min(q.soonest, e.expires)
 	n := len(q.chunks)
 	if n == 0 || q.chunks[n-1].full() && q.chunks[n-1].entries[chunkSize-1].pos < e.pos {
-		q.chunks = append(q.chunks, newChunk())
+		c := newChunk()
+		if n > 0 {
+			c.entries = make([]entry, 0, chunkSize) // the queue is a long one
+		}
+		q.chunks = append(q.chunks, c)
 		n++
 	}
 	last := q.chunks[n-1]

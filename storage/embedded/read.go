@@ -135,7 +135,7 @@ func (p *picked) decode(e *entry, id uint64, seg *segment, record []byte) (messa
 	out := messaging.Message{
 		ID:       messaging.MessageID(s.id(id)),
 		Position: messaging.Position(e.pos),
-		Poster:   m.poster,
+		Poster:   m.client(),
 		Posted:   time.UnixMilli(m.posted),
 		TTL:      int64(e.ttl),
 		Expires:  time.UnixMilli(e.expires),

@@ -110,7 +110,8 @@ type message struct {
 	ttl       uint32
 	expires   int64 // ms
 	available int64 // ms, 0: at once
-	poster    messaging.ClientID
+	poster    []byte // client id; the 16 bytes if it is a UUID
+	isUUID    bool
 	key       string
 	sum       string
 	claims    uint32
@@ -123,7 +124,6 @@ type message struct {
 
 // appendMessage encodes m as a record.
 func appendMessage(b []byte, m *message) []byte {
-	uuid, isUUID := parseUUID(string(m.poster))
 	flags := uint8(0)
 	set := func(bit uint8, on bool) {
 		if on {
@@ -135,7 +135,7 @@ func appendMessage(b []byte, m *message) []byte {
 	set(flagState, !plain)
 	set(flagKey, m.key != "")
 	set(flagSum, m.sum != "")
-	set(flagUUID, isUUID)
+	set(flagUUID, m.isUUID)
 	set(flagDelayed, m.available != 0)
 
 	b, at := beginRecord(b, recMessage, flags)
@@ -147,11 +147,10 @@ func appendMessage(b []byte, m *message) []byte {
 	if m.available != 0 {
 		b = le.AppendUint64(b, uint64(m.available))
 	}
-	if isUUID {
-		b = append(b, uuid[:]...)
-	} else {
-		b = appendString(b, string(m.poster))
+	if !m.isUUID {
+		b = append(b, byte(len(m.poster)))
 	}
+	b = append(b, m.poster...)
 	if m.key != "" {
 		b = appendString(b, m.key)
 	}
@@ -186,10 +185,10 @@ func decodeMessage(f frame, content []byte) (message, error) {
 	if f.flags&flagDelayed != 0 {
 		m.available = int64(r.u64())
 	}
-	if f.flags&flagUUID != 0 {
-		m.poster = messaging.ClientID(formatUUID(r.take(16)))
+	if m.isUUID = f.flags&flagUUID != 0; m.isUUID {
+		m.poster = r.take(16)
 	} else {
-		m.poster = messaging.ClientID(r.str())
+		m.poster = r.take(int(r.take(1)[0]))
 	}
 	if f.flags&flagKey != 0 {
 		m.key = r.str()
@@ -202,6 +201,22 @@ func decodeMessage(f frame, content []byte) (message, error) {
 		m.claim, m.renewed, m.claimTTL = r.u64(), int64(r.u64()), r.u32()
 	}
 	return m, r.err
+}
+
+// packClient returns the form of a client id that records keep.
+func packClient(id messaging.ClientID) (packed []byte, isUUID bool) {
+	if uuid, ok := parseUUID(string(id)); ok {
+		return uuid[:], true
+	}
+	return []byte(id), false
+}
+
+// client is the inverse of packClient.
+func (m *message) client() messaging.ClientID {
+	if m.isUUID {
+		return messaging.ClientID(formatUUID(m.poster))
+	}
+	return messaging.ClientID(m.poster)
 }
 
 // target is a message an operation touches: its position and the segment that
