@@ -1,0 +1,270 @@
+package config
+
+import (
+	"crypto/sha256"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"zaqar/app"
+	"zaqar/broker"
+)
+
+func TestStoreChoice(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want string   // driver, if it loads
+		err  []string // what the error says, if not
+	}{
+		"nothing said":      {"", "embedded", nil},
+		"no drivers key":    {"[drivers]\ntransport = wsgi", "embedded", nil},
+		"embedded":          {"[drivers]\nmessage_store = embedded\nmanagement_store = embedded", "embedded", nil},
+		"one of two":        {"[drivers]\nmessage_store = memory", "memory", nil},
+		"the other of two":  {"[drivers]\nmanagement_store = memory", "memory", nil},
+		"embedded section":  {"[drivers:message_store:embedded]\ndata_dir = /x", "embedded", nil},
+		"older name":        {"[drivers]\nstorage = memory", "memory", nil},
+		"header only":       {"[drivers:message_store:mongodb]", "embedded", nil},
+		"mongodb is named":  {"[drivers]\nmessage_store = mongodb\nmanagement_store = embedded", "", []string{":2", "message_store", `"mongodb" is not offered`, "embedded or memory"}},
+		"redis is named":    {"[drivers]\nmessage_store = embedded\nmanagement_store = redis", "", []string{":3", "management_store", `"redis" is not offered`, "embedded or memory"}},
+		"nonsense is named": {"[drivers]\nmessage_store = embeded\nmanagement_store = embedded", "", []string{":2", `"embeded" is not offered`}},
+		"two stores":        {"[drivers]\nmessage_store = embedded\nmanagement_store = memory", "", []string{":3", "cannot be combined"}},
+		"mongodb without a choice": {"[drivers:message_store:mongodb]\nuri = mongodb://secret@h", "",
+			[]string{":2", "[drivers:message_store:mongodb]", "do not say which", "embedded or memory"}},
+		"redis without a choice":      {"[drivers]\ntransport = wsgi\n[drivers:management_store:redis]\nuri = redis://h", "", []string{":4", "do not say which"}},
+		"sqlalchemy without a choice": {"[drivers:management_store:sqlalchemy]\nuri = mysql://h", "", []string{":2", "do not say which"}},
+		"mongodb beside a choice":     {"[drivers]\nmessage_store = embedded\n[drivers:message_store:mongodb]\nuri = mongodb://h", "embedded", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, r := load(t, c.text)
+			if c.err != nil {
+				only(t, r, Error, c.err...)
+				if strings.Contains(r.String(), "secret") {
+					t.Errorf("the report tells a secret:\n%s", r)
+				}
+				return
+			}
+			if errs := r.Errors(); len(errs) > 0 {
+				t.Fatalf("%s", errs)
+			}
+			if got.Options.Store.Driver != c.want {
+				t.Errorf("store %q, want %q", got.Options.Store.Driver, c.want)
+			}
+			if v := got.value(t, "drivers", "management_store"); v.Text != c.want {
+				t.Errorf("printed management_store %q, want %q", v.Text, c.want)
+			}
+		})
+	}
+}
+
+// TestNothingUnsafeIsIgnored has what would be dangerous to run without.
+func TestNothingUnsafeIsIgnored(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		words []string
+	}{
+		{"[DEFAULT]\nauth_strategy = keystone", []string{":2", "auth_strategy", "keystone is not offered"}},
+		{"[DEFAULT]\nauth_strategy = none", []string{":2", `"none" is not allowed`, "empty"}},
+		{"[DEFAULT]\npooling = True", []string{":2", "pooling", "not offered"}},
+		{"[DEFAULT]\nsharding = True", []string{":2", "not offered"}},
+		{"[drivers]\ntransport = websocket", []string{":2", "transport", "HTTP only"}},
+		{"[drivers]\ntransport =", []string{":2", "transport", "HTTP only"}},
+		{"[transport]\nmessage_encryption_algorithms = RSA", []string{":2", "RSA never worked"}},
+		{"[transport]\nmessage_encryption_key = AES256", []string{":2", "message_encryption_key", "everybody knows"}},
+		{"[transport]\nmessage_encryption_keys = a:AES256", []string{":2", "message_encryption_keys", "everybody knows"}},
+		{"[transport]\nmessage_encryption_keys = a:", []string{":2", "empty"}},
+		{"[transport]\nmessage_encryption_keys = a b:0123456789abcdef0", []string{":2", `the name "a b" is not allowed`}},
+		{"[transport]\nmessage_encryption_keys = a:0123456789abcdef0,a:0123456789abcdef1", []string{":2", "is not allowed", "key:value"}},
+		{"[transport]\nmin_length_client_id = 40", []string{":2", "exceeds max_length_client_id, which is 36"}},
+		{"[transport]\nmax_message_ttl = 1800\ndefault_message_ttl = 3600", []string{":3", "exceeds max_message_ttl, which is 1800"}},
+	} {
+		t.Run(c.text, func(t *testing.T) {
+			_, r := load(t, c.text)
+			only(t, r, Error, c.words...)
+		})
+	}
+}
+
+func TestPolicyFile(t *testing.T) {
+	const rules = "\"queues:delete\": \"role:admin\"\n"
+	for name, c := range map[string]struct {
+		conf   string
+		files  map[string]string
+		refuse string // the file named, if it is refused
+	}{
+		"none":                {"", nil, ""},
+		"comments only":       {"", map[string]string{"policy.yaml": "# a\n\n# \"queues:get\": \"\"\n"}, ""},
+		"empty JSON":          {"", map[string]string{"policy.json": "{\n}\n"}, ""},
+		"rules":               {"", map[string]string{"policy.yaml": rules}, "policy.yaml"},
+		"rules in JSON":       {"", map[string]string{"policy.json": "{" + rules + "}"}, "policy.json"},
+		"rules elsewhere":     {"policy_file = sub/mine.yaml", map[string]string{"sub/mine.yaml": rules}, "sub/mine.yaml"},
+		"missing as named":    {"policy_file = mine.yaml", nil, ""},
+		"another name counts": {"policy_file = mine.yaml", map[string]string{"policy.yaml": rules}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := tree(t, c.files)
+			conf := write(t, filepath.Join(root, "zaqar.conf"), "[oslo_policy]\n"+c.conf)
+			_, r := Load(Sources{Given: []Source{{Path: conf}}})
+			if c.refuse == "" {
+				if len(r) > 0 {
+					t.Errorf("%s", r)
+				}
+				return
+			}
+			only(t, r, Error, filepath.Join(root, c.refuse), "cannot follow")
+		})
+	}
+}
+
+func TestAdminMode(t *testing.T) {
+	bind := func(a string) Flag { return Flag{"--bind", "drivers:transport:wsgi", "bind", a} }
+	admin := func(v string) Flag { return Flag{"--admin-mode", "DEFAULT", "admin_mode", v} }
+	empty := write(t, filepath.Join(t.TempDir(), "zaqar.conf"), "")
+	file := []Source{{Path: empty}}
+	for _, c := range []struct {
+		name string
+		src  Sources
+		want bool
+	}{
+		{"first run", Sources{}, true},
+		{"first run on localhost", Sources{Flags: []Flag{bind("localhost")}}, true},
+		{"first run on ::1", Sources{Flags: []Flag{bind("::1")}}, true},
+		{"first run, told not to", Sources{Flags: []Flag{admin("false")}}, false},
+		{"reachable by others", Sources{Flags: []Flag{bind("0.0.0.0")}}, false},
+		{"reachable by others, from the environment", Sources{Environ: []string{"OS_DRIVERS_TRANSPORT_WSGI__BIND=192.0.2.1"}}, false},
+		{"reachable by others, told to", Sources{Flags: []Flag{bind("0.0.0.0"), admin("true")}}, true},
+		{"the file rules", Sources{Given: file}, false},
+		{"the file rules, told to", Sources{Given: file, Flags: []Flag{admin("true")}}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, r := Load(c.src)
+			if errs := r.Errors(); len(errs) > 0 {
+				t.Fatalf("%s", errs)
+			}
+			if got.Options.REST.Admin != c.want {
+				t.Errorf("admin mode %v, want %v", got.Options.REST.Admin, c.want)
+			}
+			if shown := got.value(t, "DEFAULT", "admin_mode").isTrue(); shown != c.want {
+				t.Errorf("printed admin mode %v, want %v", shown, c.want)
+			}
+		})
+	}
+}
+
+func TestOpenServersAreWarnedAbout(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		words []string
+	}{
+		{"[drivers:transport:wsgi]\nbind = 0.0.0.0", []string{":2", "bind", "nobody is authenticated"}},
+		{"[keystone_authtoken]\nwww_authenticate_uri = http://k", []string{":2", "NOBODY IS AUTHENTICATED"}},
+	} {
+		_, r := load(t, c.text)
+		found := false
+		for _, f := range r.Warnings() {
+			line, all := f.String(), true
+			for _, w := range c.words {
+				all = all && strings.Contains(line, w)
+			}
+			found = found || all
+		}
+		if !found {
+			t.Errorf("%q: no warning with %q in\n%s", c.text, c.words, r)
+		}
+	}
+}
+
+func TestEncryptionKeys(t *testing.T) {
+	sum := func(s string) []byte { h := sha256.Sum256([]byte(s)); return h[:] }
+	const one, two, three = "the first of the secrets", "the second: of, the secrets", "the third of the secrets"
+
+	c := mustLoad(t, "[transport]\nmessage_encryption_key = "+one)
+	if len(c.Options.Broker.Keys) != 1 || string(c.Options.Broker.Keys[0].Secret) != string(sum(one)) {
+		t.Fatalf("keys %v", c.Options.Broker.Keys)
+	}
+	name := c.Options.Broker.Keys[0].ID
+	if again := mustLoad(t, "[transport]\nmessage_encryption_key = "+one).Options.Broker.Keys[0].ID; again != name {
+		t.Errorf("the same secret is called %q and %q", name, again)
+	}
+	if other := mustLoad(t, "[transport]\nmessage_encryption_key = "+three).Options.Broker.Keys[0].ID; other == name {
+		t.Errorf("two secrets are called %q", name)
+	}
+
+	c = mustLoad(t, "[transport]\nmessage_encryption_key = "+one+"\nmessage_encryption_keys = new:\""+two+"\", old:"+three)
+	want := []broker.Key{{ID: "new", Secret: sum(two)}, {ID: "old", Secret: sum(three)}, {ID: name, Secret: sum(one)}}
+	if d := cmp.Diff(want, c.Options.Broker.Keys); d != "" {
+		t.Error(d)
+	}
+	for _, secret := range []string{one, two, three} {
+		if strings.Contains(c.Masked(), secret) {
+			t.Errorf("the printed configuration tells %q", secret)
+		}
+	}
+	if mustLoad(t, "").Options.Broker.Keys != nil {
+		t.Error("there is a default key")
+	}
+	_, r := load(t, "[transport]\nmessage_encryption_key = short")
+	only(t, r, Warning, ":2", "shorter than 16")
+	if strings.Contains(r.String(), `"short"`) {
+		t.Error("the report tells a secret")
+	}
+}
+
+func TestDefaultsFollowLoweredMaximums(t *testing.T) {
+	c, r := load(t, "[transport]\nmax_message_ttl = 1800")
+	only(t, r, Warning, ":2", "max_message_ttl", "default_message_ttl", "1800")
+	if got := c.Options.Broker.DefaultMessageTTL; got != 1800 {
+		t.Errorf("default_message_ttl %d", got)
+	}
+	if got := c.value(t, "transport", "default_message_ttl").Text; got != "1800" {
+		t.Errorf("printed default_message_ttl %s", got)
+	}
+}
+
+// TestLimitsSuitTheServer builds servers with the extremes that the table lets
+// pass.
+func TestLimitsSuitTheServer(t *testing.T) {
+	for i, name := range []string{"lowest", "highest"} {
+		t.Run(name, func(t *testing.T) {
+			var text strings.Builder
+			text.WriteString("[drivers]\nmessage_store = memory\n[drivers:transport:wsgi]\nport = 0\n[transport]\n")
+			n := 0
+			for _, o := range newIndex(Table()).section("transport").Options {
+				_, bounds, ok := strings.Cut(o.Allowed, "a whole number from ")
+				if ok && o.Effect == Active {
+					text.WriteString(o.Key + " = " + strings.Split(bounds, " to ")[i] + "\n")
+					n++
+				}
+			}
+			if n < 20 {
+				t.Fatalf("only %d limits in the table", n)
+			}
+			a, err := app.New(t.Context(), mustLoad(t, text.String()).Options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := a.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestRealWorldFile(t *testing.T) {
+	text, err := os.ReadFile("testdata/legacy.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, r := load(t, string(text))
+	if len(r.Errors()) > 0 {
+		t.Errorf("an ordinary file does not load:\n%s", r.Errors())
+	}
+	for _, want := range []string{"log_config_append: is ignored", "workers: no such key", "[database] no such section", "[limits:transport] this section has had no effect",
+		"max_message_size: this key has had no effect", "[cache] enabled: is replaced", "secret_key: has no effect yet"} {
+		if !strings.Contains(r.String(), want) {
+			t.Errorf("no warning with %q in\n%s", want, r)
+		}
+	}
+}
