@@ -79,8 +79,9 @@ func New(c Config, p Parts) (*Broker, error) {
 	return b, nil
 }
 
-// Reconfigure puts another configuration in force for the calls that begin
-// from now on. An invalid one is refused and changes nothing.
+// Reconfigure puts another configuration in force, for calls that begin from
+// now on and for what waiting ones do next. An invalid one is refused and
+// changes nothing.
 func (b *Broker) Reconfigure(c Config) error {
 	s, err := newSetup(c)
 	if err != nil {

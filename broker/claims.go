@@ -33,7 +33,7 @@ func (b *Broker) CreateClaim(ctx context.Context, who messaging.Caller, q messag
 	terms.Limit = limit
 	var lease storage.Lease
 	err = b.await(ctx, q, true, in.Wait, func() (finding, error) {
-		lease, err = b.claim(ctx, s, q, terms)
+		lease, err = b.claim(ctx, b.active.Load(), q, terms) // the setup may change during the wait
 		return finding{some: len(lease.Messages) > 0, all: len(lease.Messages) == limit}, err
 	})
 	if err != nil {

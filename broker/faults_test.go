@@ -3,6 +3,7 @@ package broker_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"zaqar/messaging"
@@ -15,15 +16,18 @@ var errBroken = errors.New("disk on fire at 0x5f")
 // faulty is a store that notes the calls it gets and can fail at some.
 type faulty struct {
 	*memory.Store
+	mu    sync.Mutex // guards calls
 	calls []string
-	// fail returns the error of the call, whose index is len(calls)-1.
+	// fail returns the error that the call shall give.
 	fail func(method string) error
 	// after runs when a call has been done.
 	after func(method string)
 }
 
 func do[T any](f *faulty, method string, call func() (T, error)) (T, error) {
+	f.mu.Lock()
 	f.calls = append(f.calls, method)
+	f.mu.Unlock()
 	if f.fail != nil {
 		if err := f.fail(method); err != nil {
 			var none T
@@ -35,6 +39,19 @@ func do[T any](f *faulty, method string, call func() (T, error)) (T, error) {
 		f.after(method)
 	}
 	return v, err
+}
+
+// count returns how many calls of the method there were.
+func (f *faulty) count(method string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, m := range f.calls {
+		if m == method {
+			n++
+		}
+	}
+	return n
 }
 
 func (f *faulty) void(method string, call func() error) error {

@@ -17,16 +17,24 @@ import (
 	"zaqar/storage/memory"
 )
 
-// clock is a clock that tests move.
-type clock struct{ at time.Time }
+// clock is a clock that tests move, or in a synctest bubble that of the bubble.
+type clock struct {
+	at     time.Time
+	bubble bool
+}
 
-func (c *clock) now() time.Time { return c.at }
+func (c *clock) now() time.Time {
+	if c.bubble {
+		return time.Now()
+	}
+	return c.at
+}
 
 func (c *clock) move(seconds int) { c.at = c.at.Add(time.Duration(seconds) * time.Second) }
 
 // world is a broker on a memory store, with the project's one client.
 type world struct {
-	*testing.T
+	testing.TB
 	*broker.Broker
 	clock *clock
 	store *memory.Store
@@ -37,11 +45,15 @@ type world struct {
 var q = messaging.QueueRef{Project: "p", Name: "q"}
 
 // newWorld returns a world with the default configuration, changed by edits.
-func newWorld(t *testing.T, edits ...func(*broker.Config)) *world {
+func newWorld(t testing.TB, edits ...func(*broker.Config)) *world {
 	t.Helper()
-	c := &clock{at: time.Date(2031, 5, 4, 10, 0, 0, 0, time.UTC)}
+	return worldAt(t, &clock{at: time.Date(2031, 5, 4, 10, 0, 0, 0, time.UTC)}, edits...)
+}
+
+func worldAt(t testing.TB, c *clock, edits ...func(*broker.Config)) *world {
+	t.Helper()
 	store := memory.New(storage.Env{Now: c.now})
-	w := &world{T: t, clock: c, store: store, log: &strings.Builder{},
+	w := &world{TB: t, clock: c, store: store, log: &strings.Builder{},
 		who: messaging.Caller{Project: "p", Client: "me", Roles: []string{"admin"}}}
 	w.Broker = w.brokerOn(store, store, config(edits...))
 	return w
@@ -80,7 +92,7 @@ func (w *world) client(id messaging.ClientID) messaging.Caller {
 // create creates the queue with the metadata, a JSON object text.
 func (w *world) create(q messaging.QueueRef, metadata string) {
 	w.Helper()
-	if _, err := w.CreateQueue(w.ctx(), w.who, q, object(w.T, metadata)); err != nil {
+	if _, err := w.CreateQueue(w.ctx(), w.who, q, object(w.TB, metadata)); err != nil {
 		w.Fatalf("create %s with %s: %v", q.Name, metadata, err)
 	}
 }
