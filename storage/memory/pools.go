@@ -65,12 +65,16 @@ func (s *Store) AmendPool(ctx context.Context, name string, edit func(*messaging
 // DeletePool implements storage.Pools.
 func (s *Store) DeletePool(ctx context.Context, name string) error {
 	return s.locked(ctx, func() error {
+		p, exists := s.pools[name]
+		if !exists {
+			return nil
+		}
 		for _, pool := range s.placements {
 			if pool == name {
 				return messaging.E(messaging.Conflict, "The pool holds queues.")
 			}
 		}
-		if p, exists := s.pools[name]; exists && s.lastOfFlavor(p) {
+		if s.lastOfFlavor(p) {
 			return messaging.E(messaging.Conflict, "The pool is the last one of its flavor.")
 		}
 		delete(s.pools, name)

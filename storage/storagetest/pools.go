@@ -198,6 +198,8 @@ func poolInUse(s *subject) {
 	s.ok(s.Unplace(s.ctx(), topic))
 	s.ok(s.DeletePool(s.ctx(), "a"))
 	s.fails(s.DeletePool(s.ctx(), "b"), messaging.Conflict)
+	s.place(alien, "absent")
+	s.ok(s.DeletePool(s.ctx(), "absent"))
 }
 
 func placementLife(s *subject) {
@@ -330,6 +332,11 @@ func flavorDeleteClears(s *subject) {
 	a.Flavor, c.Flavor = messaging.FlavorRef{}, messaging.FlavorRef{}
 	s.restartIfItCan()
 	s.same("pools", s.pools("", 0), []messaging.Pool{a, b, c})
+	absent := messaging.FlavorRef{Project: "p1", Name: "absent"}
+	d := s.putPool("d", "mem://d", absent)
+	s.ok(s.DeleteFlavor(s.ctx(), absent))
+	d.Flavor = messaging.FlavorRef{}
+	s.poolIs(d)
 }
 
 func poolAmendFails(s *subject) {

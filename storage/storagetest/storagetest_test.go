@@ -37,3 +37,6 @@ func TestRestarts(t *testing.T) {
 		}
 	}
 }
+
+func TestModelOfMemory(t *testing.T)   { Model(t, onMemory) }
+func TestModelOfImmortal(t *testing.T) { Model(t, onImmortal) }
