@@ -51,6 +51,9 @@ func (a *App) build(ctx context.Context) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	a.undo.add("close the store", closeTime, func(context.Context) error { return store.Close() })
+	if err := ctx.Err(); err != nil {
+		return err // told to stop while the store was being read
+	}
 	a.log.Info("store open", "driver", a.options.Store.Driver, "dir", a.options.Store.Dir, "took", time.Since(a.begun))
 
 	a.broker, err = broker.New(a.options.Broker, broker.Parts{

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"zaqar/app"
 	"zaqar/config"
@@ -20,6 +21,8 @@ type process struct {
 	stderr io.Writer
 	config atomic.Pointer[config.Config] // in force
 	app    atomic.Pointer[app.App]       // nil until it is built
+
+	stopping time.Time // since when; only the goroutine that handles signals uses it
 }
 
 func newProcess(src config.Sources, c *config.Config, log *observe.Log, stderr io.Writer) *process {
@@ -38,7 +41,7 @@ func (p *process) handleSignals(ctx context.Context) (_ context.Context, stop fu
 	go func() {
 		defer close(done)
 		for s := range signals {
-			p.handle(s, ctx.Err() != nil, cancel)
+			p.handle(s, cancel)
 		}
 	}()
 	return ctx, func() {
@@ -49,19 +52,31 @@ func (p *process) handleSignals(ctx context.Context) (_ context.Context, stop fu
 	}
 }
 
-func (p *process) handle(s os.Signal, stopping bool, cancel func()) {
+func (p *process) handle(s os.Signal, cancel func()) {
 	switch s {
 	case syscall.SIGHUP:
 		p.reload()
 	case syscall.SIGUSR2:
 		p.report()
 	default:
-		if stopping {
-			p.log.Error("ended by a second signal; requests in flight are lost", "signal", s.String())
-			os.Exit(exitFailure)
-		}
+		p.stop(s, cancel)
+	}
+}
+
+// echo is how long repeated signals are taken for one: timeout(1) and some
+// supervisors signal both the process and its group.
+const echo = time.Second
+
+// stop begins an orderly end, or ends the process if that is under way.
+func (p *process) stop(s os.Signal, cancel func()) {
+	switch {
+	case p.stopping.IsZero():
+		p.stopping = time.Now()
 		p.log.Info("signal received", "signal", s.String())
 		cancel()
+	case time.Since(p.stopping) > echo:
+		p.log.Error("ended by a second signal; requests in flight are lost", "signal", s.String())
+		os.Exit(exitFailure)
 	}
 }
 

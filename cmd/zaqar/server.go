@@ -18,7 +18,7 @@ func serverCommand() *cobra.Command {
 		Use:   "server",
 		Short: "Run the server",
 		Long: `Run the server until SIGTERM or SIGINT. It then finishes requests in flight;
-a second signal ends it at once.
+a second signal, a second or more later, ends it at once.
 
 SIGHUP reopens log files and re-reads the configuration. SIGUSR2 writes a
 report on the process to standard error.`,
