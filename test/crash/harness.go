@@ -1,0 +1,226 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The queues of the load, made at the beginning. keeper makes its own.
+var (
+	rules = map[string]Rules{
+		"work":    {},
+		"many":    {},
+		"pops":    {},
+		"archive": {},
+		"slow":    {Delay: 2 * time.Second},
+		"fragile": {MaxClaims: 2, DeadLetters: "dead"},
+		"dead":    {},
+	}
+	settings = map[string]map[string]any{
+		"slow":    {"_default_message_delay": 2},
+		"fragile": {"_max_claim_count": 2, "_dead_letter_queue": "dead"},
+	}
+	kept = []string{"kept-1", "kept-2", "kept-3", "kept-4"}
+)
+
+// harness runs the load through the lives of the server.
+type harness struct {
+	program program
+	ledger  *Ledger
+	rng     *rand.Rand
+	workers []*worker
+	summary Summary
+}
+
+// Summary counts what a run did.
+type Summary struct {
+	Kills, StartupKills, Stops int
+	Answers                    int64
+	Starts                     []time.Duration
+}
+
+func newHarness(p program, seed uint64) *harness {
+	h := &harness{program: p, ledger: New(time.Now), rng: rand.New(rand.NewPCG(seed, 0))}
+	for name, r := range rules {
+		h.ledger.Queue(name, r)
+	}
+	add := func(name string, step func(context.Context, *worker, *client) error) {
+		rng := rand.New(rand.NewPCG(seed, uint64(len(h.workers)+1)))
+		h.workers = append(h.workers, &worker{name: name, l: h.ledger, rng: rng, step: step})
+	}
+	add("producer-work-1", producer("work", 1))
+	add("producer-work-2", producer("work", 10))
+	add("producer-many-1", producer("many", 20))
+	add("producer-many-2", producer("many", 1))
+	add("producer-pops-1", producer("pops", 10))
+	add("producer-pops-2", producer("pops", 1))
+	add("producer-slow", producer("slow", 4))
+	add("producer-fragile", producer("fragile", 6))
+	add("archivist-1", archivist("archive"))
+	add("archivist-2", archivist("archive"))
+	add("claimer-work-1", claimer("work", false))
+	add("claimer-work-2", claimer("work", false))
+	add("claimer-many-1", claimer("many", false))
+	add("claimer-many-2", claimer("many", false))
+	add("claimer-slow", claimer("slow", false))
+	add("claimer-fragile-1", claimer("fragile", true))
+	add("claimer-fragile-2", claimer("fragile", true))
+	add("claimer-dead", claimer("dead", false))
+	add("popper-pops-1", popper("pops"))
+	add("popper-pops-2", popper("pops"))
+	add("popper-dead", popper("dead"))
+	add("follower-1", follower("archive"))
+	add("follower-2", follower("archive"))
+	add("watcher", watcher("work", "many", "pops", "slow", "fragile", "dead"))
+	add("keeper-1", keeper(kept[:2]...))
+	add("keeper-2", keeper(kept[2:]...))
+	return h
+}
+
+// prepare makes the queues.
+func (h *harness) prepare(ctx context.Context) error {
+	s, err := h.program.start()
+	if err != nil {
+		return err
+	}
+	defer s.kill()
+	c := newClient(s.base, func() {})
+	defer c.close()
+	for name := range rules {
+		st := State{Exists: true, Generation: 1, Note: "load"}
+		e := h.ledger.Change("prepare", name, st)
+		r, err := c.do(ctx, "PUT", queuePath(name), "application/json", st.metadata(settings[name]))
+		if err != nil || r.status != http.StatusCreated {
+			return fmt.Errorf("making queue %s: %v, %w", name, r, err)
+		}
+		e.Acked()
+	}
+	return nil
+}
+
+// life is one life of the server process: it starts, is verified, gets load,
+// and is killed after some answers, or stopped.
+func (h *harness) life(ctx context.Context, stop bool) error {
+	if h.rng.IntN(4) == 0 {
+		if err := h.dieStarting(); err != nil {
+			return err
+		}
+	}
+	s, err := h.program.start()
+	if err != nil {
+		return err
+	}
+	defer s.kill()
+	h.summary.Starts = append(h.summary.Starts, s.took)
+	h.ledger.Restarted()
+	if err := h.verify(ctx, s); err != nil {
+		return fmt.Errorf("verifying: %w\n%s", err, s.out)
+	}
+	return h.load(ctx, s, stop)
+}
+
+// dieStarting kills a process while it starts and recovers.
+func (h *harness) dieStarting() error {
+	s, err := h.program.launch()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-time.After(time.Duration(h.rng.Int64N(int64(60 * time.Millisecond)))):
+	case <-s.exited:
+		return fmt.Errorf("the server ended while it started: %v\n%s", s.cmd.ProcessState, s.out)
+	}
+	s.kill()
+	h.summary.StartupKills++
+	return nil
+}
+
+// verify reads everything at rest and holds it against the ledger.
+func (h *harness) verify(ctx context.Context, s *server) error {
+	c := newClient(s.base, func() {})
+	defer c.close()
+	since := time.Now()
+	names, states, err := c.queues(ctx)
+	if err != nil {
+		return err
+	}
+	h.ledger.VerifyQueues(names, states)
+	all := map[string]Listing{}
+	for name := range rules {
+		if all[name], err = c.listing(ctx, name); err != nil {
+			return err
+		}
+	}
+	for _, name := range kept {
+		if all[name], err = c.listing(ctx, name); err != nil {
+			return err
+		}
+	}
+	h.ledger.Verify(since, all)
+	return nil
+}
+
+// Bounds of one life under load: answers, and time in case these do not come.
+const (
+	mostAnswers  = 1500
+	leastAnswers = 20
+	longestLoad  = 3 * time.Second
+)
+
+// load lets the workers work until enough answers have come, then ends the
+// server under them.
+func (h *harness) load(ctx context.Context, s *server, stop bool) error {
+	ctx, cancel := context.WithTimeout(ctx, longestLoad+startTime)
+	defer cancel()
+	enough := make(chan struct{})
+	var answers atomic.Int64
+	target := leastAnswers + h.rng.Int64N(mostAnswers-leastAnswers)
+	c := newClient(s.base, func() {
+		if answers.Add(1) == target {
+			close(enough)
+		}
+	})
+	defer c.close()
+	var wg sync.WaitGroup
+	for _, w := range h.workers {
+		wg.Go(func() { w.run(ctx, c) })
+	}
+	select {
+	case <-enough:
+	case <-time.After(longestLoad):
+	case <-s.exited:
+	}
+	var err error
+	switch {
+	case !s.alive():
+		err = fmt.Errorf("the server ended by itself: %v\n%s", s.cmd.ProcessState, s.out)
+	case stop:
+		err = s.stop()
+		h.summary.Stops++
+	default:
+		s.kill()
+		h.summary.Kills++
+	}
+	wg.Wait()
+	h.summary.Answers += answers.Load()
+	return err
+}
+
+// report writes what the run did.
+func (h *harness) report(w io.Writer) {
+	t, s := h.ledger.Tally(), h.summary
+	fmt.Fprintf(w, "%d kills under load, %d while starting, %d orderly stops; %d answers\n", s.Kills, s.StartupKills, s.Stops, s.Answers)
+	fmt.Fprintf(w, "messages: %d posted, %d deleted, %d popped, %d claimed; %d claims released; %d requests without an answer\n",
+		t.Posted, t.Removed, t.Popped, t.Claimed, t.Released, t.Unknown)
+	if len(s.Starts) > 0 {
+		sorted := slices.Sorted(slices.Values(s.Starts))
+		fmt.Fprintf(w, "from start to listening: %v at best, %v median, %v at worst\n", sorted[0], sorted[len(sorted)/2], sorted[len(sorted)-1])
+	}
+}

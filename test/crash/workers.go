@@ -1,0 +1,391 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// worker makes requests, one after the other. What it knows outlives the
+// server's processes.
+type worker struct {
+	name string
+	l    *Ledger
+	rng  *rand.Rand
+	step func(ctx context.Context, w *worker, c *client) error // one request or a few
+}
+
+// run works until the server is gone.
+func (w *worker) run(ctx context.Context, c *client) {
+	for ctx.Err() == nil {
+		if err := w.step(ctx, w, c); err != nil {
+			return
+		}
+	}
+}
+
+// ending is what the ledger wants to know of a request without an answer.
+type ending interface {
+	Unknown()
+	NotSent()
+}
+
+// both ends two attempts of one request.
+type both struct{ a, b ending }
+
+func (e both) Unknown() { e.a.Unknown(); e.b.Unknown() }
+func (e both) NotSent() { e.a.NotSent(); e.b.NotSent() }
+
+// reading is the ending of a request that changes nothing.
+type reading struct{}
+
+func (reading) Unknown() {}
+func (reading) NotSent() {}
+
+var errWrong = errors.New("wrong answer")
+
+// send makes a request. An answer is returned if it is one of those wanted;
+// otherwise the attempt has been ended.
+func (w *worker) send(ctx context.Context, c *client, e ending, method, ref string, body []byte, want ...int) (reply, error) {
+	contentType := "application/json"
+	if method == "PATCH" && !strings.Contains(ref, "/claims/") {
+		contentType = patch
+	}
+	r, err := c.do(ctx, method, ref, contentType, body)
+	switch {
+	case errors.Is(err, errNotSent):
+		e.NotSent()
+	case err != nil:
+		e.Unknown()
+	case !slices.Contains(want, r.status):
+		w.l.Wrong("%s: %s %s got %v, want %v", w.name, method, ref, r, want)
+		e.Unknown()
+		err = errWrong
+	}
+	return r, err
+}
+
+// malformed reports an answer that cannot be read.
+func (w *worker) malformed(e ending, r reply, err error) error {
+	w.l.Wrong("%s: %v in the answer %v", w.name, err, r)
+	e.Unknown()
+	return errWrong
+}
+
+// backlog is how many messages a queue may have before its producers wait.
+const backlog = 150
+
+// producer posts to a queue, up to batch messages at once.
+func producer(queue string, batch int) func(context.Context, *worker, *client) error {
+	n := 0
+	return func(ctx context.Context, w *worker, c *client) error {
+		if w.l.Backlog(queue) > backlog {
+			_, err := w.send(ctx, c, reading{}, "GET", queuePath(queue)+"/stats", nil, http.StatusOK)
+			return err
+		}
+		return w.post(ctx, c, queue, &n, 1+w.rng.IntN(batch))
+	}
+}
+
+// archivist posts to a queue that nobody empties, only sometimes.
+func archivist(queue string) func(context.Context, *worker, *client) error {
+	n := 0
+	return func(ctx context.Context, w *worker, c *client) error {
+		if w.rng.IntN(10) > 0 {
+			_, err := w.send(ctx, c, reading{}, "GET", queuePath(queue)+"/stats", nil, http.StatusOK)
+			return err
+		}
+		return w.post(ctx, c, queue, &n, 1+w.rng.IntN(3))
+	}
+}
+
+// fillings are what bodies hold besides their names: what must come back byte by
+// byte.
+var fillings = []string{
+	`null`, `1.0`, `-0`, `1e3`, `"plain"`, `"\u00e9 é \ud83d\ude00 😀 \/ \" \\"`, `""`, `[]`, `{}`,
+	`{"a.b":{"$c":null},"a.b2":[1, 2,  3]}`, `[[[[[[1]]]]]]`, `9223372036854775807`,
+	`"` + strings.Repeat("long ", 400) + `"`,
+}
+
+func (w *worker) post(ctx context.Context, c *client, queue string, n *int, count int) error {
+	var drafts []Draft
+	doc := []byte(`{"messages":[`)
+	for i := range count {
+		*n++
+		d := Draft{From: w.name, N: *n, Body: Body(w.name, *n, fillings[w.rng.IntN(len(fillings))])}
+		drafts = append(drafts, d)
+		if i > 0 {
+			doc = append(doc, ',')
+		}
+		doc = fmt.Appendf(doc, `{"ttl":86400,"body":%s}`, d.Body)
+	}
+	doc = append(doc, "]}"...)
+	p := w.l.Post(w.name, queue, drafts)
+	r, err := w.send(ctx, c, p, "POST", messagesPath(queue), doc, http.StatusCreated)
+	if err != nil {
+		return err
+	}
+	ids, err := r.posted()
+	if err != nil {
+		return w.malformed(p, r, err)
+	}
+	p.Acked(ids)
+	return nil
+}
+
+// popper pops.
+func popper(queue string) func(context.Context, *worker, *client) error {
+	return func(ctx context.Context, w *worker, c *client) error {
+		n := 1 + w.rng.IntN(10)
+		p := w.l.Pop(w.name, queue, n)
+		r, err := w.send(ctx, c, p, "DELETE", fmt.Sprintf("%s?pop=%d", messagesPath(queue), n), nil, http.StatusOK)
+		if err != nil {
+			return err
+		}
+		got, _, err := r.messages()
+		if err != nil {
+			return w.malformed(p, r, err)
+		}
+		p.Acked(got)
+		return nil
+	}
+}
+
+// follower reads a queue along its markers, and looks messages up by their ids.
+func follower(queue string) func(context.Context, *worker, *client) error {
+	var reader *Reader
+	var next string
+	return func(ctx context.Context, w *worker, c *client) error {
+		if ids := w.l.Sample(queue, w.rng, 5); len(ids) > 0 && w.rng.IntN(4) == 0 {
+			return w.lookUp(ctx, c, queue, ids)
+		}
+		if reader == nil || w.rng.IntN(100) == 0 {
+			reader = w.l.Reader(w.name, queue)
+			next = fmt.Sprintf("%s?echo=true&limit=%d", messagesPath(queue), 1+w.rng.IntN(20))
+		}
+		page := reader.Page()
+		r, err := w.send(ctx, c, reading{}, "GET", next, nil, http.StatusOK)
+		if err != nil {
+			return err
+		}
+		got, link, err := r.messages()
+		if err != nil {
+			return w.malformed(reading{}, r, err)
+		}
+		page.Got(got)
+		if link != "" {
+			next = link
+		}
+		return nil
+	}
+}
+
+func (w *worker) lookUp(ctx context.Context, c *client, queue string, ids []string) error {
+	k := w.l.LookUp(w.name, queue, ids)
+	r, err := w.send(ctx, c, reading{}, "GET", messagesPath(queue)+idsQuery(ids), nil, http.StatusOK, http.StatusNotFound)
+	if err != nil {
+		return err
+	}
+	var got []Seen
+	if r.status == http.StatusOK {
+		if got, _, err = r.messages(); err != nil {
+			return w.malformed(reading{}, r, err)
+		}
+	}
+	k.Got(got)
+	return nil
+}
+
+// watcher lists what is free in one of the queues.
+func watcher(queues ...string) func(context.Context, *worker, *client) error {
+	return func(ctx context.Context, w *worker, c *client) error {
+		queue := queues[w.rng.IntN(len(queues))]
+		k := w.l.LookFree(w.name, queue)
+		r, err := w.send(ctx, c, reading{}, "GET", messagesPath(queue)+"?echo=true&limit=20", nil, http.StatusOK)
+		if err != nil {
+			return err
+		}
+		got, _, err := r.messages()
+		if err != nil {
+			return w.malformed(reading{}, r, err)
+		}
+		k.Got(got)
+		return nil
+	}
+}
+
+// keeper makes, alters, fills, empties and deletes its queues.
+func keeper(queues ...string) func(context.Context, *worker, *client) error {
+	n, generation := 0, 0
+	return func(ctx context.Context, w *worker, c *client) error {
+		queue := queues[w.rng.IntN(len(queues))]
+		generation++
+		to := State{Exists: true, Generation: generation, Note: fmt.Sprint("é", w.rng.IntN(1000)), TTL: 100 * w.rng.IntN(3)}
+		if !w.l.State(queue).Exists {
+			e := w.l.Change(w.name, queue, to)
+			_, err := w.send(ctx, c, e, "PUT", queuePath(queue), to.metadata(nil), http.StatusCreated)
+			return ack(err, e)
+		}
+		switch p := w.rng.IntN(10); {
+		case p < 4:
+			e := w.l.Change(w.name, queue, to)
+			_, err := w.send(ctx, c, e, "PATCH", queuePath(queue), to.patch(), http.StatusOK)
+			return ack(err, e)
+		case p < 7:
+			return w.post(ctx, c, queue, &n, 1+w.rng.IntN(5))
+		case p < 8: // must leave it as it is
+			e := w.l.Change(w.name, queue, w.l.State(queue))
+			_, err := w.send(ctx, c, e, "PUT", queuePath(queue), to.metadata(nil), http.StatusNoContent)
+			return ack(err, e)
+		case p < 9:
+			e := w.l.RemoveAll(w.name, queue)
+			_, err := w.send(ctx, c, e, "POST", queuePath(queue)+"/purge", nil, http.StatusNoContent)
+			return ack(err, e)
+		default:
+			e, m := w.l.Change(w.name, queue, State{}), w.l.RemoveAll(w.name, queue)
+			_, err := w.send(ctx, c, both{e, m}, "DELETE", queuePath(queue), nil, http.StatusNoContent)
+			return ack(err, e, m)
+		}
+	}
+}
+
+func ack(err error, done ...interface{ Acked() }) error {
+	if err == nil {
+		for _, e := range done {
+			e.Acked()
+		}
+	}
+	return err
+}
+
+// held is a claim in the hands of a worker.
+type held struct {
+	id   string
+	ids  []string // of the messages left
+	made time.Time
+	over bool // a release got no answer: nothing but releasing is left to do
+}
+
+// claimer claims and deletes. On a fragile queue it releases instead, to make
+// dead letters.
+func claimer(queue string, fragile bool) func(context.Context, *worker, *client) error {
+	var mine []*held
+	return func(ctx context.Context, w *worker, c *client) error {
+		mine = append(mine, w.l.Orphans(queue)...)
+		mine = slices.DeleteFunc(mine, func(h *held) bool {
+			// A message of an expired claim may be among the dead letters.
+			return len(h.ids) == 0 || fragile && time.Since(h.made) > MinClaimTTL/2
+		})
+		p := w.rng.Float64()
+		if len(mine) == 0 || len(mine) < 4 && p < 0.4 {
+			h, err := w.claim(ctx, c, queue)
+			if h != nil {
+				mine = append(mine, h)
+			}
+			return err
+		}
+		h := mine[w.rng.IntN(len(mine))]
+		switch {
+		case h.over || p < 0.6 && p >= 0.5 || fragile && p >= 0.5 && p < 0.95:
+			return w.release(ctx, c, queue, h)
+		case p < 0.5:
+			return w.renew(ctx, c, queue, h)
+		case p < 0.7 && !fragile:
+			return w.deleteAll(ctx, c, queue, h)
+		default:
+			return w.deleteOne(ctx, c, queue, h)
+		}
+	}
+}
+
+// ttl returns the lifetime of a claim. It outlives several crashes.
+func (w *worker) ttl() time.Duration {
+	return MinClaimTTL + time.Duration(w.rng.Int64N(int64((MaxClaimTTL-MinClaimTTL)/time.Second)))*time.Second
+}
+
+func (w *worker) claim(ctx context.Context, c *client, queue string) (*held, error) {
+	n, ttl := 1+w.rng.IntN(10), w.ttl()
+	ref := fmt.Sprintf("%s/claims?limit=%d", queuePath(queue), n)
+	if w.rng.IntN(10) == 0 {
+		ref += "&wait=1"
+	}
+	k := w.l.Claim(w.name, queue, n, ttl)
+	body := fmt.Appendf(nil, `{"ttl":%d,"grace":60}`, seconds(ttl))
+	r, err := w.send(ctx, c, k, "POST", ref, body, http.StatusCreated, http.StatusNoContent)
+	if err != nil {
+		return nil, err
+	}
+	if r.status == http.StatusNoContent {
+		k.Acked("", nil)
+		return nil, nil
+	}
+	got, _, err := r.messages()
+	if err != nil {
+		return nil, w.malformed(k, r, err)
+	}
+	h := &held{id: lastElement(r.header.Get("Location")), made: time.Now()}
+	for _, s := range got {
+		h.ids = append(h.ids, s.ID)
+	}
+	k.Acked(h.id, got)
+	return h, nil
+}
+
+func (w *worker) renew(ctx context.Context, c *client, queue string, h *held) error {
+	ttl := w.ttl()
+	n := w.l.Renew(w.name, h.id, ttl)
+	body := fmt.Appendf(nil, `{"ttl":%d,"grace":60}`, seconds(ttl))
+	r, err := w.send(ctx, c, n, "PATCH", claimPath(queue, h.id), body, http.StatusNoContent, http.StatusNotFound)
+	if err != nil {
+		return err
+	}
+	if r.status == http.StatusNotFound {
+		n.Refused()
+		h.ids = nil
+		return nil
+	}
+	n.Acked()
+	return nil
+}
+
+func (w *worker) release(ctx context.Context, c *client, queue string, h *held) error {
+	e := w.l.Release(w.name, h.id)
+	h.over = true
+	_, err := w.send(ctx, c, e, "DELETE", claimPath(queue, h.id), nil, http.StatusNoContent)
+	if err == nil {
+		h.ids = nil
+	}
+	return ack(err, e)
+}
+
+func (w *worker) deleteOne(ctx context.Context, c *client, queue string, h *held) error {
+	i := w.rng.IntN(len(h.ids))
+	m := w.l.Remove(w.name, queue, h.ids[i:i+1], h.id)
+	ref := messagesPath(queue) + "/" + h.ids[i] + "?claim_id=" + h.id
+	r, err := w.send(ctx, c, m, "DELETE", ref, nil, http.StatusNoContent, http.StatusBadRequest, http.StatusForbidden)
+	if err != nil {
+		return err
+	}
+	if r.status != http.StatusNoContent {
+		m.Refused(r.status)
+		h.ids = nil
+		return nil
+	}
+	m.Acked()
+	h.ids = slices.Delete(h.ids, i, i+1)
+	return nil
+}
+
+func (w *worker) deleteAll(ctx context.Context, c *client, queue string, h *held) error {
+	m := w.l.Remove(w.name, queue, h.ids, "")
+	_, err := w.send(ctx, c, m, "DELETE", messagesPath(queue)+idsQuery(h.ids), nil, http.StatusNoContent)
+	if err == nil {
+		h.ids = nil
+	}
+	return ack(err, m)
+}
