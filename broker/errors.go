@@ -31,7 +31,7 @@ func fault(err error) error {
 	case err == nil || errors.As(err, &known):
 		return err
 	case errors.As(err, &kind):
-		return messaging.Wrap(kind, "", err)
+		return messaging.Wrap(kind, "The store could not do this.", err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return messaging.Wrap(messaging.Unavailable, "The request was given up before it was done.", err)
 	}
