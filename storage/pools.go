@@ -23,7 +23,8 @@ type Pools interface {
 	// Conflict as for PutPool. edit may run more than once and does no I/O.
 	AmendPool(ctx context.Context, name string, edit func(*messaging.Pool) error) (messaging.Pool, error)
 	// DeletePool removes the pool. It is a Conflict while placements name it
-	// or while it is the last pool of an existing flavor.
+	// or while it is the last pool of an existing flavor. AmendPool and PutPool
+	// may take a flavor's last pool away.
 	DeletePool(ctx context.Context, name string) error
 }
 
@@ -36,7 +37,8 @@ type Flavors interface {
 	// Flavors returns up to limit flavors of the project ascending by name,
 	// strictly after the given name.
 	Flavors(ctx context.Context, p messaging.Project, after string, limit int) ([]messaging.Flavor, error)
-	// DeleteFlavor removes the flavor and clears it from its pools.
+	// DeleteFlavor removes the flavor and clears it from its pools (PoolsOf),
+	// from those too that name a flavor that does not exist.
 	DeleteFlavor(ctx context.Context, f messaging.FlavorRef) error
 }
 

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -176,48 +175,6 @@ func differing(got, want string) string {
 		}
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// shrink leaves out steps as long as the stores still differ, halves first,
-// single steps at last. Then it makes steps smaller.
-func shrink(t testing.TB, h Harness, f *failure) *failure {
-	tries := 3000
-	for size := len(f.history) / 2; size > 0 && tries > 0; {
-		shorter := false
-		for at := 0; at < len(f.history) && tries > 0; tries-- {
-			end := min(at+size, len(f.history))
-			if g := replayOften(t, h, slices.Concat(f.history[:at], f.history[end:])); g != nil {
-				f, shorter = g, true
-			} else {
-				at = end
-			}
-		}
-		if !shorter || size > 1 {
-			size /= 2
-		}
-	}
-	for at := 0; at < len(f.history); at++ {
-		for _, smaller := range f.history[at].smaller {
-			history := slices.Clone(f.history)
-			history[at] = smaller
-			if g := replayOften(t, h, history); g != nil {
-				f = g
-				break
-			}
-		}
-	}
-	return f
-}
-
-// replayOften replays a history until it fails, a few times: what a store does
-// on its own may make the difference.
-func replayOften(t testing.TB, h Harness, history []step) *failure {
-	for range 3 {
-		if f := replay(t, h, history); f != nil {
-			return f
-		}
-	}
-	return nil
 }
 
 // scope is a test whose clean-up runs at the end of one replay.

@@ -32,7 +32,9 @@ func (x *side) edited(err error, words string) string {
 	return x.result(err, words)
 }
 
-func (m *maker) subscriber() string { return pick(m, []string{"http://a", "http://b", "mailto:c@d"}) }
+func (m *maker) subscriber() string {
+	return pick(m, []string{"http://a", "http://a", "http://b", "http://b", "mailto:c@d"})
+}
 
 // source is a queue that has subscriptions; few have, so that they meet.
 func (m *maker) source() messaging.QueueRef {
@@ -89,7 +91,7 @@ func listSubscriptions(m *maker) step {
 
 func amendSubscription(m *maker) step {
 	q := m.source()
-	name, to, ttl, confirmed, what := m.one(m.subscriptions, q), m.subscriber(), m.subscriptionTTL(), m.chance(50), m.IntN(5)
+	name, to, ttl, confirmed, what := m.one(m.subscriptions, q), m.subscriber(), m.subscriptionTTL(), m.chance(50), pick(m, []int{0, 0, 0, 1, 2, 3, 4})
 	text := []string{"subscriber " + to, fmt.Sprint("ttl ", ttl), fmt.Sprint("confirmed ", confirmed), "all", "an error"}[what]
 	return step{text: fmt.Sprintf("AmendSubscription of %s %q: %s", ref(q), name, text), run: func(x *side) string {
 		got, err := x.AmendSubscription(background(), q, messaging.SubscriptionID(x.id(name)), func(s *messaging.Subscription) error {
