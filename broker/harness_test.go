@@ -80,7 +80,7 @@ func config(edits ...func(*broker.Config)) broker.Config {
 }
 
 // ctx returns the context of a request.
-func (w *world) ctx() context.Context { return context.Background() }
+func (w *world) ctx() context.Context { return w.Context() }
 
 // client returns the project's caller with another client id.
 func (w *world) client(id messaging.ClientID) messaging.Caller {

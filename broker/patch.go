@@ -17,8 +17,9 @@ import (
 func patch(q messaging.QueueRef, m *messaging.Metadata, ops []PatchOp) (*messaging.Metadata, error) {
 	p := patching{topic: q.Topic, members: m.Members(), added: map[string]bool{}}
 	for i, op := range ops {
-		if err := p.apply(op); err != nil {
-			return nil, messaging.E(messaging.Conflict, fmt.Sprintf("Operation %d of the patch: %s", i+1, err))
+		if !p.apply(op) {
+			return nil, messaging.E(messaging.Conflict,
+				fmt.Sprintf("Operation %d of the patch: there is no member %s to %s.", i+1, quoted(op.Key), op.Op))
 		}
 	}
 	return messaging.NewMetadata(p.members), nil
@@ -30,18 +31,19 @@ type patching struct {
 	added   map[string]bool // members shown as null before this document added them
 }
 
-func (p *patching) apply(op PatchOp) error {
+// apply reports false if the member addressed is not there.
+func (p *patching) apply(op PatchOp) bool {
 	at := slices.IndexFunc(p.members, func(m messaging.Member) bool { return m.Name == op.Key })
 	stored := at >= 0
 	if !stored && op.Op != "add" && !isDefaulted(p.topic, op.Key) {
-		return fmt.Errorf("there is no member %s to %s.", quoted(op.Key), op.Op)
+		return false
 	}
 	switch {
 	case op.Op == "remove":
 		if stored && !p.added[op.Key] {
 			p.members = slices.Delete(p.members, at, at+1)
 		}
-		return nil
+		return true
 	case op.Op == "add" && shownAsNull(p.topic, op.Key) && (!stored || falseLike(p.members[at].Value)):
 		p.added[op.Key] = true
 	}
@@ -50,5 +52,5 @@ func (p *patching) apply(op PatchOp) error {
 	} else {
 		p.members = append(p.members, messaging.Member{Name: op.Key, Value: op.Value})
 	}
-	return nil
+	return true
 }

@@ -286,7 +286,7 @@ func TestPurge(t *testing.T) {
 
 // everyUseCase calls each use case once, on a queue or on a topic.
 func everyUseCase(w *world, who messaging.Caller, q messaging.QueueRef, each func(name, rule string, err error)) {
-	ctx := context.Background()
+	ctx := w.Context()
 	own := "queues:"
 	if q.Topic {
 		own = "topics:"

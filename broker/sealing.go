@@ -74,11 +74,11 @@ type sealer struct {
 func newKeyring(keys []Key) (*keyring, error) {
 	r := &keyring{byID: map[string]*sealer{}}
 	for _, k := range keys {
-		print, err := hkdf.Key(sha256.New, k.Secret, nil, "zaqar key name", 4)
+		fingerprint, err := hkdf.Key(sha256.New, k.Secret, nil, "zaqar key name", 4)
 		if err != nil {
 			return nil, fmt.Errorf("encryption key %q: %w", k.ID, err)
 		}
-		s := &sealer{id: k.ID + ":" + hex.EncodeToString(print), secret: k.Secret}
+		s := &sealer{id: k.ID + ":" + hex.EncodeToString(fingerprint), secret: k.Secret}
 		if r.first == nil {
 			r.first = s
 		}

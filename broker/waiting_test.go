@@ -350,7 +350,7 @@ func TestWaitersCostOneGoroutineEach(t *testing.T) {
 // the request's goroutine.
 func BenchmarkWaiters(b *testing.B) {
 	w := newWorld(b, func(c *broker.Config) { c.MaxWait = 3600 })
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(b.Context())
 	var wg sync.WaitGroup
 	var before, after runtime.MemStats
 	runtime.GC()

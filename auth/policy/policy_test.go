@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -35,7 +34,7 @@ func TestDefaultRules(t *testing.T) {
 		who := messaging.Caller{Project: "p", Roles: c.roles}
 		check := func(rules string, want bool) {
 			for rule := range strings.FieldsSeq(rules) {
-				err := p.Allow(context.Background(), who, rule)
+				err := p.Allow(t.Context(), who, rule)
 				if got := err == nil; got != want {
 					t.Errorf("%s: %s permitted = %v, want %v", c.name, rule, got, want)
 				}
@@ -48,14 +47,14 @@ func TestDefaultRules(t *testing.T) {
 		check(admin, c.isAdmin)
 		check(nobody, false)
 	}
-	if p.Allow(context.Background(), messaging.Caller{}, "") == nil {
+	if p.Allow(t.Context(), messaging.Caller{}, "") == nil {
 		t.Error("the empty rule is permitted")
 	}
 }
 
 func TestZeroPolicyDenies(t *testing.T) {
 	var p policy.Policy
-	if err := p.Allow(context.Background(), messaging.Caller{Roles: []string{"admin"}}, "ping:get"); !errors.Is(err, messaging.Denied) {
+	if err := p.Allow(t.Context(), messaging.Caller{Roles: []string{"admin"}}, "ping:get"); !errors.Is(err, messaging.Denied) {
 		t.Errorf("got %v, want Denied", err)
 	}
 }
