@@ -1,0 +1,152 @@
+// Package process starts servers as processes of their own, waits for their
+// first answer, measures and stops them.
+//
+// It promises to end only what it started, by process id, politely first.
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"time"
+)
+
+// Process is a running server.
+type Process struct {
+	Name string
+	Addr string        // host:port, as its log names it
+	Took time.Duration // from the start to the first answer
+
+	cmd  *exec.Cmd
+	log  string
+	done chan error // gets what Wait returned
+}
+
+// Command says how to start a server. It must log the URL it listens on.
+type Command struct {
+	Name string   // for messages
+	Args []string // the program first
+	Env  []string // added to the environment
+	Log  string   // the file that gets its output
+	// Patience bounds the time to the first answer.
+	Patience time.Duration
+}
+
+var listening = regexp.MustCompile(`http://([0-9.]+:[0-9]+|\[[0-9a-f:]+\]:[0-9]+)`)
+
+// Start starts a server and waits until it has answered a request.
+func Start(ctx context.Context, c Command) (*Process, error) {
+	log, err := os.Create(c.Log)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	p := &Process{Name: c.Name, log: c.Log, done: make(chan error, 1)}
+	p.cmd = exec.Command(c.Args[0], c.Args[1:]...)
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.Env = append(os.Environ(), c.Env...)
+	begun := time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() { p.done <- p.cmd.Wait() }()
+	if err := p.await(ctx, begun.Add(c.Patience)); err != nil {
+		err = fmt.Errorf("%s did not start: %w\n%s", c.Name, err, p.tail())
+		return nil, errors.Join(err, p.Stop())
+	}
+	p.Took = time.Since(begun)
+	return p, nil
+}
+
+// await looks for the address and asks there until it is answered.
+func (p *Process) await(ctx context.Context, deadline time.Time) error {
+	tick := time.NewTicker(500 * time.Microsecond)
+	defer tick.Stop()
+	for {
+		if p.Addr == "" {
+			p.Addr = p.address()
+		}
+		if p.Addr != "" && answers(p.Addr) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case err := <-p.done:
+			p.done <- err
+			return fmt.Errorf("it ended: %v", err)
+		case now := <-tick.C:
+			if now.After(deadline) {
+				return errors.New("it did not answer in time")
+			}
+		}
+	}
+}
+
+func (p *Process) address() string {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return ""
+	}
+	if m := listening.FindSubmatch(text); m != nil {
+		return string(m[1])
+	}
+	return ""
+}
+
+// answers reports whether a server answers at the address.
+func answers(addr string) bool {
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	if c.SetDeadline(time.Now().Add(10*time.Second)) != nil {
+		return false
+	}
+	if _, err := c.Write([]byte("GET / HTTP/1.1\r\nHost: " + addr + "\r\nConnection: close\r\n\r\n")); err != nil {
+		return false
+	}
+	first := make([]byte, len("HTTP/1.1"))
+	n, _ := c.Read(first)
+	return bytes.HasPrefix(first[:n], []byte("HTTP/1."))
+}
+
+// tail returns the last of what the server logged.
+func (p *Process) tail() []byte {
+	text, _ := os.ReadFile(p.log)
+	return text[max(0, len(text)-2000):]
+}
+
+// Pid returns the process id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// stopTime is how long a server may take to stop when asked to.
+const stopTime = time.Minute
+
+// Stop ends the server and waits for its end.
+func (p *Process) Stop() error {
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	timer := time.NewTimer(stopTime)
+	defer timer.Stop()
+	select {
+	case err := <-p.done:
+		p.done <- nil
+		if err != nil {
+			return fmt.Errorf("%s: %w\n%s", p.Name, err, p.tail())
+		}
+		return nil
+	case <-timer.C:
+		_ = p.cmd.Process.Kill()
+		<-p.done
+		p.done <- nil
+		return fmt.Errorf("%s did not stop within %s and was killed", p.Name, stopTime)
+	}
+}
