@@ -17,7 +17,7 @@ import (
 // Header names with the letter case of the specification.
 const (
 	headerRequestID   = "X-OpenStack-Request-ID"
-	headerLocation    = "Location"
+	headerLocation    = "location" // openstacksdk finds no other spelling
 	headerAcceptPatch = "Accept-Patch"
 )
 
