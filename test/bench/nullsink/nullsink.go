@@ -22,6 +22,10 @@ const (
 	maxPage = 20
 )
 
+// around is what a message of a post takes beside its body: package load sends
+// them in this form. How many a post holds follows from its length.
+const around = len(`{"ttl":86400,"body":},`)
+
 // reply is one prepared answer.
 type reply struct {
 	status                 int
@@ -30,7 +34,7 @@ type reply struct {
 }
 
 type sink struct {
-	bodySize               int
+	messageSize            int // in a post
 	posted                 [maxPost + 1]reply
 	listed, claimed        [maxPage + 1]reply
 	created, done, unknown reply
@@ -40,10 +44,10 @@ type sink struct {
 // New returns the handler. body is what each message has for its body.
 func New(body []byte) http.Handler {
 	s := &sink{
-		bodySize: len(body),
-		buffers:  sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }},
-		created:  prepare(http.StatusCreated, "", "/v2/queues/bench"),
-		done:     prepare(http.StatusNoContent, "", ""),
+		messageSize: len(body) + around,
+		buffers:     sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }},
+		created:     prepare(http.StatusCreated, "", "/v2/queues/bench"),
+		done:        prepare(http.StatusNoContent, "", ""),
 	}
 	s.unknown = prepare(http.StatusNotFound, `{"title":"Not found","description":"The null sink has no such route."}`, "")
 	for n := range s.posted {
@@ -131,15 +135,14 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// choose returns the answer. How many messages a post has follows from its
-// size.
+// choose returns the answer to a request with a body of the given size.
 func (s *sink) choose(r *http.Request, size int) *reply {
 	path := r.URL.Path
 	switch r.Method {
 	case http.MethodPost:
 		switch {
 		case strings.HasSuffix(path, "/messages"):
-			return &s.posted[min(size/s.bodySize, maxPost)]
+			return &s.posted[min(size/s.messageSize, maxPost)]
 		case strings.HasSuffix(path, "/claims"):
 			return &s.claimed[limit(r.URL.RawQuery)]
 		}
