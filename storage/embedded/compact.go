@@ -20,7 +20,7 @@ func (s *Store) keep() {
 			return
 		case <-s.seals:
 		case <-retry.C:
-			if s.journal.spare.Load() != nil && !s.journal.full.Load() {
+			if s.journal.reserved() && !s.journal.full.Load() {
 				continue
 			}
 		}

@@ -42,11 +42,12 @@ type journal struct {
 	space     sync.Cond // on mu: signalled when a group is taken
 
 	full   atomic.Bool // refuse what adds data
-	spare  atomic.Pointer[segment]
-	active *segment   // of the writer goroutine; set before it starts
-	filled []*segment // of the writer goroutine: full, but nothing behind them is on disk yet
-	number uint32     // highest segment number in use or spare; under segmu
-	segmu  sync.Mutex
+	active *segment    // of the writer goroutine; set before it starts
+	filled []*segment  // of the writer goroutine: full, but nothing behind them is on disk yet
+
+	sparemu sync.Mutex // held while a segment is made: they are used in the order of their numbers
+	spare   *segment
+	number  uint32 // highest segment number in use or spare
 
 	commits, bytes atomic.Int64 // since start
 }
@@ -306,12 +307,9 @@ func (j *journal) rotate(n int64) error {
 	if int64(j.active.size)+n <= j.segSize || j.active.size == headerSize {
 		return nil
 	}
-	seg := j.spare.Swap(nil)
-	if seg == nil {
-		var err error
-		if seg, err = j.create(); err != nil {
-			return err
-		}
+	seg, err := j.takeSpare()
+	if err != nil {
+		return err
 	}
 	j.filled = append(j.filled, j.active)
 	j.active = seg
@@ -320,10 +318,19 @@ func (j *journal) rotate(n int64) error {
 	return nil
 }
 
-// create makes the next segment file.
+// takeSpare returns the spare segment, or a new one if there is none.
+func (j *journal) takeSpare() (*segment, error) {
+	j.sparemu.Lock()
+	defer j.sparemu.Unlock()
+	if seg := j.spare; seg != nil {
+		j.spare = nil
+		return seg, nil
+	}
+	return j.create()
+}
+
+// create makes the next segment file. The caller holds j.sparemu.
 func (j *journal) create() (*segment, error) {
-	j.segmu.Lock()
-	defer j.segmu.Unlock()
 	j.mu.Lock()
 	first := j.next
 	j.mu.Unlock()
@@ -339,18 +346,25 @@ func (j *journal) create() (*segment, error) {
 // whether the store is full: without a spare what is left of the active
 // segment is kept for deletes and claims.
 func (j *journal) reserve() error {
-	if j.spare.Load() != nil {
-		j.full.Store(false)
-		return nil
+	j.sparemu.Lock()
+	defer j.sparemu.Unlock()
+	if j.spare == nil {
+		seg, err := j.create()
+		if err != nil {
+			j.full.Store(true)
+			return err
+		}
+		j.spare = seg
 	}
-	seg, err := j.create()
-	if err != nil {
-		j.full.Store(true)
-		return err
-	}
-	j.spare.Store(seg)
 	j.full.Store(false)
 	return nil
+}
+
+// reserved reports whether there is a spare segment.
+func (j *journal) reserved() bool {
+	j.sparemu.Lock()
+	defer j.sparemu.Unlock()
+	return j.spare != nil
 }
 
 // close refuses new submissions, writes what is waiting and ends the writer.

@@ -441,7 +441,7 @@ func (r *recovery) bind() {
 func (r *recovery) startJournal() error {
 	j := r.journal
 	if len(r.open) == 0 {
-		seg, err := j.create()
+		seg, err := j.takeSpare()
 		if err != nil {
 			return err
 		}

@@ -165,7 +165,7 @@ func (s *Store) abandon() error {
 		errs = append(errs, seg.file.Close())
 	}
 	if s.journal != nil {
-		if spare := s.journal.spare.Load(); spare != nil {
+		if spare := s.journal.spare; spare != nil {
 			errs = append(errs, spare.file.Close())
 		}
 	}
