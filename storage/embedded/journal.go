@@ -208,14 +208,14 @@ func (j *journal) commit(g *group) {
 		return
 	}
 	if err := j.rotate(int64(len(g.buf))); err != nil {
-		j.fail(g, err)
+		j.fail(g, err, false) // nothing was written: a later try may find room
 		return
 	}
 	seg := j.active
 	base := seg.size
 	j.finish(g, seg, base)
-	if err := j.write(seg, g.buf, base); err != nil {
-		j.fail(g, err)
+	if final, err := j.write(seg, g.buf, base); err != nil {
+		j.fail(g, err, final)
 		return
 	}
 	seg.size = base + uint32(len(g.buf))
@@ -248,29 +248,31 @@ func (j *journal) finish(g *group, seg *segment, base uint32) {
 }
 
 // write writes and syncs. A full disk is undone and survived; any other
-// failure ends all writing, because what is on disk is then unknown.
-func (j *journal) write(seg *segment, b []byte, at uint32) error {
-	_, err := seg.file.WriteAt(b, int64(at))
+// failure is final, because what is on disk is then unknown.
+func (j *journal) write(seg *segment, b []byte, at uint32) (final bool, err error) {
+	_, err = seg.file.WriteAt(b, int64(at))
 	if err == nil {
 		if err = seg.file.Sync(); err == nil {
-			return nil
+			return false, nil
 		}
-		return errFailed(err)
+		return true, errFailed(err)
 	}
 	if !errors.Is(err, disk.ErrFull) {
-		return errFailed(err)
+		return true, errFailed(err)
 	}
 	if terr := seg.file.Truncate(int64(at)); terr != nil {
-		return errFailed(errors.Join(err, terr))
+		return true, errFailed(errors.Join(err, terr))
 	}
-	return messaging.Wrap(messaging.Unavailable, "The store is full: there is no room on its disk.", err)
+	// Truncation gave up what was reserved; without it less can be promised to
+	// claims and deletes, but nothing is wrong.
+	_ = seg.file.Allocate(0, j.segSize)
+	return false, messaging.Wrap(messaging.Unavailable, "The store is full: there is no room on its disk.", err)
 }
 
 // fail aborts the group and everything submitted behind it, latest first, as
 // it may build on what did not happen. If the failure is final, all later
-// calls are refused.
-func (j *journal) fail(g *group, err error) {
-	final := !errors.Is(err, disk.ErrFull)
+// calls are refused; if not, what adds data is until the keeper finds room.
+func (j *journal) fail(g *group, err error, final bool) {
 	j.full.Store(true)
 	j.mu.Lock()
 	j.refusal = err
