@@ -26,8 +26,9 @@ type Claims interface {
 	// Held returns a live claim with the messages it still holds, oldest
 	// first, or NotFound.
 	Held(ctx context.Context, q messaging.QueueRef, id messaging.ClaimID) (messaging.Claim, []messaging.Message, error)
-	// Renew restarts a live claim from now with t.TTL and t.Grace, extending
-	// lifetimes as Claim does; other terms are ignored. NotFound otherwise.
+	// Renew restarts a live claim from now with t.TTL and t.Grace, extending the
+	// lifetimes of all that it holds as Claim does; other terms are ignored.
+	// NotFound otherwise.
 	Renew(ctx context.Context, q messaging.QueueRef, id messaging.ClaimID, t Terms) error
 	// Release dissolves a claim; its messages are available at once, at their
 	// old places. An unknown claim is not an error. It returns the number of

@@ -31,9 +31,9 @@
 //
 // # Slices
 //
-// Slices passed in are not kept after the call returns, except bodies within a
-// Draft, which must not change until then. Slices returned belong to the
-// caller; bodies in them must not be modified.
+// Slices passed in, bodies included, are not kept after the call returns; until
+// then they must not change. Slices returned belong to the caller; bodies in
+// them must not be modified.
 //
 // # Errors
 //

@@ -31,11 +31,11 @@ type Messages interface {
 	// it does not count as a claim.
 	Pop(ctx context.Context, q messaging.QueueRef, t Take) ([]messaging.Message, error)
 	// Move takes those of the messages that the live claim holds to the end of
-	// the queue to, where they are unclaimed, undelayed and their claim count
-	// restarts at 0. They keep ID, body, checksum, poster and Posted. With
-	// ttl > 0 that is their new TTL and they expire that many seconds from now;
-	// with 0 both stay. It returns how many moved. They are never in both
-	// queues or in neither.
+	// the queue to, in the order of the ids. There they are unclaimed and
+	// undelayed, and their claim count restarts at 0. They keep ID, body,
+	// checksum, poster and Posted. With ttl > 0 that is their new TTL and they
+	// expire that many seconds from now; with 0 both stay. It returns how many
+	// moved. They are never in both queues or in neither.
 	Move(ctx context.Context, q messaging.QueueRef, ids []messaging.MessageID, held messaging.ClaimID, to messaging.QueueRef, ttl int64) (int, error)
 	// Tally counts the unexpired messages.
 	Tally(ctx context.Context, q messaging.QueueRef) (messaging.Tally, error)

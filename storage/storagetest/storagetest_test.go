@@ -40,3 +40,5 @@ func TestRestarts(t *testing.T) {
 
 func TestModelOfMemory(t *testing.T)   { Model(t, onMemory) }
 func TestModelOfImmortal(t *testing.T) { Model(t, onImmortal) }
+
+func BenchmarkMemory(b *testing.B) { Benchmark(b, onMemory) }
