@@ -88,10 +88,13 @@ func writeIndex(fs disk.FS, dir string, s *segment) (err error) {
 	return replaceFile(fs, dir, name, b)
 }
 
+// newSuffix is that of a file that will replace another.
+const newSuffix = ".new"
+
 // replaceFile writes a small file so that after a crash it is the old or the
 // new one.
 func replaceFile(fs disk.FS, dir, name string, content []byte) (err error) {
-	tmp := name + ".new"
+	tmp := name + newSuffix
 	_ = fs.Remove(tmp) // left over from a crash
 	f, err := fs.Create(tmp)
 	if err != nil {

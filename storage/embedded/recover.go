@@ -59,7 +59,7 @@ func (r *recovery) openSegments() error {
 		return err
 	}
 	for _, name := range names {
-		if strings.HasSuffix(name, ".new") {
+		if unfinished(name) {
 			if err := r.fs.Remove(r.dir + "/" + name); err != nil {
 				return err
 			}
@@ -85,19 +85,43 @@ func (r *recovery) openSegments() error {
 	return r.dropOrphans(names)
 }
 
-// setAsideHeadless deals with a file whose header is bad: the last one is a
-// segment a crash kept from being made, any other is damage.
+// unfinished reports whether the file is one that replaceFile left behind.
+func unfinished(name string) bool {
+	name, found := strings.CutSuffix(name, newSuffix)
+	_, isIndex := segmentNumber(name, indexSuffix)
+	return found && (isIndex || name == formatName)
+}
+
+// setAsideHeadless deals with a file whose header is bad: the last one, if it
+// holds nothing, is a segment a crash kept from being made; any other is damage.
 func (r *recovery) setAsideHeadless(number uint32, names []string, cause error) error {
 	name := segmentName(number)
 	if !slices.ContainsFunc(names, func(other string) bool {
 		n, ok := segmentNumber(other, logSuffix)
 		return ok && n > number
 	}) {
-		return r.fs.Remove(r.dir + "/" + name)
+		empty, err := r.holdsNothing(name)
+		if err != nil {
+			return err
+		}
+		if empty {
+			return r.fs.Remove(r.dir + "/" + name)
+		}
 	}
 	r.log.Error("a log segment is unreadable and set aside", "segment", number, "err", cause)
 	r.damage = append(r.damage, Damage{Segment: number})
 	return r.quarantineFile(name)
+}
+
+// holdsNothing reports whether a segment file is zero behind its header.
+func (r *recovery) holdsNothing(name string) (bool, error) {
+	f, err := r.fs.Open(r.dir + "/" + name)
+	if err != nil {
+		return false, err
+	}
+	w := &window{seg: &segment{file: f, name: name}}
+	empty, err := w.zero(headerSize, lookahead)
+	return empty, errors.Join(err, f.Close())
 }
 
 func (s *Store) quarantineFile(name string) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -91,7 +92,7 @@ func (s *segment) header() []byte {
 	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// errNoSegment is a file whose header was never completed.
+// errNoSegment is a file whose header was never completed, or is damaged.
 var errNoSegment = errors.New("segment header is missing or damaged")
 
 // openSegment opens a segment file and reads its header.
@@ -102,8 +103,8 @@ func openSegment(fs disk.FS, dir string, number uint32) (*segment, error) {
 		return nil, err
 	}
 	b := make([]byte, headerSize)
-	if _, err := f.ReadAt(b, 0); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w: %w", name, errNoSegment, err), f.Close())
+	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
 	}
 	le := binary.LittleEndian
 	if string(b[:8]) != segmentMagic || le.Uint32(b[28:]) != crc32.Checksum(b[:28], castagnoli) || le.Uint32(b[12:]) != number {
