@@ -143,7 +143,7 @@ func cancelledBatch(s *subject) {
 		got, err := s.Append(ctx, inbox, alice, batch)
 		n := s.tally(inbox).Total - before
 		if n != 0 && n != size || err == nil && (n != size || len(got) != size) {
-			return fmt.Errorf("%d of %d stored, %d ids, error %v", n, size, len(got), err)
+			s.Fatalf("%d of %d stored, %d ids, error %v", n, size, len(got), err)
 		}
 		return err
 	})
@@ -176,19 +176,9 @@ func batchVisibleAtOnce(s *subject) {
 			return nil
 		}
 		for running.Load() > 0 {
-			n := 0
-			if w == writers {
-				list, err := s.Scan(s.ctx(), inbox, everything)
-				if err != nil {
-					return err
-				}
-				n = len(list)
-			} else {
-				t, err := s.Tally(s.ctx(), inbox)
-				if err != nil {
-					return err
-				}
-				n = t.Total
+			n, err := s.visible(w == writers)
+			if err != nil {
+				return err
 			}
 			if n%size != 0 {
 				return fmt.Errorf("%d messages are visible of batches of %d", n, size)
@@ -199,13 +189,23 @@ func batchVisibleAtOnce(s *subject) {
 	s.counts(inbox, writers*batches*size, 0)
 }
 
+// visible counts the messages a reader sees, by a Scan or a Tally.
+func (s *subject) visible(scan bool) (int, error) {
+	if scan {
+		list, err := s.Scan(s.ctx(), inbox, everything)
+		return len(list), err
+	}
+	t, err := s.Tally(s.ctx(), inbox)
+	return t.Total, err
+}
+
 func cancelledClaim(s *subject) {
 	s.post(inbox, 20)
 	s.cutOff(20, func(ctx context.Context) error {
 		lease, err := s.Claim(ctx, inbox, storage.Terms{TTL: 60, Limit: 5})
 		n := s.tally(inbox).Claimed
 		if n != 0 && n != 5 || err == nil && len(lease.Messages) != n {
-			return fmt.Errorf("%d messages are claimed, %d returned, error %v", n, len(lease.Messages), err)
+			s.Fatalf("%d messages are claimed, %d returned, error %v", n, len(lease.Messages), err)
 		}
 		s.pass(60)
 		return err
@@ -219,7 +219,7 @@ func cancelledPop(s *subject) {
 		list, err := s.Pop(ctx, inbox, storage.Take{Limit: 5})
 		n := before - s.tally(inbox).Total
 		if n != 0 && n != 5 || err == nil && len(list) != n {
-			return fmt.Errorf("%d messages are gone, %d returned, error %v", n, len(list), err)
+			s.Fatalf("%d messages are gone, %d returned, error %v", n, len(list), err)
 		}
 		return err
 	})
@@ -233,7 +233,7 @@ func cancelledMove(s *subject) {
 		n, err := s.Move(ctx, from, posted, lease.Claim.ID, to, 0)
 		left, moved := s.tally(from).Total, s.tally(to).Total
 		if left+moved != 6 || left != 0 && left != 6 || err == nil && (n != 6 || moved != 6) {
-			return fmt.Errorf("%d moved; %d left and %d in the target, error %v", n, left, moved, err)
+			s.Fatalf("%d moved; %d left and %d in the target, error %v", n, left, moved, err)
 		}
 		if moved == 6 {
 			from, to = to, from
@@ -444,8 +444,12 @@ func parallelQueues(s *subject) {
 			if err := s.Remove(s.ctx(), q, id[:1], by(lease.Claim.ID)); err != nil {
 				return err
 			}
-			if list, err := s.Pop(s.ctx(), q, storage.Take{Limit: 9}); err != nil || len(list) != 1 {
-				return fmt.Errorf("queue %d pops %s, %v", i, brief(list), err)
+			list, err := s.Pop(s.ctx(), q, storage.Take{Limit: 9})
+			if err != nil {
+				return err
+			}
+			if len(list) != 1 {
+				return fmt.Errorf("queue %d pops %s", i, brief(list))
 			}
 		}
 		return nil

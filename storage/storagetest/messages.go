@@ -314,7 +314,6 @@ func slicesAreNotShared(s *subject) {
 	asked := []messaging.MessageID{list[0], list[1]}
 	for _, got := range [][]messaging.Message{s.fetch(inbox, asked...), s.all(inbox)} {
 		got[0], got[1] = got[1], messaging.Message{}
-		got = append(got[:1], messaging.Message{ID: "x"})
 		s.same("bodies", bodies(s.all(inbox)), want)
 	}
 	asked[0] = "x"

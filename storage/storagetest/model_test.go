@@ -2,7 +2,6 @@ package storagetest
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -204,4 +203,4 @@ func (s topicless) CreateQueue(ctx context.Context, q messaging.QueueRef, m *mes
 // panicker does not survive a purge.
 type panicker struct{ immortal }
 
-func (panicker) Purge(context.Context, messaging.QueueRef) error { panic(fmt.Sprint("no purge")) }
+func (panicker) Purge(context.Context, messaging.QueueRef) error { panic("no purge") }
