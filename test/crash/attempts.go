@@ -1,6 +1,10 @@
 package crash
 
-import "time"
+import (
+	"bytes"
+	"crypto/sha256"
+	"time"
+)
 
 // outcome is what became of a request.
 type outcome int
@@ -58,7 +62,7 @@ func (l *Ledger) Post(worker, queue string, drafts []Draft) *Post {
 	p := &Post{attempt: l.begin(worker, queue)}
 	b := l.book(queue)
 	for _, d := range drafts {
-		r := &record{key: key{d.From, d.N}, queue: queue, body: d.Body, post: p}
+		r := &record{key: key{d.From, d.N}, queue: queue, body: d.Body, sum: sha256.Sum256(d.Body), post: p}
 		l.note(r, &p.attempt, "posts it, %d of %d", len(p.records)+1, len(drafts))
 		p.records = append(p.records, r)
 		l.records[r.key] = r
@@ -172,6 +176,7 @@ func (l *Ledger) bury(r *record, t time.Time) {
 	if !r.gone || t.Before(r.goneAt) {
 		r.gone, r.goneAt = true, t
 	}
+	r.body = bytes.Clone(r.body[:min(len(r.body), 300)])
 	delete(l.book(r.where(l)).live, r)
 }
 

@@ -10,12 +10,17 @@ import (
 
 var (
 	kills = flag.Int("crash.kills", 50, "how often to kill the server under load")
+	race  = flag.Bool("crash.race", false, "build the server with the race detector")
 	seed  = flag.Uint64("crash.seed", 0, "of the load; 0: another one each time")
 )
 
 func newTestHarness(t *testing.T) *harness {
 	t.Helper()
-	p, err := build(t.TempDir())
+	var flags []string
+	if *race {
+		flags = []string{"-race"}
+	}
+	p, err := build(t.TempDir(), flags...)
 	if err != nil {
 		t.Fatal(err)
 	}

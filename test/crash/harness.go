@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -18,6 +19,7 @@ var (
 		"work":    {},
 		"many":    {},
 		"pops":    {},
+		"bulk":    {},
 		"archive": {},
 		"slow":    {Delay: 2 * time.Second},
 		"fragile": {MaxClaims: 2, DeadLetters: "dead"},
@@ -63,6 +65,8 @@ func newHarness(p program, seed uint64) *harness {
 	add("producer-pops-2", producer("pops", 1))
 	add("producer-slow", producer("slow", 4))
 	add("producer-fragile", producer("fragile", 6))
+	add("carrier-1", carrier("bulk"))
+	add("carrier-2", carrier("bulk"))
 	add("archivist-1", archivist("archive"))
 	add("archivist-2", archivist("archive"))
 	add("claimer-work-1", claimer("work", false))
@@ -75,6 +79,7 @@ func newHarness(p program, seed uint64) *harness {
 	add("claimer-dead", claimer("dead", false))
 	add("popper-pops-1", popper("pops"))
 	add("popper-pops-2", popper("pops"))
+	add("popper-bulk", popper("bulk"))
 	add("popper-dead", popper("dead"))
 	add("follower-1", follower("archive"))
 	add("follower-2", follower("archive"))
@@ -169,9 +174,9 @@ func (h *harness) verify(ctx context.Context, s *server) error {
 
 // Bounds of one life under load: answers, and time in case these do not come.
 const (
-	mostAnswers  = 1500
+	mostAnswers  = 1000
 	leastAnswers = 20
-	longestLoad  = 3 * time.Second
+	longestLoad  = 2 * time.Second
 )
 
 // load lets the workers work until enough answers have come, then ends the
@@ -210,6 +215,9 @@ func (h *harness) load(ctx context.Context, s *server, stop bool) error {
 	}
 	wg.Wait()
 	h.summary.Answers += answers.Load()
+	if s.out.contains("DATA RACE") {
+		err = errors.Join(err, fmt.Errorf("the server has a data race\n%s", s.out))
+	}
 	return err
 }
 

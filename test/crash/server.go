@@ -108,7 +108,7 @@ type output struct {
 	found bool
 }
 
-var listening = regexp.MustCompile(`msg"?[=:]"?listening\b.*?(http://127\.0\.0\.1:\d+)\b`)
+var listening = regexp.MustCompile(`msg"?[=:]"?listening\b.*?(http://127\.0\.0\.1:\d+)["\s]`)
 
 const outputKept = 256 << 10
 
@@ -128,6 +128,12 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func (o *output) contains(text string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return bytes.Contains(o.text.Bytes(), []byte(text))
+}
+
 // String returns the end of what was printed.
 func (o *output) String() string {
 	o.mu.Lock()
@@ -137,12 +143,13 @@ func (o *output) String() string {
 }
 
 // build makes the program in dir, with the toolchain that runs the test.
-func build(dir string) (program, error) {
+func build(dir string, flags ...string) (program, error) {
 	p := program{bin: dir + "/zaqar", dir: dir + "/data", config: dir + "/zaqar.conf"}
 	if err := os.WriteFile(p.config, []byte("[drivers:transport:wsgi]\naccess_log = false\n"), 0o600); err != nil {
 		return p, err
 	}
-	out, err := exec.Command("go", "build", "-o", p.bin, "zaqar/cmd/zaqar").CombinedOutput()
+	args := append([]string{"build", "-o", p.bin}, flags...)
+	out, err := exec.Command("go", append(args, "zaqar/cmd/zaqar")...).CombinedOutput()
 	if err != nil {
 		return p, fmt.Errorf("go build: %w\n%s", err, out)
 	}

@@ -85,11 +85,28 @@ func producer(queue string, batch int) func(context.Context, *worker, *client) e
 	n := 0
 	return func(ctx context.Context, w *worker, c *client) error {
 		if w.l.Backlog(queue) > backlog {
-			_, err := w.send(ctx, c, reading{}, "GET", queuePath(queue)+"/stats", nil, http.StatusOK)
-			return err
+			return w.idle(ctx, c, queue)
 		}
 		return w.post(ctx, c, queue, &n, 1+w.rng.IntN(batch))
 	}
+}
+
+// carrier posts large messages to a queue, to make the store reclaim space.
+func carrier(queue string) func(context.Context, *worker, *client) error {
+	n := 0
+	filling := `"` + strings.Repeat("x", 200<<10) + `"`
+	return func(ctx context.Context, w *worker, c *client) error {
+		if w.l.Backlog(queue) > backlog/10 {
+			return w.idle(ctx, c, queue)
+		}
+		return w.post(ctx, c, queue, &n, 1, filling)
+	}
+}
+
+// idle makes a request that changes nothing.
+func (w *worker) idle(ctx context.Context, c *client, queue string) error {
+	_, err := w.send(ctx, c, reading{}, "GET", queuePath(queue)+"/stats", nil, http.StatusOK)
+	return err
 }
 
 // archivist posts to a queue that nobody empties, only sometimes.
@@ -97,8 +114,7 @@ func archivist(queue string) func(context.Context, *worker, *client) error {
 	n := 0
 	return func(ctx context.Context, w *worker, c *client) error {
 		if w.rng.IntN(10) > 0 {
-			_, err := w.send(ctx, c, reading{}, "GET", queuePath(queue)+"/stats", nil, http.StatusOK)
-			return err
+			return w.idle(ctx, c, queue)
 		}
 		return w.post(ctx, c, queue, &n, 1+w.rng.IntN(3))
 	}
@@ -112,12 +128,16 @@ var fillings = []string{
 	`"` + strings.Repeat("long ", 400) + `"`,
 }
 
-func (w *worker) post(ctx context.Context, c *client, queue string, n *int, count int) error {
+// post posts as many messages as count says, with one of the fillings each.
+func (w *worker) post(ctx context.Context, c *client, queue string, n *int, count int, of ...string) error {
+	if of == nil {
+		of = fillings
+	}
 	var drafts []Draft
 	doc := []byte(`{"messages":[`)
 	for i := range count {
 		*n++
-		d := Draft{From: w.name, N: *n, Body: Body(w.name, *n, fillings[w.rng.IntN(len(fillings))])}
+		d := Draft{From: w.name, N: *n, Body: Body(w.name, *n, of[w.rng.IntN(len(of))])}
 		drafts = append(drafts, d)
 		if i > 0 {
 			doc = append(doc, ',')
