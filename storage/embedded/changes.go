@@ -357,12 +357,15 @@ func (s *Store) Move(ctx context.Context, ref messaging.QueueRef, ids []messagin
 	if ttl < 0 || ttl > maxTTL {
 		return 0, messaging.E(messaging.Invalid, "A ttl must be between 0 and 4294967295 seconds.")
 	}
-	q := s.lookup(ref)
 	claim, ok := s.number(string(held))
-	if q == nil || !ok {
+	if !ok {
 		return 0, nil
 	}
 	for {
+		q := s.lookup(ref)
+		if q == nil {
+			return 0, nil
+		}
 		target, err := s.container(to)
 		if err != nil {
 			return 0, err
@@ -372,7 +375,8 @@ func (s *Store) Move(ctx context.Context, ref messaging.QueueRef, ids []messagin
 			return 0, err
 		}
 		if ch == nil {
-			continue // the target was dropped meanwhile
+			_ = g.wait() // whatever comes of it, the next look shows it
+			continue
 		}
 		if g == nil {
 			return 0, nil
@@ -384,16 +388,17 @@ func (s *Store) Move(ctx context.Context, ref messaging.QueueRef, ids []messagin
 	}
 }
 
-// move submits the move of what the claim holds. There is no change if the
-// target was dropped, and no group if there is nothing to move.
+// move submits the move of what the claim holds. While one of the queues is
+// being dropped there is no change, only a group to wait for. If there is
+// nothing to move there is no group.
 func (q *queue) move(ids []messaging.MessageID, claim uint64, to *queue, ttl uint32) (*change, *group, error) {
 	now := q.store.now()
 	ch := &change{q: q, to: to, op: operation{kind: recMove, now: now, to: to.number}}
 	lockBoth(q, to)
 	defer unlockBoth(q, to)
 	q.advance(now)
-	if to.dropped.Load() {
-		return nil, nil, nil
+	if q.dropped.Load() || to.dropped.Load() {
+		return nil, q.store.control.latest(), nil
 	}
 	q.resolve(ids, func(c *chunk, i int) {
 		e := &c.entries[i]

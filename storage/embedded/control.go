@@ -103,35 +103,50 @@ func (c *controlPlane) scan(t table, prefix, after string, f func(key string, va
 }
 
 // change runs decide on the latest state and makes the edits it returns, all
-// together, durable. It waits also if there are none, because what decide saw
-// may be on its way.
+// together, durable. Without edits it waits for what decide may have seen.
 func (c *controlPlane) change(adds bool, decide func() ([]staged, error)) error {
 	if err := c.store.journal.admit(adds); err != nil {
 		return err
 	}
-	var g *group
-	var edits []staged
-	var err error
 	for {
 		c.mu.Lock()
-		edits, err = decide()
-		if g = c.arriving(edits); g == nil || err != nil {
-			break
+		edits, err := decide()
+		if err != nil || len(edits) == 0 {
+			g := c.pending()
+			c.mu.Unlock()
+			if g == nil || g.wait() == nil {
+				return err
+			}
+			continue // what decide saw has been taken back
+		}
+		g := c.arriving(edits)
+		if g == nil {
+			g, err = c.submit(0, edits, nil, nil)
+			c.mu.Unlock()
+			if err != nil {
+				return err
+			}
+			return g.wait()
 		}
 		c.mu.Unlock()
-		_ = g.wait() // if it failed the next look shows it
+		_ = g.wait() // whatever comes of it, the next look shows it
 	}
-	g = c.last
-	if err == nil && len(edits) > 0 {
-		g, err = c.submit(0, edits, nil, nil)
+}
+
+// pending returns the group of the latest change if it is not on disk yet. All
+// changes before it are on disk when it is. The caller holds c.mu.
+func (c *controlPlane) pending() *group {
+	if c.last == nil || c.last.ended() {
+		return nil
 	}
-	c.mu.Unlock()
-	if g != nil {
-		if werr := g.wait(); err == nil {
-			err = werr
-		}
-	}
-	return err
+	return c.last
+}
+
+// latest returns the group of the latest change.
+func (c *controlPlane) latest() *group {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.last
 }
 
 // submit writes the edits as one record. number is how many sequence numbers
@@ -225,9 +240,6 @@ func (it *item) places(s *Store) []uint32 {
 	if it.seg != 0 && !slices.Contains(out, it.seg) {
 		out = append(out, it.seg)
 	}
-	if len(out) > maxOlds {
-		out = out[len(out)-maxOlds:]
-	}
 	return out
 }
 
@@ -257,14 +269,14 @@ func (c *controlPlane) countQueue(it *item, existed bool) {
 
 // restore takes back a staged edit.
 func (c *controlPlane) restore(e *staged) {
-	if e.before != nil {
-		c.set(e.table, e.before)
-		return
+	before := e.before
+	if before == nil {
+		before = &item{key: e.key}
 	}
-	gone := *e.now
-	gone.value = nil
-	c.set(e.table, &gone)
-	c.drop(e.table, &gone)
+	c.set(e.table, before)
+	if before.value == nil && before.group == nil {
+		c.drop(e.table, before)
+	}
 }
 
 // drop removes an erased item from the tables.
@@ -286,9 +298,9 @@ func (c *controlPlane) settle(e *staged, seg *segment) {
 		if old := c.store.segment(e.before.seg); old != nil {
 			old.live.Add(-int64(e.before.size))
 		}
-		if !slices.Contains(it.olds, e.before.seg) {
-			it.olds = append(it.olds, e.before.seg) // it was on its way when e was staged
-		}
+	}
+	if e.before != nil { // again: some of it was on its way when e was staged
+		it.olds = merged(it.olds, e.before.places(c.store))
 	}
 	if e.erase {
 		for _, n := range it.olds {
@@ -301,24 +313,28 @@ func (c *controlPlane) settle(e *staged, seg *segment) {
 	seg.live.Add(int64(it.size))
 }
 
-// view runs look on the latest state when nothing in it is on its way to disk.
-func (c *controlPlane) view(ctx context.Context, look func()) error {
+// view returns what look finds in the latest state, once that is on disk. look
+// may run more than once.
+func view[T any](ctx context.Context, c *controlPlane, look func() T) (found T, err error) {
+	var none T
 	if err := c.store.enter(ctx, false); err != nil {
-		return err
+		return none, err
 	}
 	for {
 		c.mu.RLock()
-		g := c.last
-		if g == nil || g.ended() {
-			look()
-			c.mu.RUnlock()
-			return nil
-		}
+		g := c.pending()
+		found = look()
 		c.mu.RUnlock()
+		if g == nil {
+			return found, nil
+		}
 		select {
 		case <-g.done:
 		case <-ctx.Done():
-			return messaging.Wrap(messaging.Unavailable, "The request was cancelled.", ctx.Err())
+			return none, messaging.Wrap(messaging.Unavailable, "The request was cancelled.", ctx.Err())
+		}
+		if g.err == nil {
+			return found, nil
 		}
 	}
 }

@@ -42,8 +42,7 @@ func errNoPool() error { return messaging.E(messaging.NotFound, "The pool does n
 
 // Pool implements storage.Pools.
 func (s *Store) Pool(ctx context.Context, name string) (out messaging.Pool, err error) {
-	var p *messaging.Pool
-	err = s.control.view(ctx, func() { p, _ = s.control.get(tablePools, name).(*messaging.Pool) })
+	p, err := oneRecord[messaging.Pool](ctx, &s.control, tablePools, name)
 	if err != nil {
 		return out, err
 	}
@@ -53,25 +52,34 @@ func (s *Store) Pool(ctx context.Context, name string) (out messaging.Pool, err 
 	return *p, nil
 }
 
+// oneRecord returns a control record as last written, nil if there is none.
+func oneRecord[T any](ctx context.Context, c *controlPlane, t table, key string) (*T, error) {
+	return view(ctx, c, func() *T {
+		value, _ := c.get(t, key).(*T)
+		return value
+	})
+}
+
 // Pools implements storage.Pools.
-func (s *Store) Pools(ctx context.Context, after string, limit int) (out []messaging.Pool, err error) {
-	err = s.control.view(ctx, func() {
-		s.control.eachPool(after, func(p *messaging.Pool) bool {
+func (s *Store) Pools(ctx context.Context, after string, limit int) ([]messaging.Pool, error) {
+	c := &s.control
+	return view(ctx, c, func() (out []messaging.Pool) {
+		c.eachPool(after, func(p *messaging.Pool) bool {
 			out = append(out, *p)
 			return limit == 0 || len(out) < limit
 		})
+		return out
 	})
-	return out, err
 }
 
 // PoolsOf implements storage.Pools.
-func (s *Store) PoolsOf(ctx context.Context, f messaging.FlavorRef) (out []messaging.Pool, err error) {
-	err = s.control.view(ctx, func() {
+func (s *Store) PoolsOf(ctx context.Context, f messaging.FlavorRef) ([]messaging.Pool, error) {
+	return view(ctx, &s.control, func() (out []messaging.Pool) {
 		for _, p := range s.control.poolsOf(f) {
 			out = append(out, *p)
 		}
+		return out
 	})
-	return out, err
 }
 
 func (c *controlPlane) poolsOf(f messaging.FlavorRef) (out []*messaging.Pool) {
@@ -165,8 +173,7 @@ func (s *Store) PutFlavor(ctx context.Context, f messaging.Flavor) error {
 
 // Flavor implements storage.Flavors.
 func (s *Store) Flavor(ctx context.Context, ref messaging.FlavorRef) (out messaging.Flavor, err error) {
-	var f *messaging.Flavor
-	err = s.control.view(ctx, func() { f, _ = s.control.get(tableFlavors, flavorKey(ref)).(*messaging.Flavor) })
+	f, err := oneRecord[messaging.Flavor](ctx, &s.control, tableFlavors, flavorKey(ref))
 	if err != nil {
 		return out, err
 	}
@@ -177,15 +184,15 @@ func (s *Store) Flavor(ctx context.Context, ref messaging.FlavorRef) (out messag
 }
 
 // Flavors implements storage.Flavors.
-func (s *Store) Flavors(ctx context.Context, p messaging.Project, after string, limit int) (out []messaging.Flavor, err error) {
+func (s *Store) Flavors(ctx context.Context, p messaging.Project, after string, limit int) ([]messaging.Flavor, error) {
 	prefix := string(projectKey(p))
-	err = s.control.view(ctx, func() {
+	return view(ctx, &s.control, func() (out []messaging.Flavor) {
 		s.control.scan(tableFlavors, prefix, prefix+after, func(_ string, value any) bool {
 			out = append(out, *value.(*messaging.Flavor))
 			return len(out) < limit
 		})
+		return out
 	})
-	return out, err
 }
 
 // DeleteFlavor implements storage.Flavors.
@@ -195,10 +202,10 @@ func (s *Store) DeleteFlavor(ctx context.Context, ref messaging.FlavorRef) error
 	}
 	c := &s.control
 	return c.change(false, func() ([]staged, error) {
-		if c.get(tableFlavors, flavorKey(ref)) == nil {
-			return nil, nil
+		var edits []staged
+		if c.get(tableFlavors, flavorKey(ref)) != nil {
+			edits = append(edits, c.erase(tableFlavors, flavorKey(ref)))
 		}
-		edits := []staged{c.erase(tableFlavors, flavorKey(ref))}
 		for _, old := range c.poolsOf(ref) {
 			p := *old
 			p.Flavor = messaging.FlavorRef{}
@@ -241,8 +248,7 @@ func (s *Store) PlaceNew(ctx context.Context, p messaging.Placement) (out messag
 
 // Placement implements storage.Placements.
 func (s *Store) Placement(ctx context.Context, q messaging.QueueRef) (out messaging.Placement, err error) {
-	var p *messaging.Placement
-	err = s.control.view(ctx, func() { p, _ = s.control.get(tablePlacements, queueKey(q)).(*messaging.Placement) })
+	p, err := oneRecord[messaging.Placement](ctx, &s.control, tablePlacements, queueKey(q))
 	if err != nil {
 		return out, err
 	}
@@ -262,16 +268,16 @@ func (s *Store) PlacedOn(ctx context.Context, pool string, limit int) ([]messagi
 	return s.placements(ctx, "", func(p *messaging.Placement) bool { return p.Pool == pool }, limit)
 }
 
-func (s *Store) placements(ctx context.Context, prefix string, keep func(*messaging.Placement) bool, limit int) (out []messaging.Placement, err error) {
-	err = s.control.view(ctx, func() {
+func (s *Store) placements(ctx context.Context, prefix string, keep func(*messaging.Placement) bool, limit int) ([]messaging.Placement, error) {
+	return view(ctx, &s.control, func() (out []messaging.Placement) {
 		s.control.scan(tablePlacements, prefix, prefix, func(_ string, value any) bool {
 			if p := value.(*messaging.Placement); keep(p) {
 				out = append(out, *p)
 			}
 			return limit == 0 || len(out) < limit
 		})
+		return out
 	})
-	return out, err
 }
 
 // Unplace implements storage.Placements.

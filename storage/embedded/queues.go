@@ -39,9 +39,8 @@ func (s *Store) Queue(ctx context.Context, ref messaging.QueueRef) (messaging.Qu
 			value, g = it.value, it.group
 		}
 		c.mu.RUnlock()
-		if g != nil {
-			_ = g.wait() // look again: it may have failed
-			continue
+		if g != nil && g.wait() != nil {
+			continue // it has been taken back
 		}
 		if value == nil {
 			return messaging.Queue{}, errNoQueue()
@@ -96,48 +95,62 @@ func (c *controlPlane) delete(t table, key string) error {
 }
 
 // Queues implements storage.Queues.
-func (s *Store) Queues(ctx context.Context, p messaging.Project, topics bool, after string, limit int) (out []messaging.Queue, err error) {
+func (s *Store) Queues(ctx context.Context, p messaging.Project, topics bool, after string, limit int) ([]messaging.Queue, error) {
 	c := &s.control
 	prefix := queueKey(messaging.QueueRef{Project: p, Topic: topics})
-	err = c.view(ctx, func() {
+	return view(ctx, c, func() (out []messaging.Queue) {
 		c.scan(tableQueues, prefix, prefix+after, func(key string, value any) bool {
 			out = append(out, messaging.Queue{Ref: decodeQueueKey(key), Metadata: value.(*messaging.Metadata)})
 			return len(out) < limit
 		})
+		return out
 	})
-	return out, err
 }
 
 // CountQueues implements storage.Queues.
-func (s *Store) CountQueues(ctx context.Context, p messaging.Project, topics bool) (n int, err error) {
-	err = s.control.view(ctx, func() { n = s.control.counts[scope{p, topics}] })
-	return n, err
+func (s *Store) CountQueues(ctx context.Context, p messaging.Project, topics bool) (int, error) {
+	return view(ctx, &s.control, func() int { return s.control.counts[scope{p, topics}] })
 }
 
 // container returns the place for the queue's messages, making one if needed.
 func (s *Store) container(ref messaging.QueueRef) (*queue, error) {
-	if q := s.lookup(ref); q != nil && !q.dropped.Load() {
-		return q, nil
+	for {
+		if q := s.lookup(ref); q != nil && !q.dropped.Load() {
+			return q, nil
+		}
+		q, g, err := s.make(ref)
+		if err != nil || q != nil {
+			return q, err
+		}
+		_ = g.wait() // whatever comes of it, the next look shows it
 	}
+}
+
+// make makes a container for the queue if there is none. While the one before
+// it is being dropped there is only a group to wait for.
+func (s *Store) make(ref messaging.QueueRef) (*queue, *group, error) {
 	s.queuemu.Lock()
 	defer s.queuemu.Unlock()
-	if q := s.queues[ref]; q != nil && !q.dropped.Load() {
-		return q, nil
-	}
-	q := newQueue(s, ref, 0)
 	c := &s.control
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if q := s.queues[ref]; q != nil {
+		if q.dropped.Load() {
+			return nil, c.last, nil
+		}
+		return q, nil, nil
+	}
+	q := newQueue(s, ref, 0)
 	edits := []staged{c.put(tableContainers, queueKey(ref), uint64(0))}
 	_, err := c.submit(1, edits, func(first uint64) {
 		q.number = first
 		edits[0].value, edits[0].now.value = encodeControl(first), first
-	}, func() { s.unmake(q) })
+	}, func() { s.forgetQueue(q) })
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.queues[ref], s.numbers[q.number] = q, q
-	return q, nil
+	return q, nil, nil
 }
 
 // noteMoved remembers which queue a message is in that was moved; nil forgets.
@@ -171,17 +184,6 @@ func (s *Store) byNumber(number uint64) *queue {
 	return s.numbers[number]
 }
 
-// unmake forgets a container whose record was not written.
-func (s *Store) unmake(q *queue) {
-	q.dropped.Store(true)
-	s.queuemu.Lock()
-	defer s.queuemu.Unlock()
-	delete(s.numbers, q.number)
-	if s.queues[q.ref] == q {
-		delete(s.queues, q.ref)
-	}
-}
-
 // Drop implements storage.Messages. The container's record is erased, and with
 // it everything in the log that names the queue's number.
 func (s *Store) Drop(ctx context.Context, ref messaging.QueueRef) error {
@@ -190,21 +192,18 @@ func (s *Store) Drop(ctx context.Context, ref messaging.QueueRef) error {
 	}
 	for {
 		q := s.lookup(ref)
-		if q == nil || q.dropped.Load() {
-			return s.settled(ctx)
+		if q == nil {
+			return nil
 		}
 		g, again, err := q.drop()
 		if err != nil {
 			return err
 		}
-		if err := g.wait(); err != nil || !again {
+		if err := g.wait(); !again {
 			return err
 		}
 	}
 }
-
-// settled waits for what is being written to the control plane.
-func (s *Store) settled(ctx context.Context) error { return s.control.view(ctx, func() {}) }
 
 // drop submits the removal of the queue. With again it only returns a group to
 // wait for before the next try.
@@ -222,30 +221,26 @@ func (q *queue) drop() (g *group, again bool, err error) {
 		return g, true, nil
 	}
 	edits[0].after = func() { s.dropped(q) }
-	q.dropped.Store(true)
-	g, err = c.submit(0, edits, nil, func() {
-		s.queuemu.Lock()
-		s.queues[q.ref] = q
-		q.dropped.Store(false)
-		s.queuemu.Unlock()
-	})
-	if err != nil {
-		q.dropped.Store(false)
-	}
+	g, err = c.submit(0, edits, nil, func() { q.dropped.Store(false) })
+	q.dropped.Store(err == nil)
 	return g, false, err
 }
 
-// dropped forgets a queue whose removal is on disk.
+// dropped lets go of a queue whose removal is on disk.
 func (s *Store) dropped(q *queue) {
-	s.queuemu.Lock()
-	delete(s.numbers, q.number)
-	if s.queues[q.ref] == q {
-		delete(s.queues, q.ref)
-	}
-	s.queuemu.Unlock()
+	s.forgetQueue(q)
 	q.mu.Lock()
 	q.discard()
 	q.mu.Unlock()
+}
+
+// forgetQueue removes a queue from the tables. Who still has it makes another.
+func (s *Store) forgetQueue(q *queue) {
+	q.dropped.Store(true)
+	s.queuemu.Lock()
+	delete(s.queues, q.ref)
+	delete(s.numbers, q.number)
+	s.queuemu.Unlock()
 }
 
 // discard takes all entries of the queue off their segments.

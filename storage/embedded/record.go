@@ -108,8 +108,8 @@ type message struct {
 	pos       uint64
 	posted    int64 // ms
 	ttl       uint32
-	expires   int64 // ms
-	available int64 // ms, 0: at once
+	expires   int64  // ms
+	available int64  // ms, 0: at once
 	poster    []byte // client id; the 16 bytes if it is a UUID
 	isUUID    bool
 	key       string
@@ -343,15 +343,15 @@ func appendControl(b []byte, edits []edit) []byte {
 	b = binary.AppendUvarint(b, uint64(len(edits)))
 	for i := range edits {
 		e := &edits[i]
-		b = append(b, byte(e.table), byte(len(e.olds)))
 		if !e.erase {
-			b[len(b)-1] = isPut
-		}
-		b = appendBytes(b, e.key)
-		if !e.erase {
+			b = append(b, byte(e.table), controlPut)
+			b = appendBytes(b, e.key)
 			b = appendBytes(b, string(e.value))
 			continue
 		}
+		b = append(b, byte(e.table), controlErase)
+		b = appendBytes(b, e.key)
+		b = binary.AppendUvarint(b, uint64(len(e.olds)))
 		for _, n := range e.olds {
 			b = binary.AppendUvarint(b, uint64(n))
 		}
@@ -359,27 +359,24 @@ func appendControl(b []byte, edits []edit) []byte {
 	return endRecord(b, at)
 }
 
-// isPut stands where an erase counts its segments.
-const isPut = 255
-
-// maxOlds is how many segments an erase can name.
-const maxOlds = 200
+// What an edit does, in the log.
+const (
+	controlPut   = 0
+	controlErase = 1
+)
 
 func decodeControl(content []byte) ([]edit, error) {
 	r := reader{b: content}
-	n := r.length()
-	edits := make([]edit, 0, n)
-	for range n {
-		e := edit{table: table(r.take(1)[0])}
-		count := r.take(1)[0]
-		e.erase = count != isPut
+	var edits []edit
+	for range r.length() {
+		e := edit{table: table(r.take(1)[0]), erase: r.take(1)[0] == controlErase}
 		e.key = string(r.take(r.length()))
 		if !e.erase {
 			e.value = r.take(r.length())
-			count = 0
-		}
-		for range count {
-			e.olds = append(e.olds, uint32(r.uvarint()))
+		} else {
+			for range r.length() {
+				e.olds = append(e.olds, uint32(r.uvarint()))
+			}
 		}
 		if r.err != nil {
 			return nil, r.err

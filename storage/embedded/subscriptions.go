@@ -143,30 +143,29 @@ func (s *Store) SubscriptionTo(ctx context.Context, q messaging.QueueRef, subscr
 }
 
 func (s *Store) oneSubscription(ctx context.Context, find func(*controlPlane) *messaging.Subscription) (out messaging.Subscription, err error) {
-	var found *messaging.Subscription
-	err = s.control.view(ctx, func() {
-		if found = find(&s.control); found != nil {
-			out = detached(found)
-		}
-	})
-	if err == nil && found == nil {
-		err = errNoSubscription()
+	found, err := view(ctx, &s.control, func() *messaging.Subscription { return find(&s.control) })
+	if err != nil {
+		return out, err
 	}
-	return out, err
+	if found == nil {
+		return out, errNoSubscription()
+	}
+	return detached(found), nil
 }
 
 // Subscriptions implements storage.Subscriptions.
-func (s *Store) Subscriptions(ctx context.Context, q messaging.QueueRef, after messaging.SubscriptionID, limit int) (out []messaging.Subscription, err error) {
-	err = s.control.view(ctx, func() {
-		if after != "" && s.control.subscription(q, after) == nil {
-			return
+func (s *Store) Subscriptions(ctx context.Context, q messaging.QueueRef, after messaging.SubscriptionID, limit int) ([]messaging.Subscription, error) {
+	c := &s.control
+	return view(ctx, c, func() (out []messaging.Subscription) {
+		if after != "" && c.subscription(q, after) == nil {
+			return nil
 		}
-		s.control.living(q, after, func(sub *messaging.Subscription) bool {
+		c.living(q, after, func(sub *messaging.Subscription) bool {
 			out = append(out, detached(sub))
 			return len(out) < limit
 		})
+		return out
 	})
-	return out, err
 }
 
 // AmendSubscription implements storage.Subscriptions.
