@@ -1,0 +1,7 @@
+//go:build !linux
+
+package daemon
+
+import "syscall"
+
+func childOf() *syscall.SysProcAttr { return nil }

@@ -1,0 +1,231 @@
+// Package daemon runs the real program for tests, as its operators do: with a
+// configuration file, flags and signals, observed through its log.
+//
+// A program that is started is ended and waited for when its test ends. One
+// that does not stop cleanly, or that reports a data race, fails the test.
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience is how long a test waits for what takes milliseconds, before it
+// takes the server for hung.
+const Patience = time.Minute
+
+// Options say how a program is started. The zero value is a server on a fresh
+// data directory.
+type Options struct {
+	Binary string   // path; "" is what Binary returns
+	Dir    string   // data directory; "" is a temporary one
+	Config string   // text of the configuration file
+	Args   []string // further flags of zaqar server
+	// Wrap is put before the command line: a shell that sets limits, say. It
+	// ends by executing its arguments, so that signals reach the program.
+	Wrap []string
+}
+
+// Daemon is a running program.
+type Daemon struct {
+	URL  string // of the API, without a slash at the end
+	Addr string // host:port
+	Dir  string // data directory
+
+	cmd    *exec.Cmd
+	config string // path of the configuration file
+	log    *logbook
+	stderr *lockedBuffer
+	exited chan struct{}
+	err    error // of the process, once exited is closed
+	stop   sync.Once
+}
+
+// Start runs a server and returns once it listens.
+func Start(t testing.TB, o Options) *Daemon {
+	t.Helper()
+	d := Launch(t, o)
+	record, ok := d.log.wait("listening", 1, d.exited)
+	if !ok {
+		t.Fatalf("the server did not start: %v\n%s%s", d.Wait(t), d.log.tail(20), d.stderr.String())
+	}
+	d.URL = record.Text("address")
+	d.Addr = strings.TrimPrefix(d.URL, "http://")
+	return d
+}
+
+// Launch runs a server and returns at once. It need not come to listen.
+func Launch(t testing.TB, o Options) *Daemon {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = filepath.Join(t.TempDir(), "data")
+	}
+	if o.Binary == "" {
+		o.Binary = Binary(t)
+	}
+	d := &Daemon{Dir: o.Dir, log: newLogbook(), stderr: new(lockedBuffer), exited: make(chan struct{})}
+	home := t.TempDir()
+	d.config = filepath.Join(home, "zaqar.conf")
+	d.Configure(t, o.Config)
+
+	line := append(o.Wrap, o.Binary, "server", "--config-file", d.config, "--config-dir", t.TempDir(),
+		"--data-dir", o.Dir, "--port", "0", "--use-json")
+	line = append(line, o.Args...)
+	d.cmd = exec.Command(line[0], line[1:]...)
+	d.cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
+	d.cmd.Stdout, d.cmd.Stderr = d.log, d.stderr
+	d.cmd.SysProcAttr = childOf()
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		d.err = d.cmd.Wait()
+		close(d.exited)
+	}()
+	t.Cleanup(func() {
+		d.Stop(t)
+		if t.Failed() {
+			t.Logf("the end of the server's log:\n%s%s", d.log.tail(20), d.stderr.String())
+		}
+	})
+	return d
+}
+
+// Configure replaces the text of the configuration file, which SIGHUP makes
+// the server read.
+func (d *Daemon) Configure(t testing.TB, text string) {
+	t.Helper()
+	if err := os.WriteFile(d.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// PID is the id of the process.
+func (d *Daemon) PID() int { return d.cmd.Process.Pid }
+
+// Signal sends a signal.
+func (d *Daemon) Signal(t testing.TB, s os.Signal) {
+	t.Helper()
+	if err := d.cmd.Process.Signal(s); err != nil {
+		t.Errorf("signal %v: %v", s, err)
+	}
+}
+
+// Stop ends the server with SIGTERM and fails the test unless it ends cleanly.
+// One that has ended or was stopped before is left alone.
+func (d *Daemon) Stop(t testing.TB) {
+	t.Helper()
+	d.stop.Do(func() {
+		if !d.Running() {
+			return
+		}
+		d.Signal(t, syscall.SIGTERM)
+		if err := d.Wait(t); err != nil {
+			t.Errorf("the server ended with %v after SIGTERM", err)
+		}
+	})
+}
+
+// Kill ends the server with SIGKILL.
+func (d *Daemon) Kill(t testing.TB) {
+	t.Helper()
+	d.Signal(t, syscall.SIGKILL)
+	_ = d.Wait(t) // it was killed, so there is an error
+}
+
+// Running reports whether the process is there.
+func (d *Daemon) Running() bool {
+	select {
+	case <-d.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// Wait waits for the process to end and returns its error, nil for exit code
+// 0. One that does not end is killed, which fails the test.
+func (d *Daemon) Wait(t testing.TB) error {
+	t.Helper()
+	select {
+	case <-d.exited:
+	case <-time.After(Patience):
+		t.Errorf("the server does not end; it is killed")
+		_ = d.cmd.Process.Signal(syscall.SIGQUIT) // prints all stacks
+		select {
+		case <-d.exited:
+		case <-time.After(10 * time.Second):
+			_ = d.cmd.Process.Kill()
+			<-d.exited
+		}
+	}
+	return d.err
+}
+
+// ExitCode is the code of a process that has ended.
+func (d *Daemon) ExitCode() int {
+	var e *exec.ExitError
+	if errors.As(d.err, &e) {
+		return e.ExitCode()
+	}
+	return 0
+}
+
+// Stderr is what was written to standard error so far.
+func (d *Daemon) Stderr() string { return d.stderr.String() }
+
+// Await waits for the n-th log record with that message, counted from 1 at
+// the start of the server, and fails the test if the process ends before.
+func (d *Daemon) Await(t testing.TB, message string, n int) Record {
+	t.Helper()
+	record, ok := d.log.wait(message, n, d.exited)
+	if !ok {
+		t.Fatalf("the server did not log %q for the %d. time", message, n)
+	}
+	return record
+}
+
+// Records returns what was logged so far with that message.
+func (d *Daemon) Records(message string) []Record { return d.log.all(message) }
+
+// AwaitReady polls until the server answers, and returns how long that took.
+// It is for start-up times; Start does not need it.
+func (d *Daemon) AwaitReady(t testing.TB, url string, since time.Time) time.Duration {
+	t.Helper()
+	for time.Since(since) < Patience {
+		resp, err := http.Get(url)
+		if err == nil {
+			resp.Body.Close()
+			return time.Since(since)
+		}
+	}
+	t.Fatal("the server does not answer")
+	return 0
+}
+
+// lockedBuffer is a buffer that is read while it is written.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
