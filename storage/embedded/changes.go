@@ -171,7 +171,8 @@ func (q *queue) carryOutRenew(op *operation, seg *segment) {
 	q.restart(cl, op.now, op.ttl)
 	q.noteState(cl.held, seg)
 	for _, pos := range cl.held {
-		if c, i, ok := q.find(pos); ok && c.entries[i].claim == cl.id {
+		c, i, ok := q.find(pos)
+		if ok && c.entries[i].claim == cl.id && c.entries[i].expires > op.now {
 			q.extend(c, i, cl, op.grace)
 		}
 	}

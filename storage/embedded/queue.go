@@ -151,9 +151,11 @@ func (q *queue) kill(c *chunk, i int) {
 	q.store.forget(e)
 	if e.flags&entryMoved != 0 {
 		id := q.names[e.pos]
-		delete(q.ids, id)
 		delete(q.names, e.pos)
-		q.store.noteMoved(id, nil)
+		if q.ids[id] == e.pos { // and not at a later place in the queue already
+			delete(q.ids, id)
+			q.store.forgetMoved(id, q)
+		}
 	}
 	e.flags = entryDead
 	c.live--
@@ -342,13 +344,19 @@ func (q *queue) expireChunk(c *chunk, now int64) {
 		e := &c.entries[i]
 		switch {
 		case e.flags&entryDead != 0:
-		case e.expires <= now && e.flags&entryPending == 0:
+		case e.expires <= now && e.flags&entryPending == 0 && !q.renewing(e):
 			q.kill(c, i)
 			q.store.swept.messages.Add(1)
 		default:
 			c.soonest = min(c.soonest, e.expires)
 		}
 	}
+}
+
+// renewing reports whether a renewal on its way to disk may extend the entry.
+func (q *queue) renewing(e *entry) bool {
+	cl := q.claims[e.claim]
+	return cl != nil && cl.renewals > 0
 }
 
 // visible reports whether readers may see the entry: an expired one is kept for

@@ -153,14 +153,20 @@ func (s *Store) make(ref messaging.QueueRef) (*queue, *group, error) {
 	return q, nil, nil
 }
 
-// noteMoved remembers which queue a message is in that was moved; nil forgets.
+// noteMoved remembers which queue a message is in that was moved.
 func (s *Store) noteMoved(id uint64, q *queue) {
 	s.movedmu.Lock()
 	defer s.movedmu.Unlock()
-	if q == nil {
+	s.moved[id] = q
+}
+
+// forgetMoved forgets that a message is in the queue. It may be in another one
+// already.
+func (s *Store) forgetMoved(id uint64, q *queue) {
+	s.movedmu.Lock()
+	defer s.movedmu.Unlock()
+	if s.moved[id] == q {
 		delete(s.moved, id)
-	} else {
-		s.moved[id] = q
 	}
 }
 
@@ -250,7 +256,7 @@ func (q *queue) discard() {
 			if e := &c.entries[i]; e.flags&entryDead == 0 {
 				q.store.forget(e)
 				if e.flags&entryMoved != 0 {
-					q.store.noteMoved(q.names[e.pos], nil)
+					q.store.forgetMoved(q.names[e.pos], q)
 				}
 			}
 		}

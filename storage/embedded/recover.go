@@ -394,7 +394,8 @@ func (r *recovery) message(seg *segment, p *pendingMessage) {
 	r.leaseAgain(q, m.pos, m.claim, m.renewed, m.claimTTL)
 }
 
-// leaseAgain gives the message to the claim that a copy of it names.
+// leaseAgain gives the message to the claim that a copy of it names, which is
+// as it was when the copy was made.
 func (r *recovery) leaseAgain(q *queue, pos, id uint64, renewed int64, ttl uint32) {
 	c, i, ok := q.find(pos)
 	if !ok {
@@ -406,13 +407,15 @@ func (r *recovery) leaseAgain(q *queue, pos, id uint64, renewed int64, ttl uint3
 		return
 	}
 	cl := q.claims[id]
-	if cl == nil {
+	switch {
+	case cl == nil:
 		cl = &claim{id: id, ttl: ttl, renewed: renewed, expires: expiry(renewed, ttl)}
 		q.adopt(cl)
 		r.see(id + 1)
+	case cl.renewed != renewed || cl.ttl != ttl:
+		q.restart(cl, renewed, ttl)
 	}
 	q.lease(c, i, cl)
-	slices.Sort(cl.held)
 }
 
 func (r *recovery) state(seg *segment, st *state) {
@@ -454,6 +457,10 @@ func (r *recovery) bind() {
 		q.discard()
 	}
 	for _, q := range r.queues {
+		for _, cl := range q.claims {
+			slices.Sort(cl.held)
+			cl.held = slices.Compact(cl.held) // copies were leased once more
+		}
 		q.advance(r.at)
 		q.watch()
 	}
