@@ -85,10 +85,12 @@ func suffix(mode string) string {
 	return ", access log " + mode
 }
 
+const amplificationWhat = "bytes written ÷ payload, 64 connections"
+
 // amplification derives what was written to the disk from the posts of a row.
 func (b *bench) amplification(posts *report.Row, mode string) {
 	row := &report.Row{
-		Name: "amplification" + suffix(mode), What: "bytes written ÷ payload, 64 connections" + suffix(mode),
+		Name: "amplification" + suffix(mode), What: amplificationWhat + suffix(mode),
 		Target: report.Target{Floor: 1.3, Aim: 1.15, Less: true},
 	}
 	for _, p := range posts.Pairs {
@@ -103,7 +105,7 @@ func (b *bench) sample(ctx context.Context, p *process.Process, real bool, r htt
 	if err != nil {
 		return report.Sample{}, err
 	}
-	s, result, err := b.run1(ctx, p, q, r.Scenario, r.connections)
+	s, result, err := b.measureOn(ctx, p, q, r.Scenario, r.connections)
 	if err != nil {
 		return s, err
 	}
@@ -116,8 +118,8 @@ func (b *bench) sample(ctx context.Context, p *process.Process, real bool, r htt
 	return s, q.Drop(ctx)
 }
 
-// run1 runs a scenario on a queue and notes what server and client used.
-func (b *bench) run1(ctx context.Context, p *process.Process, q *load.Queue, s load.Scenario, connections int) (report.Sample, *load.Result, error) {
+// measureOn runs a scenario on a queue and notes what server and client used.
+func (b *bench) measureOn(ctx context.Context, p *process.Process, q *load.Queue, s load.Scenario, connections int) (report.Sample, *load.Result, error) {
 	var server, client []process.Usage
 	result, err := load.Run(ctx, q, load.Plan{
 		Scenario: s, Connections: connections, Warmup: b.warmup, Duration: b.duration,

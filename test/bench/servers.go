@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -84,11 +85,11 @@ func inspect() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/profile", pprof.Profile)
 	mux.Handle("/allocs", pprof.Handler("allocs"))
-	mux.HandleFunc("/heap", func(w http.ResponseWriter, _ *http.Request) {
-		debug.FreeOSMemory()
+	mux.HandleFunc("/collect", func(http.ResponseWriter, *http.Request) { debug.FreeOSMemory() })
+	mux.HandleFunc("/memory", func(w http.ResponseWriter, _ *http.Request) {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		fmt.Fprint(w, m.HeapAlloc)
+		_ = json.NewEncoder(w).Encode(m)
 	})
 	return mux
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
+
+	"zaqar/test/bench/report"
 )
 
 // wants reports whether a row was asked for.
@@ -10,19 +13,33 @@ func (b *bench) wants(name string) bool { return b.run.MatchString(name) }
 
 // measure measures everything that was asked for.
 func (b *bench) measure(ctx context.Context) error {
+	if err := b.starts(ctx, b.modes()[0]); err != nil {
+		return err
+	}
 	for _, mode := range b.modes() {
-		if err := b.againstNull(ctx, mode); err != nil {
-			return err
+		for _, part := range []func(context.Context, string) error{b.alone, b.againstNull, b.profiles} {
+			if err := part(ctx, mode); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return b.depths(ctx)
 }
 
 // rowList describes the rows for the help text.
 func rowList() string {
 	var s strings.Builder
+	add := func(name, what string) { fmt.Fprintf(&s, "  %-22s%s\n", name, what) }
+	for _, r := range []report.Row{startRow, idleRow, syncRow} {
+		add(r.Name, r.What)
+	}
 	for _, r := range httpRows() {
-		s.WriteString("  " + r.Name + "\t" + r.what + "\n")
+		add(r.Name, r.what)
+	}
+	add("amplification", amplificationWhat)
+	for _, d := range depthRows() {
+		row := d.at(1_000_000)
+		add(row.Name, row.What)
 	}
 	return s.String()
 }

@@ -29,6 +29,9 @@ func Create(ctx context.Context, t Target, name string, body []byte) (*Queue, er
 	return q, err
 }
 
+// Moved says that the server now listens at another address.
+func (q *Queue) Moved(addr string) { q.target.Addr = addr }
+
 // fillBytes bounds one post of Fill, in bytes. Zaqar's default limit is
 // 256 KiB.
 const fillBytes = 128 << 10

@@ -89,14 +89,11 @@ func (p *Process) await(ctx context.Context, deadline time.Time) error {
 }
 
 func (p *Process) address() string {
-	text, err := os.ReadFile(p.log)
+	addr, err := p.Logged(listening)
 	if err != nil {
 		return ""
 	}
-	if m := listening.FindSubmatch(text); m != nil {
-		return string(m[1])
-	}
-	return ""
+	return addr
 }
 
 // answers reports whether a server answers at the address.
@@ -121,6 +118,19 @@ func answers(addr string) bool {
 func (p *Process) tail() []byte {
 	text, _ := os.ReadFile(p.log)
 	return text[max(0, len(text)-2000):]
+}
+
+// Logged returns the first group of a pattern in what the server has logged.
+func (p *Process) Logged(pattern *regexp.Regexp) (string, error) {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return "", err
+	}
+	m := pattern.FindSubmatch(text)
+	if len(m) < 2 {
+		return "", fmt.Errorf("%s has not logged %s", p.Name, pattern)
+	}
+	return string(m[1]), nil
 }
 
 // Pid returns the process id.

@@ -14,7 +14,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	fmt.Fprintf(w, "%d CPUs, %s, %s, load %s, %s\n\n", r.Machine.CPUs, r.Machine.Go, r.Machine.System,
 		r.Machine.Load, r.Begun.Format(time.DateTime))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "pairs\tratio\tmin\tmax\tfloor\taim\t\tthis/s\tp50\tp99\tCPU/req\tcores\tother/s\tp50\tp99\tCPU/req\tcores\tclient\t\n")
+	fmt.Fprint(t, "pairs\tratio\tmin\tmax\tfloor\taim\t\tby CPU\tthis/s\tp50\tp99\tCPU/req\tcores\tother/s\tp50\tp99\tCPU/req\tcores\tclient\t\n")
 	for _, row := range r.Rows {
 		if len(row.Pairs) > 0 {
 			row.pairs(t)
@@ -45,6 +45,11 @@ func (r *Report) WriteTable(w io.Writer) error {
 func (r *Row) pairs(w io.Writer) {
 	s := r.Result
 	fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t%s\t%s", r.What, s.Median, s.Min, s.Max, r.Target.columns(), r.Verdict())
+	var cpu []float64
+	for _, p := range r.Pairs {
+		cpu = append(cpu, p.Other.perRequest()/p.This.perRequest())
+	}
+	fmt.Fprintf(w, "\t%.2f", SpreadOf(cpu).Median)
 	for _, side := range []func(*Pair) *Sample{
 		func(p *Pair) *Sample { return &p.This },
 		func(p *Pair) *Sample { return &p.Other },
@@ -60,7 +65,7 @@ func (r *Row) pairs(w io.Writer) {
 			of(func(s *Sample) float64 { return s.Rate }),
 			micros(of(func(s *Sample) float64 { return s.P50 })),
 			micros(of(func(s *Sample) float64 { return s.P99 })),
-			micros(of(func(s *Sample) float64 { return s.ServerCPU / float64(max(1, s.Requests)) })),
+			micros(of((*Sample).perRequest)),
 			of(func(s *Sample) float64 { return s.ServerCPU / s.Seconds }))
 	}
 	var client []float64
@@ -69,6 +74,9 @@ func (r *Row) pairs(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\t%.2f\t\n", SpreadOf(client).Median)
 }
+
+// perRequest returns the CPU time that the server spent on one request.
+func (s *Sample) perRequest() float64 { return s.ServerCPU / float64(max(1, s.Requests)) }
 
 func (t Target) columns() string {
 	text := func(x float64) string {

@@ -1,0 +1,95 @@
+package process_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"zaqar/test/bench/process"
+)
+
+// TestMain lets the test program be the server that a test starts.
+func TestMain(m *testing.M) {
+	if role := os.Getenv("BENCH_TEST_ROLE"); role != "" {
+		os.Exit(play(role))
+	}
+	os.Exit(m.Run())
+}
+
+func play(role string) int {
+	if role == "fail" {
+		fmt.Println("the disk is on fire")
+		return 3
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt)
+	if role == "serve" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return 1
+		}
+		fmt.Println("msg=listening address=http://" + l.Addr().String() + " version=1")
+		go http.Serve(l, http.NotFoundHandler())
+	}
+	<-stop
+	return 0
+}
+
+func command(t *testing.T, role string) process.Command {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return process.Command{
+		Name: role, Args: []string{self}, Env: []string{"BENCH_TEST_ROLE=" + role},
+		Log: filepath.Join(t.TempDir(), "log"), Patience: time.Minute,
+	}
+}
+
+func TestStartAndStop(t *testing.T) {
+	p, err := process.Start(t.Context(), command(t, "serve"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Took <= 0 {
+		t.Errorf("it took %v", p.Took)
+	}
+	r, err := http.Get("http://" + p.Addr + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if u := p.Usage(); runtime.GOOS == "linux" && (u.Resident == 0 || u.Private == 0 || u.Private > u.Resident) {
+		t.Errorf("usage %+v", u)
+	}
+	for range 2 {
+		if err := p.Stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	}
+	if _, err := net.Dial("tcp", p.Addr); err == nil {
+		t.Error("it still listens")
+	}
+}
+
+func TestStartTellsWhyNot(t *testing.T) {
+	_, err := process.Start(t.Context(), command(t, "fail"))
+	if err == nil || !strings.Contains(err.Error(), "the disk is on fire") {
+		t.Errorf("got %v, want what it logged", err)
+	}
+}
+
+func TestStartGivesUp(t *testing.T) {
+	c := command(t, "silent")
+	c.Patience = 0
+	if _, err := process.Start(t.Context(), c); err == nil || !strings.Contains(err.Error(), "in time") {
+		t.Errorf("got %v", err)
+	}
+}

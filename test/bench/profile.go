@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"zaqar/test/bench/load"
+	"zaqar/test/bench/process"
+)
+
+// profiles runs the chosen scenarios once more on a server that can be
+// profiled, and writes what it spent its time on.
+func (b *bench) profiles(ctx context.Context, mode string) error {
+	if b.profile == "" {
+		return nil
+	}
+	if err := os.MkdirAll(b.profile, 0o755); err != nil {
+		return err
+	}
+	p, err := b.startInspected(ctx, "profile-"+mode, mode)
+	if err != nil {
+		return err
+	}
+	for _, r := range httpRows() {
+		if b.wants(r.Name) {
+			if err := b.profileOne(ctx, p, r, mode); err != nil {
+				return err
+			}
+		}
+	}
+	return b.stop(p)
+}
+
+func (b *bench) profileOne(ctx context.Context, p *process.Process, r httpRow, mode string) error {
+	q, err := b.queue(ctx, target(p, true), r.fill)
+	if err != nil {
+		return err
+	}
+	before, err := allocated(p)
+	if err != nil {
+		return err
+	}
+	type answer struct {
+		text []byte
+		err  error
+	}
+	profile := make(chan answer, 1)
+	time.AfterFunc(b.warmup, func() {
+		seconds := max(1, int(math.Floor(b.duration.Seconds())))
+		text, err := inspected(p, fmt.Sprintf("profile?seconds=%d", seconds))
+		profile <- answer{text, err}
+	})
+	result, err := load.Run(ctx, q, load.Plan{Scenario: r.Scenario, Connections: r.connections, Duration: b.warmup + b.duration})
+	a := <-profile
+	if err != nil {
+		return err
+	}
+	if a.err != nil {
+		return a.err
+	}
+	after, err := allocated(p)
+	if err != nil {
+		return err
+	}
+	n := uint64(max(1, result.Requests))
+	b.note("%s%s: %d allocations and %d bytes a request", r.Name, suffix(mode), (after.Mallocs-before.Mallocs)/n, (after.TotalAlloc-before.TotalAlloc)/n)
+	name := filepath.Join(b.profile, r.Name+"-"+mode+".pprof")
+	if err := os.WriteFile(name, a.text, 0o644); err != nil {
+		return err
+	}
+	b.say("wrote %s", name)
+	return q.Drop(ctx)
+}
+
+// allocated returns what the server has allocated since its start.
+func allocated(p *process.Process) (runtime.MemStats, error) {
+	var m runtime.MemStats
+	text, err := inspected(p, "memory")
+	if err != nil {
+		return m, err
+	}
+	return m, json.Unmarshal(text, &m)
+}
