@@ -18,8 +18,8 @@ func (s *Store) PutPool(ctx context.Context, p messaging.Pool) error {
 		if err := c.poolURIFree(p); err != nil {
 			return nil, err
 		}
-		p.Options = bytes.Clone(p.Options)
-		return []staged{c.put(tablePools, p.Name, &p)}, nil
+		value := detachedPool(&p)
+		return []staged{c.put(tablePools, p.Name, &value)}, nil
 	})
 }
 
@@ -49,7 +49,21 @@ func (s *Store) Pool(ctx context.Context, name string) (out messaging.Pool, err 
 	if p == nil {
 		return out, errNoPool()
 	}
-	return *p, nil
+	return detachedPool(p), nil
+}
+
+// detachedPool is a copy that shares nothing.
+func detachedPool(p *messaging.Pool) messaging.Pool {
+	out := *p
+	out.Options = bytes.Clone(p.Options)
+	return out
+}
+
+// detachedFlavor is a copy that shares nothing.
+func detachedFlavor(f *messaging.Flavor) messaging.Flavor {
+	out := *f
+	out.Capabilities = slices.Clone(f.Capabilities)
+	return out
 }
 
 // oneRecord returns a control record as last written, nil if there is none.
@@ -65,7 +79,7 @@ func (s *Store) Pools(ctx context.Context, after string, limit int) ([]messaging
 	c := &s.control
 	return view(ctx, c, func() (out []messaging.Pool) {
 		c.eachPool(after, func(p *messaging.Pool) bool {
-			out = append(out, *p)
+			out = append(out, detachedPool(p))
 			return limit == 0 || len(out) < limit
 		})
 		return out
@@ -76,7 +90,7 @@ func (s *Store) Pools(ctx context.Context, after string, limit int) ([]messaging
 func (s *Store) PoolsOf(ctx context.Context, f messaging.FlavorRef) ([]messaging.Pool, error) {
 	return view(ctx, &s.control, func() (out []messaging.Pool) {
 		for _, p := range s.control.poolsOf(f) {
-			out = append(out, *p)
+			out = append(out, detachedPool(p))
 		}
 		return out
 	})
@@ -103,17 +117,17 @@ func (s *Store) AmendPool(ctx context.Context, name string, edit func(*messaging
 		if old == nil {
 			return nil, errNoPool()
 		}
-		p := *old
-		p.Options = bytes.Clone(old.Options)
+		p := detachedPool(old)
 		if err := edit(&p); err != nil {
 			return nil, err
 		}
-		p.Name, p.Options = name, bytes.Clone(p.Options)
+		p.Name = name
 		if err := c.poolURIFree(p); err != nil {
 			return nil, err
 		}
 		out = p
-		return []staged{c.put(tablePools, name, &p)}, nil
+		value := detachedPool(&p)
+		return []staged{c.put(tablePools, name, &value)}, nil
 	})
 	if err != nil {
 		return messaging.Pool{}, err
@@ -166,8 +180,8 @@ func (s *Store) PutFlavor(ctx context.Context, f messaging.Flavor) error {
 	}
 	c := &s.control
 	return c.change(true, func() ([]staged, error) {
-		f.Capabilities = slices.Clone(f.Capabilities)
-		return []staged{c.put(tableFlavors, flavorKey(f.Ref), &f)}, nil
+		value := detachedFlavor(&f)
+		return []staged{c.put(tableFlavors, flavorKey(f.Ref), &value)}, nil
 	})
 }
 
@@ -180,7 +194,7 @@ func (s *Store) Flavor(ctx context.Context, ref messaging.FlavorRef) (out messag
 	if f == nil {
 		return out, messaging.E(messaging.NotFound, "The flavor does not exist.")
 	}
-	return *f, nil
+	return detachedFlavor(f), nil
 }
 
 // Flavors implements storage.Flavors.
@@ -188,7 +202,7 @@ func (s *Store) Flavors(ctx context.Context, p messaging.Project, after string, 
 	prefix := string(projectKey(p))
 	return view(ctx, &s.control, func() (out []messaging.Flavor) {
 		s.control.scan(tableFlavors, prefix, prefix+after, func(_ string, value any) bool {
-			out = append(out, *value.(*messaging.Flavor))
+			out = append(out, detachedFlavor(value.(*messaging.Flavor)))
 			return len(out) < limit
 		})
 		return out
