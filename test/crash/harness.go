@@ -232,8 +232,8 @@ func (h *harness) load(ctx context.Context, s *server, stop bool) error {
 func (h *harness) report(w io.Writer) {
 	t, s := h.ledger.Tally(), h.summary
 	fmt.Fprintf(w, "%d kills under load, %d while starting, %d orderly stops; %d answers\n", s.Kills, s.StartupKills, s.Stops, s.Answers)
-	fmt.Fprintf(w, "messages: %d posted, %d deleted, %d popped, %d claimed; %d claims released; %d requests without an answer\n",
-		t.Posted, t.Removed, t.Popped, t.Claimed, t.Released, t.Unknown)
+	fmt.Fprintf(w, "messages: %d posted, %d deleted, %d popped, %d claimed; %d claims released; %d queues changed; %d requests without an answer\n",
+		t.Posted, t.Removed, t.Popped, t.Claimed, t.Released, t.Changed, t.Unknown)
 	if len(s.Starts) > 0 {
 		sorted := slices.Sorted(slices.Values(s.Starts))
 		fmt.Fprintf(w, "from start to listening: %v at best, %v median, %v at worst\n", sorted[0], sorted[len(sorted)/2], sorted[len(sorted)-1])

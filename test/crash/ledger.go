@@ -86,6 +86,7 @@ type Rules struct {
 // Tally counts messages, and requests that got no answer.
 type Tally struct {
 	Posted, Removed, Popped, Claimed, Released int
+	Changed                                    int // queues made, altered or deleted
 	Unknown                                    int // requests without an answer
 }
 

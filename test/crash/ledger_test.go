@@ -330,7 +330,8 @@ func TestTally(t *testing.T) {
 	s.release("c")
 	s.pop("q", 2)
 	s.l.Pop("w", "q", 1).Unknown()
-	if got, want := s.l.Tally(), (Tally{Posted: 4, Removed: 1, Popped: 1, Claimed: 2, Released: 1, Unknown: 2}); got != want {
+	s.l.Change("w", "a", State{Exists: true}).Acked()
+	if got, want := s.l.Tally(), (Tally{Posted: 4, Removed: 1, Popped: 1, Claimed: 2, Released: 1, Changed: 1, Unknown: 2}); got != want {
 		t.Errorf("tally %+v, want %+v", got, want)
 	}
 }

@@ -33,6 +33,7 @@ func (c *Change) Acked() {
 	c.l.mu.Lock()
 	defer c.l.mu.Unlock()
 	c.outcome = acked
+	c.l.tally.Changed++
 	c.l.states[c.queue] = []State{c.to}
 }
 
