@@ -15,7 +15,8 @@ func configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Print a sample configuration, check one, show what is in force",
-		Args:  cobra.NoArgs,
+		Args:  subcommand,
+		RunE:  printHelp,
 	}
 	cmd.AddCommand(sampleCommand(), checkCommand(), showCommand())
 	return cmd

@@ -72,7 +72,8 @@ messages in a crash-safe store on the local disk.`,
   zaqar server --config-file /etc/zaqar/zaqar.conf
   zaqar config check --config-file /etc/zaqar/zaqar.conf
   curl -i http://127.0.0.1:8888/`,
-		Args:          cobra.NoArgs,
+		Args:          subcommand,
+		RunE:          printHelp,
 		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -82,6 +83,21 @@ messages in a crash-safe store on the local disk.`,
 	root.AddCommand(serverCommand(), configCommand(), versionCommand())
 	return root
 }
+
+// subcommand refuses words after a command that only groups others.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := fmt.Sprintf("; %q lists what there is", cmd.CommandPath()+" --help")
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return fmt.Errorf("unknown command %q of %q%s", args[0], cmd.CommandPath(), hint)
+}
+
+func printHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
