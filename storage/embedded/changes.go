@@ -305,7 +305,7 @@ func permits(hold storage.Hold, by map[uint64]bool, e *entry) *messaging.Error {
 	return nil
 }
 
-// Pop implements storage.Messages.
+// Pop implements storage.Messages. What cannot be read is not removed.
 func (s *Store) Pop(ctx context.Context, ref messaging.QueueRef, t storage.Take) ([]messaging.Message, error) {
 	if err := s.enter(ctx, false); err != nil {
 		return nil, err
@@ -314,19 +314,34 @@ func (s *Store) Pop(ctx context.Context, ref messaging.QueueRef, t storage.Take)
 	if q == nil {
 		return nil, nil
 	}
-	found := &picked{q: q}
-	g, err := q.pop(found, t)
-	if err != nil || g == nil {
-		return nil, err
+	for {
+		found := &picked{q: q}
+		ch := q.pick(found, t)
+		if found.len() == 0 {
+			return nil, nil
+		}
+		out, err := found.read(ctx, nil)
+		if err != nil || len(out) == 0 {
+			ch.abort()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(out) == 0 {
+			continue // all of it was damaged and is gone now
+		}
+		q.mu.Lock()
+		g, err := ch.submit(0, nil)
+		q.mu.Unlock()
+		if err != nil {
+			return nil, err
+		}
+		return out, g.wait()
 	}
-	out, rerr := found.read(context.WithoutCancel(ctx), nil)
-	if err := g.wait(); err != nil {
-		return nil, err
-	}
-	return out, rerr
 }
 
-func (q *queue) pop(found *picked, t storage.Take) (*group, error) {
+// pick marks and picks what Pop may have.
+func (q *queue) pick(found *picked, t storage.Take) *change {
 	now := q.store.now()
 	opens := q.store.keys.set(t.Keys)
 	ch := &change{q: q, op: operation{kind: recRemove}}
@@ -340,14 +355,7 @@ func (q *queue) pop(found *picked, t storage.Take) (*group, error) {
 		}
 		return found.len() < t.Limit
 	})
-	if found.len() == 0 {
-		return nil, nil
-	}
-	g, err := ch.submit(0, nil)
-	if err != nil {
-		found.drop()
-	}
-	return g, err
+	return ch
 }
 
 // Move implements storage.Messages.

@@ -25,13 +25,25 @@ func (s *Store) Claim(ctx context.Context, ref messaging.QueueRef, t storage.Ter
 	if q == nil {
 		return storage.Lease{}, nil
 	}
+	for {
+		lease, err := s.lease(ctx, q, t)
+		if err != nil || lease.Claim.ID == "" || len(lease.Messages)+len(lease.Spent) > 0 {
+			return lease, err
+		}
+		// All of it was damaged and is gone now.
+	}
+}
+
+// lease makes a claim. The Lease holds no message if all were damaged, and no
+// claim if there was nothing to take.
+func (s *Store) lease(ctx context.Context, q *queue, t storage.Terms) (storage.Lease, error) {
 	taken, spent := &picked{q: q}, &picked{q: q}
 	g, cl, err := q.claim(t, taken, spent)
 	if err != nil || g == nil {
 		return storage.Lease{}, err
 	}
 	// Read while the disk writes. A caller that went away still gets the claim
-	// or not, as a whole.
+	// or not, as a whole. What cannot be read is free again when it expires.
 	ctx = context.WithoutCancel(ctx)
 	messages, err := taken.read(ctx, nil)
 	exhausted, serr := spent.read(ctx, nil)
@@ -40,9 +52,6 @@ func (s *Store) Claim(ctx context.Context, ref messaging.QueueRef, t storage.Ter
 	}
 	if err != nil || serr != nil {
 		return storage.Lease{}, unreadable(err, serr)
-	}
-	if len(messages)+len(exhausted) == 0 {
-		return storage.Lease{}, nil // all of it damaged
 	}
 	return storage.Lease{Claim: s.claimView(cl), Messages: messages, Spent: exhausted}, nil
 }

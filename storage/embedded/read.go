@@ -3,7 +3,6 @@ package embedded
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"zaqar/messaging"
@@ -70,8 +69,8 @@ func (p *picked) read(ctx context.Context, keep func(*messaging.Message) bool) (
 		start := p.entries[i].off
 		seg := p.segments[p.entries[i].seg]
 		buf := make([]byte, end-start)
-		if _, err := seg.file.ReadAt(buf, int64(start)); err != nil {
-			return nil, unreadable(fmt.Errorf("%s: %w", seg.name, err))
+		if err := seg.read(buf, start); err != nil {
+			return nil, unreadable(err)
 		}
 		for ; n > 0; n, i = n-1, i+1 {
 			e := &p.entries[i]
@@ -94,8 +93,8 @@ func (p *picked) raw(ctx context.Context) (*message, error) {
 	e := &p.entries[0]
 	seg := p.segments[e.seg]
 	record := make([]byte, e.size)
-	if _, err := seg.file.ReadAt(record, int64(e.off)); err != nil {
-		return nil, unreadable(fmt.Errorf("%s: %w", seg.name, err))
+	if err := seg.read(record, e.off); err != nil {
+		return nil, unreadable(err)
 	}
 	if _, err := p.decode(e, p.ids[0], seg, record); err != nil {
 		p.q.quarantine(e, p.ids[0], seg, err)

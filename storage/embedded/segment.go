@@ -128,6 +128,15 @@ func (s *segment) release() error {
 	return nil
 }
 
+// read fills b with what is at offset at: zeros behind the end of the file,
+// where no record can be.
+func (s *segment) read(b []byte, at uint32) error {
+	if _, err := s.file.ReadAt(b, int64(at)); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	return nil
+}
+
 // need notes that an operation in s takes n bytes when condensed for as long
 // as the older segment exists.
 func (s *segment) need(older uint32, n int64) {
