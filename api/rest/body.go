@@ -22,19 +22,24 @@ const smallBody = 64 << 10
 const firstRead = 8 << 10
 
 // hasBody reports whether the request has a body of at least one byte.
-func (c *call) hasBody() bool {
+func (c *call) hasBody() (bool, error) {
 	if c.r.ContentLength >= 0 {
-		return c.r.ContentLength > 0
+		return c.r.ContentLength > 0, nil
 	}
-	defer c.limitRead()()
 	var first [1]byte
-	n, _ := io.ReadFull(c.r.Body, first[:])
+	n, err := io.ReadFull(c.r.Body, first[:])
+	switch {
+	case err == io.EOF:
+		c.bodyEnds()
+	case err != nil:
+		return false, c.unreadable(err)
+	}
 	rest := c.r.Body
 	c.r.Body = struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(first[:n]), rest), rest}
-	return n > 0
+	return n > 0, nil
 }
 
 // read reads the body into s.In, up to limit bytes. A body that says that it
@@ -46,9 +51,8 @@ func (c *call) read(s *wire.Scratch, limit int64) error {
 		return nil
 	}
 	if c.r.ContentLength > limit {
-		return tooLarge(limit)
+		return c.tooLarge(limit)
 	}
-	defer c.limitRead()()
 	for {
 		if len(s.In) == cap(s.In) {
 			s.In = slices.Grow(s.In, max(firstRead, len(s.In)))
@@ -57,8 +61,9 @@ func (c *call) read(s *wire.Scratch, limit int64) error {
 		s.In = s.In[:len(s.In)+n]
 		switch {
 		case int64(len(s.In)) > limit:
-			return tooLarge(limit)
+			return c.tooLarge(limit)
 		case err == io.EOF:
+			c.bodyEnds()
 			return nil
 		case err != nil:
 			return c.unreadable(err)
@@ -66,31 +71,43 @@ func (c *call) read(s *wire.Scratch, limit int64) error {
 	}
 }
 
-// limitRead bounds the time for reading the body until the function returned
-// is called.
-func (c *call) limitRead() (done func()) {
-	if c.BodyTime <= 0 {
-		return func() {}
+// bodyBegins bounds the time for reading the body, also for what net/http
+// reads of it before it sends a reply to a request that was refused early.
+func (c *call) bodyBegins() {
+	if c.r.ContentLength != 0 && c.BodyTime > 0 {
+		// Not every writer has a deadline to set; those of servers do.
+		_ = http.NewResponseController(c.w).SetReadDeadline(c.Now().Add(c.BodyTime))
 	}
-	conn := http.NewResponseController(c.w)
-	if conn.SetReadDeadline(c.Now().Add(c.BodyTime)) != nil {
-		return func() {} // not a network connection
-	}
-	return func() { _ = conn.SetReadDeadline(time.Time{}) }
 }
 
-// unreadable reports a body that cannot be read to its end; nothing else can
-// be read from the connection then.
-func (c *call) unreadable(err error) error {
-	if c.r.ProtoMajor == 1 {
-		c.w.Header()["Connection"] = []string{"close"}
+// bodyEnds lifts the bound, so that it does not end a wait.
+func (c *call) bodyEnds() {
+	if c.BodyTime > 0 {
+		_ = http.NewResponseController(c.w).SetReadDeadline(time.Time{})
 	}
+}
+
+// unreadable reports a body that cannot be read to its end. To net/http the
+// client is gone then, though it may still listen.
+func (c *call) unreadable(err error) error {
+	c.hangUp()
+	c.cutOff = true
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return invalid("The body did not arrive within " + c.BodyTime.String() + ".")
 	}
 	return invalid("The body could not be read to its end.")
 }
 
-func tooLarge(limit int64) error {
+func (c *call) tooLarge(limit int64) error {
+	c.hangUp()
 	return invalid("The body is larger than " + strconv.FormatInt(limit, 10) + " bytes.")
+}
+
+// hangUp makes this reply the last one of its connection: what comes behind
+// the unread part of a body is lost. It also keeps net/http from reading that
+// part before it sends the reply.
+func (c *call) hangUp() {
+	if c.r.ProtoMajor == 1 {
+		c.w.Header()["Connection"] = []string{"close"}
+	}
 }

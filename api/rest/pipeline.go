@@ -67,10 +67,11 @@ func (c *call) checkForm() error {
 	if !strings.EqualFold(strings.TrimSpace(c.r.Header.Get("Content-Type")), "application/x-www-form-urlencoded") {
 		return nil
 	}
-	if c.hasBody() {
-		return invalid("Form bodies are not accepted; send JSON.")
+	has, err := c.hasBody()
+	if has {
+		err = invalid("Form bodies are not accepted; send JSON.")
 	}
-	return nil
+	return err
 }
 
 func (c *call) checkAccept() error {

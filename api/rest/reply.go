@@ -108,7 +108,7 @@ var titles = map[int]string{
 
 // fail sends the reply to a failure and logs the server's own.
 func (c *call) fail(err error) {
-	if c.clientGone() {
+	if c.clientGone() && !c.cutOff {
 		c.gone = true
 		panic(http.ErrAbortHandler) // closes the connection without a reply
 	}

@@ -101,6 +101,7 @@ type call struct {
 	status int // of the reply; 0 before it
 	bytes  int64
 	gone   bool // the client went away before the reply
+	cutOff bool // the body could not be read to its end
 }
 
 // ServeHTTP serves one request.
@@ -110,6 +111,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()[headerRequestID] = []string{c.who.Request}
 	defer c.record()
 	defer c.recover()
+	c.bodyBegins()
 	if err := c.serve(); err != nil {
 		c.fail(err)
 	}

@@ -1,0 +1,102 @@
+package rest_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"zaqar/api/rest"
+	"zaqar/messaging"
+)
+
+// async sends a request in the background.
+func (s *server) async(req *http.Request) <-chan *http.Response {
+	done := make(chan *http.Response, 1)
+	go func() {
+		defer close(done)
+		if res, err := plain.Do(req); err == nil {
+			done <- res
+		}
+	}()
+	return done
+}
+
+// TestWaitEndsWithAMessage waits on a list and on a claim, with and without a
+// body, on connections whose time for bodies is over.
+func TestWaitEndsWithAMessage(t *testing.T) {
+	for request, body := range map[string]string{
+		"GET /v2/queues/q/messages?echo=true&wait=20": "",
+		"POST /v2/queues/q/claims?wait=20":            "",
+		"POST /v2/queues/q/claims?wait=20&limit=1":    `{"ttl": 60}`,
+		"GET /v2/topics/q/messages?wait=20&echo=1":    `{"a body": "that nobody reads"}`,
+	} {
+		t.Run(request, func(t *testing.T) {
+			s := newServer(t, openMemory, overdue)
+			method, target, _ := strings.Cut(request, " ")
+			answer := s.async(s.request(method, target, body))
+			container, _, _ := strings.Cut(target, "/q/")
+			s.post(container+"/q/messages", `{"messages":[{"body":1}]}`).want(201)
+			res, ok := <-answer
+			if !ok {
+				t.Fatal("no answer")
+			}
+			defer res.Body.Close()
+			if res.StatusCode != 200 && res.StatusCode != 201 {
+				t.Errorf("status %d", res.StatusCode)
+			}
+		})
+	}
+}
+
+func TestWaitParameter(t *testing.T) {
+	s := newServer(t, openMemory, func(set *setup) { set.broker.MaxWait = 5 })
+	s.posted("q", "1", "2")
+	for _, wait := range []string{"6", "-1", "x", "1.0", "99999999999999999999"} {
+		s.get("/v2/queues/q/messages?wait=" + wait).want(400)
+		s.post("/v2/queues/q/claims?wait="+wait, "").want(400)
+	}
+	for _, wait := range []string{"", "0", "5", "+5"} {
+		s.get("/v2/queues/q/messages?echo=true&wait=" + wait).want(200)
+	}
+	equal(t, "next", params(t, s.get("/v2/queues/q/messages?echo=true&wait=05").next()).Get("wait"), "5")
+	s.post("/v2/queues/q/claims?wait=0", "").want(201)
+	s.post("/v2/queues/q/claims?wait=0", "").want(204)
+	s.get("/v2/queues/q/messages?wait=0").want(200)
+}
+
+// TestWaitEndsWithItsClient makes sure that nobody waits for nobody.
+func TestWaitEndsWithItsClient(t *testing.T) {
+	for request, body := range map[string]string{
+		"GET /v2/queues/q/messages?wait=20":  "",
+		"POST /v2/queues/q/claims?wait=20":   `{"ttl": 60}`,
+		"POST /v2/queues/q/claims?wait=20&x": "",
+	} {
+		t.Run(request, func(t *testing.T) {
+			entered, served := make(chan struct{}, 10), make(chan rest.Served, 10)
+			s := newServer(t, openMemory, func(set *setup) {
+				set.rest.Served = func(d rest.Served) { served <- d }
+				set.rest.Identity = announcing{entered}
+			})
+			method, target, _ := strings.Cut(request, " ")
+			ctx, cancel := context.WithCancel(t.Context())
+			s.async(s.request(method, target, body).WithContext(ctx))
+			<-entered
+			cancel()
+			if got := <-served; got.Status != rest.StatusClientGone {
+				t.Errorf("%+v", got)
+			}
+			// What comes later is for those who are still there.
+			s.posted("q", "1")
+			s.claimed("q", 1, "")
+		})
+	}
+}
+
+// announcing tells when a request has come in.
+type announcing struct{ entered chan<- struct{} }
+
+func (a announcing) Identify(ctx context.Context, r *http.Request) (who messaging.Caller, err error) {
+	a.entered <- struct{}{}
+	return rest.Open{}.Identify(ctx, r)
+}
