@@ -5,9 +5,9 @@
 // use, that one record is one Write, and that every record has the same names
 // for the same things: time, level, msg, then the attributes.
 //
-// Attribute names used across the product: request_id (of the answer),
-// global_request_id (given by the calling service), project_id, user_id,
-// client_id, queue, topic, method, path, status, bytes, duration, error.
+// Attribute names used across the product: request_id, project, user, client,
+// queue, topic, message, claim, method, route, status, bytes, took, count,
+// error. Durations are numbers of seconds in JSON.
 //
 // It knows nothing of queues. Start reading at Open.
 package observe

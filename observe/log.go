@@ -81,11 +81,19 @@ func Open(c Config) (*Log, error) {
 }
 
 func (l *Log) handler(f Format, w io.Writer) slog.Handler {
-	o := &slog.HandlerOptions{Level: l.level}
 	if f == JSON {
-		return slog.NewJSONHandler(w, o)
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l.level, ReplaceAttr: inSeconds})
 	}
-	return slog.NewTextHandler(w, o)
+	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: l.level})
+}
+
+// inSeconds makes durations numbers of seconds, as JSON has no units and
+// nobody guesses nanoseconds.
+func inSeconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.Float64(a.Key, a.Value.Duration().Seconds())
+	}
+	return a
 }
 
 // SetLevel changes what is logged from now on, by every logger derived from

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 func openLog(t *testing.T, c Config) *Log {
@@ -30,12 +31,12 @@ func TestFormats(t *testing.T) {
 	if got := text.String(); !strings.Contains(got, ` level=INFO msg=hello project_id=p error="a b"`+"\n") || !strings.HasPrefix(got, "time=") {
 		t.Errorf("text line %q", got)
 	}
-	openLog(t, Config{Stdout: &js, Format: JSON}).Info("hello", "project_id", "p")
+	openLog(t, Config{Stdout: &js, Format: JSON}).Info("hello", "project_id", "p", "took", 1500*time.Millisecond)
 	var m map[string]any
 	if err := json.Unmarshal(js.Bytes(), &m); err != nil {
 		t.Fatal(err)
 	}
-	if m["msg"] != "hello" || m["level"] != "INFO" || m["project_id"] != "p" || m["time"] == nil {
+	if m["msg"] != "hello" || m["level"] != "INFO" || m["project_id"] != "p" || m["time"] == nil || m["took"] != 1.5 {
 		t.Errorf("JSON line %v", m)
 	}
 }
@@ -174,4 +175,23 @@ func read(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+func TestSyslogJSON(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	l := openLog(t, Config{Syslog: true, SyslogSocket: socket, Format: JSON})
+	l.WithGroup("g").Info("hello", "took", time.Second)
+	buf := make([]byte, 1024)
+	n, err := conn.Read(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(buf[:n]); !strings.HasSuffix(got, `{"level":"INFO","msg":"hello","g":{"took":1}}`+"\n") {
+		t.Errorf("sent %q", got)
+	}
 }

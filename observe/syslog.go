@@ -64,11 +64,11 @@ func (l *Log) openSyslog(c Config) (slog.Handler, error) {
 	}
 	l.close = append(l.close, w)
 	s := &syslogSink{w: w}
-	o := &slog.HandlerOptions{Level: l.level, ReplaceAttr: dropTime}
 	if c.Format == JSON {
-		return syslogHandler{s, slog.NewJSONHandler(&s.buf, o)}, nil
+		timeless := func(groups []string, a slog.Attr) slog.Attr { return inSeconds(groups, dropTime(groups, a)) }
+		return syslogHandler{s, slog.NewJSONHandler(&s.buf, &slog.HandlerOptions{Level: l.level, ReplaceAttr: timeless})}, nil
 	}
-	return syslogHandler{s, slog.NewTextHandler(&s.buf, o)}, nil
+	return syslogHandler{s, slog.NewTextHandler(&s.buf, &slog.HandlerOptions{Level: l.level, ReplaceAttr: dropTime})}, nil
 }
 
 // dropTime leaves the time to the daemon, which stamps every line.
