@@ -11,10 +11,11 @@ import (
 
 // change is an operation on stored messages on its way to disk.
 type change struct {
-	q  *queue
-	op operation
-	to *queue // move: where to
-	n  int    // messages it concerned, once it has been applied
+	q    *queue
+	op   operation
+	to   *queue // move: where to
+	size int    // bytes its record takes
+	n    int    // messages it concerned, once it has been applied
 }
 
 // submit sends the change to the journal. The caller holds q.mu and has marked
@@ -26,7 +27,10 @@ func (ch *change) submit(numbers uint64, prepare func(first uint64)) (*group, er
 		if prepare != nil {
 			prepare(first)
 		}
-		return appendOperation(b, &ch.op)
+		before := len(b)
+		b = appendOperation(b, &ch.op)
+		ch.size = len(b) - before
+		return b
 	}
 	g, err := s.journal.submit(numbers, encode, ch.apply, ch.abort)
 	if err != nil {
@@ -43,7 +47,7 @@ func (ch *change) apply(seg *segment, at uint32) {
 	}
 	lockBoth(q, to)
 	defer unlockBoth(q, to)
-	ch.n = q.carryOut(&ch.op, to, seg)
+	ch.n = q.carryOut(&ch.op, to, seg, ch.size)
 	q.watch()
 	to.watch()
 }
@@ -99,47 +103,40 @@ func (ch *change) unmark() {
 }
 
 // carryOut changes memory as the operation says. It serves live operation and
-// recovery alike: seg is the segment that holds the operation's record. It
-// returns how many messages a release set free or a move took.
-func (q *queue) carryOut(op *operation, to *queue, seg *segment) (n int) {
+// recovery alike: seg is the segment that holds the operation's record, of size
+// bytes. It returns how many messages a release set free or a move took.
+func (q *queue) carryOut(op *operation, to *queue, seg *segment, size int) (n int) {
 	switch op.kind {
 	case recClaim:
-		q.carryOutClaim(op, seg)
+		q.carryOutClaim(op, seg, size)
 	case recRenew:
-		q.carryOutRenew(op, seg)
+		q.carryOutRenew(op, seg, size)
 	case recRelease:
 		if cl := q.claims[op.claim]; cl != nil {
-			q.noteState(cl.held, seg)
+			q.noteState(cl.held, seg, size)
 			return q.free(cl)
 		}
 	case recRemove:
+		sh := q.store.share(seg, size, len(op.targets))
 		for _, t := range op.targets {
-			seg.need(t.seg, removeBytes)
-			if c, i, ok := q.find(t.pos); ok {
-				q.kill(c, i)
-				q.settle(c)
-			}
+			q.killTarget(t, &sh)
 		}
+		sh.end()
 	case recPurge:
-		q.carryOutPurge(op, seg)
+		q.carryOutPurge(op, seg, size)
 	case recMove:
-		return q.carryOutMove(op, to, seg)
+		return q.carryOutMove(op, to, seg, size)
 	}
 	return 0
 }
 
-// What operations take when compaction condenses them, in bytes a message.
-const (
-	removeBytes = 8
-	stateBytes  = 64
-)
-
-func (q *queue) carryOutClaim(op *operation, seg *segment) {
+func (q *queue) carryOutClaim(op *operation, seg *segment, size int) {
 	cl := q.claims[op.claim]
 	if cl == nil {
 		cl = &claim{id: op.claim, ttl: op.ttl, renewed: op.now, expires: expiry(op.now, op.ttl)}
 		q.adopt(cl)
 	}
+	sh := q.store.share(seg, size, len(op.targets)+len(op.spent))
 	for n, ts := range [][]target{op.targets, op.spent} {
 		for _, t := range ts {
 			c, i, ok := q.find(t.pos)
@@ -149,27 +146,28 @@ func (q *queue) carryOutClaim(op *operation, seg *segment) {
 			e := &c.entries[i]
 			e.flags &^= entryClaims
 			q.lease(c, i, cl)
-			seg.need(e.seg, stateBytes)
+			sh.with(e.seg)
 			if n == 0 {
 				e.claims += uint16(min(1, maxClaims-e.claims))
 				q.extend(c, i, cl, op.grace)
 			}
 		}
 	}
+	sh.end()
 	slices.Sort(cl.held)
 	if cl.left == 0 {
 		q.dissolve(cl)
 	}
 }
 
-func (q *queue) carryOutRenew(op *operation, seg *segment) {
+func (q *queue) carryOutRenew(op *operation, seg *segment, size int) {
 	cl := q.claims[op.claim]
 	if cl == nil {
 		return
 	}
 	cl.renewals = max(0, cl.renewals-1)
 	q.restart(cl, op.now, op.ttl)
-	q.noteState(cl.held, seg)
+	q.noteState(cl.held, seg, size)
 	for _, pos := range cl.held {
 		c, i, ok := q.find(pos)
 		if ok && c.entries[i].claim == cl.id && c.entries[i].expires > op.now {
@@ -179,27 +177,42 @@ func (q *queue) carryOutRenew(op *operation, seg *segment) {
 }
 
 // noteState notes that an operation in seg changed the state of the messages.
-func (q *queue) noteState(held []uint64, seg *segment) {
+func (q *queue) noteState(held []uint64, seg *segment, size int) {
+	sh := q.store.share(seg, size, len(held))
 	for _, pos := range held {
 		if c, i, ok := q.find(pos); ok {
-			seg.need(c.entries[i].seg, stateBytes)
+			sh.with(c.entries[i].seg)
 		}
 	}
+	sh.end()
 }
 
-func (q *queue) carryOutPurge(op *operation, seg *segment) {
+// killTarget removes the message if it exists.
+func (q *queue) killTarget(t target, sh *sharing) {
+	if c, i, ok := q.find(t.pos); ok {
+		if now := c.entries[i].seg; now != t.seg { // it was copied meanwhile
+			q.store.strays.add(now, t.pos)
+		}
+		q.kill(c, i)
+		q.settle(c)
+	}
+	sh.withAll(t.pos, t.seg)
+}
+
+func (q *queue) carryOutPurge(op *operation, seg *segment, size int) {
 	kept := make(map[uint64]bool, len(op.targets))
 	for _, t := range op.targets {
 		kept[t.pos] = true
 	}
 	var touched []*chunk
+	sh := q.store.share(seg, size, max(1, q.live-len(kept)))
 	q.each(0, func(c *chunk, i int) bool {
 		e := &c.entries[i]
 		if e.pos > op.to {
 			return false
 		}
 		if !kept[e.pos] {
-			seg.need(e.seg, 1)
+			sh.withAll(e.pos, e.seg)
 			q.kill(c, i)
 			if len(touched) == 0 || touched[len(touched)-1] != c {
 				touched = append(touched, c)
@@ -207,25 +220,27 @@ func (q *queue) carryOutPurge(op *operation, seg *segment) {
 		}
 		return true
 	})
+	sh.end()
 	for _, c := range touched {
 		q.settle(c)
 	}
 }
 
-func (q *queue) carryOutMove(op *operation, to *queue, seg *segment) (moved int) {
+func (q *queue) carryOutMove(op *operation, to *queue, seg *segment, size int) (moved int) {
+	sh := q.store.share(seg, size, len(op.targets))
 	for n, t := range op.targets {
-		seg.need(t.seg, stateBytes)
 		c, i, ok := q.find(t.pos)
 		if !ok {
+			sh.withAll(t.pos, t.seg)
 			continue
 		}
-		e := c.entries[i]
-		q.store.keepAlive(&e) // kill takes it off again
-		q.kill(c, i)
-		q.settle(c)
-		to.add(e.at(op.places[n]), op.places[n].id)
+		e := c.entries[i].at(op.places[n])
+		q.store.keepAlive(&e) // before the segment might seem dead
+		q.killTarget(t, &sh)
+		to.add(e, op.places[n].id)
 		moved++
 	}
+	sh.end()
 	return moved
 }
 

@@ -303,15 +303,20 @@ func (c *controlPlane) settle(e *staged, seg *segment) {
 		it.olds = merged(it.olds, e.before.places(c.store))
 	}
 	if e.erase {
+		sh := c.store.share(seg, controlSize(e), len(it.olds))
 		for _, n := range it.olds {
-			seg.need(n, int64(len(e.key))+8)
+			sh.with(n)
 		}
+		sh.end()
 		c.drop(e.table, it)
 		return
 	}
-	it.seg, it.size = seg.number, uint32(frameSize+len(e.key)+len(e.value)+8)
+	it.seg, it.size = seg.number, uint32(controlSize(e))
 	seg.live.Add(int64(it.size))
 }
+
+// controlSize is about how many bytes an edit takes in the log.
+func controlSize(e *staged) int { return padded(frameSize + len(e.key) + len(e.value) + 8) }
 
 // view returns what look finds in the latest state, once that is on disk. look
 // may run more than once.

@@ -52,9 +52,10 @@
 //
 // # Space
 //
-// A segment keeps count of its live bytes, and of the operations in it that
-// matter to older segments (needs). It is unlinked when both are nil, and
-// rewritten at the head of the log when they are few: live messages are copied
-// with their present state, operations on older segments are condensed to what
-// they still have to say. See compact.go.
+// A segment can go when nothing in it counts: no live message or control
+// record, and no record about older segments that still exist (space.go). It is
+// unlinked then, and rewritten at the head of the log when little in it counts:
+// live messages are copied with their present state, records about older
+// segments are condensed to what they still have to say (rewrite.go). So the
+// log takes at most a small multiple of what is live in it.
 package embedded

@@ -12,18 +12,21 @@ import (
 // An index file is the segment without message bodies, so that a restart reads
 // a few dozen bytes a message:
 //
-//	0         8       12       16     20             24      28
-//	+---------+-------+--------+------+--------------+-------+---------+-------+
-//	|"zaqaridx"|format | number | salt | segment size | 0     | entries | crc32c|
-//	+---------+-------+--------+------+--------------+-------+---------+-------+
+//	0          8        12       16     20             24      28
+//	+----------+--------+--------+------+--------------+-------+---------+--------+
+//	|"zaqaridx"| format | number | salt | segment size | flags | entries | crc32c |
+//	+----------+--------+--------+------+--------------+-------+---------+--------+
 //
 // An entry is the offset of a record (4 bytes), its frame without the crc (8
-// bytes) and its content, for messages without the body. The crc32c at the end
-// covers the whole file.
+// bytes) and its content, for messages without the body. Flag 1 tells that the
+// segment is damaged: the index lacks what could not be read. The crc32c at the
+// end covers the whole file.
 const (
 	indexMagic  = "zaqaridx"
 	indexHeader = 28
 	entryHeader = 12
+
+	indexOfDamaged = 1 << 0
 )
 
 var errBadIndex = errors.New("index is damaged or does not fit its segment")
@@ -72,16 +75,20 @@ func trimIndex(index []byte, offset uint32) []byte {
 }
 
 // writeIndex writes the index file of a full segment, whole or not at all.
-func writeIndex(fs disk.FS, dir string, s *segment) (err error) {
+func writeIndex(fs disk.FS, dir string, s *segment, index []byte) error {
+	flags := uint32(0)
+	if s.damaged.Load() {
+		flags = indexOfDamaged
+	}
 	le := binary.LittleEndian
-	b := make([]byte, 0, indexHeader+len(s.index)+4)
+	b := make([]byte, 0, indexHeader+len(index)+4)
 	b = append(b, indexMagic...)
 	b = le.AppendUint32(b, formatVersion)
 	b = le.AppendUint32(b, s.number)
 	b = le.AppendUint32(b, s.salt)
 	b = le.AppendUint32(b, s.size)
-	b = le.AppendUint32(b, 0)
-	b = append(b, s.index...)
+	b = le.AppendUint32(b, flags)
+	b = append(b, index...)
 	b = le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 
 	name := dir + "/" + indexName(s.number)
@@ -128,19 +135,29 @@ func readFile(fs disk.FS, name string) ([]byte, error) {
 	return b, errors.Join(err, f.Close())
 }
 
-// readIndex reads the index file of the segment and returns its entries and
-// the size of the segment.
-func readIndex(fs disk.FS, dir string, s *segment) (entries []byte, size uint32, err error) {
+// indexFile is what an index file says.
+type indexFile struct {
+	entries []byte
+	size    uint32 // of the segment
+	damaged bool
+}
+
+// readIndex reads the index file of the segment.
+func readIndex(fs disk.FS, dir string, s *segment) (indexFile, error) {
 	name := dir + "/" + indexName(s.number)
 	b, err := readFile(fs, name)
 	if err != nil {
-		return nil, 0, err
+		return indexFile{}, err
 	}
 	le := binary.LittleEndian
 	if len(b) < indexHeader+4 || string(b[:8]) != indexMagic || le.Uint32(b[8:]) != formatVersion ||
 		le.Uint32(b[12:]) != s.number || le.Uint32(b[16:]) != s.salt ||
 		le.Uint32(b[len(b)-4:]) != crc32.Checksum(b[:len(b)-4], castagnoli) {
-		return nil, 0, fmt.Errorf("%s: %w", name, errBadIndex)
+		return indexFile{}, fmt.Errorf("%s: %w", name, errBadIndex)
 	}
-	return b[indexHeader : len(b)-4], le.Uint32(b[20:]), nil
+	return indexFile{
+		entries: b[indexHeader : len(b)-4],
+		size:    le.Uint32(b[20:]),
+		damaged: le.Uint32(b[24:])&indexOfDamaged != 0,
+	}, nil
 }

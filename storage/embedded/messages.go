@@ -104,7 +104,6 @@ func (q *queue) append(by messaging.ClientID, drafts []messaging.Draft) (g *grou
 
 // appended puts stored drafts into memory.
 func (q *queue) appended(seg *segment, at, hash uint32, first uint64, now int64, drafts []messaging.Draft, sizes []uint32) {
-	seg.written.Add(int64(len(drafts)))
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i := range drafts {

@@ -307,6 +307,9 @@ type state struct {
 	claimTTL   uint32
 }
 
+// stateSize is how many bytes a state record takes.
+const stateSize = 64
+
 func appendState(b []byte, s *state) []byte {
 	b, at := beginRecord(b, recState, 0)
 	le := binary.LittleEndian

@@ -190,11 +190,11 @@ const lookahead = 4 << 20
 func (r *recovery) readSegment(seg *segment, last bool) error {
 	if !last {
 		seg.sealed.Store(true)
-		entries, size, err := readIndex(r.fs, r.dir, seg)
+		f, err := readIndex(r.fs, r.dir, seg)
 		if err == nil {
-			seg.size = size
-			seg.indexed.Store(true)
-			return r.readEntries(seg, entries)
+			seg.size, seg.indexed = f.size, true
+			seg.damaged.Store(f.damaged)
+			return r.readEntries(seg, f.entries)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			r.log.Warn("rebuilding the index of a log segment", "segment", seg.number, "err", err)
@@ -352,7 +352,7 @@ func (r *recovery) replay(seg *segment, off uint32, f frame, content []byte) err
 	case recClaim, recRenew, recRelease, recRemove, recPurge, recMove:
 		op, err := decodeOperation(f, content)
 		if err == nil {
-			r.operation(seg, &op)
+			r.operation(seg, &op, padded(int(f.size)))
 		}
 		return err
 	}
@@ -376,12 +376,12 @@ func (r *recovery) message(seg *segment, p *pendingMessage) {
 	m := &p.m
 	q := r.queue(m.queue)
 	r.see(max(m.id, m.pos) + 1)
-	seg.written.Add(1)
 	e := entry{
 		pos: m.pos, expires: m.expires, ttl: m.ttl, seg: seg.number, off: p.off, size: p.size,
 		poster: r.posterHash(m.poster), key: r.keys.number(m.key), claims: uint16(min(m.claims, maxClaims)),
 	}
 	if c, i, ok := q.find(m.pos); ok { // a copy that compaction made supersedes the original
+		r.strays.add(c.entries[i].seg, m.pos)
 		q.kill(c, i)
 		q.settle(c)
 	}
@@ -425,13 +425,13 @@ func (r *recovery) state(seg *segment, st *state) {
 		return
 	}
 	e := &c.entries[i]
-	seg.need(e.seg, stateBytes)
+	r.need(seg, e.seg, stateSize)
 	e.ttl, e.expires, e.claims = st.ttl, st.expires, uint16(min(st.claims, maxClaims))
 	c.soonest, q.soonest = min(c.soonest, e.expires), min(q.soonest, e.expires)
 	r.leaseAgain(q, st.pos, st.claim, st.renewed, st.claimTTL)
 }
 
-func (r *recovery) operation(seg *segment, op *operation) {
+func (r *recovery) operation(seg *segment, op *operation, size int) {
 	r.see(op.claim + 1)
 	to := (*queue)(nil)
 	if op.kind == recMove {
@@ -440,7 +440,7 @@ func (r *recovery) operation(seg *segment, op *operation) {
 			r.see(p.pos + 1)
 		}
 	}
-	r.queue(op.queue).carryOut(op, to, seg)
+	r.queue(op.queue).carryOut(op, to, seg, size)
 }
 
 // bind gives the queues their names, and lets go of those that were dropped.

@@ -31,18 +31,17 @@ type segment struct {
 	name   string
 
 	size  uint32 // bytes in use, header included; fixed once sealed
-	index []byte // records without bodies, until the index file is written
+	index []byte // records without bodies, until the index file is written; under mu once sealed
 
 	live    atomic.Int64 // bytes of messages and control records that count
-	kept    atomic.Int64 // messages among them
-	written atomic.Int64 // messages written to it, live or not
+	owes    atomic.Int64 // bytes in newer segments that count because of this one
 	readers atomic.Int32 // the owner holds one
 	damaged atomic.Bool
 	sealed  atomic.Bool
-	indexed atomic.Bool
 
-	mu    sync.Mutex
-	needs map[uint32]int64 // older segment -> bytes that operations in here take when condensed
+	mu      sync.Mutex
+	needs   map[uint32]int64 // older segment -> bytes in here that are about it
+	indexed bool             // its index is in a file, and no longer in memory
 }
 
 func segmentName(number uint32) string { return fmt.Sprintf("%010d%s", number, logSuffix) }
@@ -137,34 +136,9 @@ func (s *segment) read(b []byte, at uint32) error {
 	return nil
 }
 
-// need notes that an operation in s takes n bytes when condensed for as long
-// as the older segment exists.
-func (s *segment) need(older uint32, n int64) {
-	if older == s.number {
-		return
-	}
-	s.mu.Lock()
-	if s.needs == nil {
-		s.needs = make(map[uint32]int64)
-	}
-	s.needs[older] += n
-	s.mu.Unlock()
-}
-
-// needed sums the needs towards segments that still exist, and forgets the
-// others. Towards one segment it is never more than the state of its live
-// messages and the removal of all others.
-func (s *segment) needed(lookup func(uint32) *segment) int64 {
+// indexInMemory returns the index of a full segment unless it is in its file.
+func (s *segment) indexInMemory() (index []byte, inFile bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var sum int64
-	for number, n := range s.needs {
-		older := lookup(number)
-		if older == nil {
-			delete(s.needs, number)
-			continue
-		}
-		sum += min(n, older.kept.Load()*stateBytes+older.written.Load()*removeBytes)
-	}
-	return sum
+	return s.index, s.indexed
 }

@@ -56,6 +56,7 @@ type Store struct {
 	numbers map[uint64]*queue // the same by number in the log
 	movedmu sync.Mutex
 	moved   map[uint64]*queue // id -> queue of messages that were moved
+	strays  strays
 
 	watchmu sync.Mutex
 	watches heap[*queue]
@@ -66,6 +67,7 @@ type Store struct {
 	compacting   sync.Mutex // one compaction at a time
 	unlinkFailed bool       // under compacting: no more segments are removed
 
+	toldFull  bool // of the keeper: the log says that the store is full
 	closing   chan struct{}
 	seals     chan struct{} // capacity 1: there is work for the keeper
 	working   sync.WaitGroup
@@ -254,6 +256,8 @@ func (s *Store) Close() error {
 		s.closed.Store(true)
 		close(s.closing)
 		s.working.Wait()
+		s.compacting.Lock() // another process may open the store soon
+		defer s.compacting.Unlock()
 		s.journal.close()
 		s.closeErr = s.abandon()
 	})
@@ -343,7 +347,6 @@ func (s *Store) changeSegments(edit func(map[uint32]*segment)) {
 func (s *Store) keepAlive(e *entry) {
 	if seg := s.segment(e.seg); seg != nil {
 		seg.live.Add(int64(padded(int(e.size))))
-		seg.kept.Add(1)
 	}
 }
 
@@ -351,7 +354,6 @@ func (s *Store) keepAlive(e *entry) {
 func (s *Store) forget(e *entry) {
 	if seg := s.segment(e.seg); seg != nil {
 		seg.live.Add(-int64(padded(int(e.size))))
-		seg.kept.Add(-1)
 	}
 }
 

@@ -1,0 +1,116 @@
+package embedded
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+)
+
+// keep makes spare segments and writes index files as segments fill up.
+func (s *Store) keep() {
+	defer s.working.Done()
+	retry := time.NewTicker(time.Second)
+	defer retry.Stop()
+	for {
+		select {
+		case <-s.closing:
+			return
+		case <-s.seals:
+		case <-retry.C:
+			if s.journal.reserved() && !s.journal.full.Load() {
+				continue
+			}
+		}
+		if s.journal.failed() == nil {
+			s.tend()
+		}
+	}
+}
+
+// kick has the keeper look whether there is something to do.
+func (s *Store) kick() {
+	select {
+	case s.seals <- struct{}{}:
+	default:
+	}
+}
+
+// tend does what keep is for, once.
+func (s *Store) tend() {
+	err := s.journal.reserve()
+	if full := err != nil; full != s.toldFull {
+		s.toldFull = full
+		if full {
+			s.log.Error("store is full: new messages are refused until there is room", "err", err)
+		} else {
+			s.log.Info("store has room again")
+		}
+	}
+	for _, seg := range s.sealed() {
+		if err := s.writeIndex(seg); err != nil {
+			s.log.Warn("no index file for a log segment; without one the next start reads the segment itself", "segment", seg.number, "err", err)
+			return // the others would hardly do better
+		}
+	}
+}
+
+// writeIndex moves the index of a full segment from memory to a file.
+func (s *Store) writeIndex(seg *segment) error {
+	index, inFile := seg.indexInMemory()
+	if inFile {
+		return nil
+	}
+	if err := writeIndex(s.fs, s.dir, seg, index); err != nil {
+		return err
+	}
+	seg.mu.Lock()
+	seg.index, seg.indexed = nil, true
+	seg.mu.Unlock()
+	if s.segment(seg.number) == nil { // unlinked meanwhile
+		return s.removeIndex(seg)
+	}
+	return nil
+}
+
+func (s *Store) removeIndex(seg *segment) error {
+	err := s.fs.Remove(s.dir + "/" + indexName(seg.number))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// housekeep reclaims what has expired and compacts the log, now and then.
+func (s *Store) housekeep() {
+	defer s.working.Done()
+	tick := time.NewTicker(s.config.SweepEvery)
+	defer tick.Stop()
+	told := ""
+	for n := 1; ; n++ {
+		select {
+		case <-s.closing:
+			return
+		case <-tick.C:
+		}
+		s.sweep(s.now() - sweepSlack)
+		if s.journal.failed() != nil {
+			continue
+		}
+		if n%subscriptionSweeps == 0 {
+			if err := s.sweepSubscriptions(); err != nil {
+				s.log.Warn("expired subscriptions not erased", "err", err)
+			}
+		}
+		err := s.Compact()
+		if err != nil && err.Error() != told {
+			s.log.Error("space could not be reclaimed", "err", err)
+		}
+		told = ""
+		if err != nil {
+			told = err.Error()
+		}
+	}
+}
+
+// subscriptionSweeps is how many rounds lie between two looks at subscriptions.
+const subscriptionSweeps = 30

@@ -1,0 +1,478 @@
+package embedded
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// rewriter carries what still counts in a segment to the head of the log: live
+// messages are copied with their present state, control records are put again,
+// and records about older segments are condensed to what they still have to
+// say. Everything it writes is true at that point of the log whatever came
+// before: so it leaves alone what an operation on its way to disk is changing,
+// and comes back to it.
+type rewriter struct {
+	*Store
+	seg      *segment
+	stated   map[uint64]bool       // positions whose state was carried
+	removals map[uint64][]target   // queue -> removals to repeat
+	purges   map[uint64]*operation // queue -> the latest purge
+	last     *group
+	bytes    int
+	unread   error
+}
+
+// rewriteLot is how many bytes compaction copies before it waits for the disk,
+// so that posts get their turn.
+const rewriteLot = 256 << 10
+
+// rewriteRounds is how often compaction tries to carry what keeps changing
+// before it leaves a segment for another time.
+const rewriteRounds = 10
+
+// errUnread is a segment that could not be rewritten because not all in it can
+// be read. It stays as it is.
+var errUnread = errors.New("a segment cannot be read")
+
+// rewrite carries what counts in the segment to the head of the log and
+// unlinks it. A segment that keeps changing stays, without an error.
+func (s *Store) rewrite(seg *segment) error {
+	index, err := s.indexOf(seg)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnread, err)
+	}
+	r := &rewriter{Store: s, seg: seg, stated: make(map[uint64]bool)}
+	todo, err := offsetsOf(index)
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w", seg.name, errUnread, err)
+	}
+	for range rewriteRounds {
+		if todo, err = r.round(index, todo); err != nil {
+			return err
+		}
+		if len(todo) == 0 {
+			break
+		}
+		if g, err := s.journal.barrier(); err != nil {
+			return err
+		} else if err := g.wait(); err != nil {
+			return err
+		}
+	}
+	if r.unread != nil {
+		return fmt.Errorf("%s: %w: %w", seg.name, errUnread, r.unread)
+	}
+	if len(todo) > 0 || seg.live.Load() > 0 {
+		return nil
+	}
+	return s.unlink(seg)
+}
+
+// indexOf returns the index of a full segment.
+func (s *Store) indexOf(seg *segment) ([]byte, error) {
+	index, inFile := seg.indexInMemory()
+	if !inFile {
+		return index, nil
+	}
+	f, err := readIndex(s.fs, s.dir, seg)
+	if err == nil && f.size != seg.size {
+		err = fmt.Errorf("%s: %w", seg.name, errBadIndex)
+	}
+	return f.entries, err
+}
+
+// offsetsOf returns where the entries of an index begin.
+func offsetsOf(index []byte) (at []int, err error) {
+	for rest := index; len(rest) > 0; {
+		at = append(at, len(index)-len(rest))
+		if _, _, _, rest, err = indexEntry(rest); err != nil {
+			return nil, err
+		}
+	}
+	return at, nil
+}
+
+// round carries the entries at the offsets given, and returns those that it
+// has to come back to. When it returns everything carried is on disk.
+func (r *rewriter) round(index []byte, todo []int) (again []int, err error) {
+	r.removals, r.purges = make(map[uint64][]target), make(map[uint64]*operation)
+	for _, at := range todo {
+		off, f, content, _, err := indexEntry(index[at:])
+		if err != nil {
+			return nil, err
+		}
+		pending, err := r.carry(off, f, content)
+		if err != nil {
+			return nil, err
+		}
+		if pending {
+			again = append(again, at)
+		}
+		if r.bytes >= rewriteLot {
+			if err := r.rest(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := r.repeatRemovals(); err != nil {
+		return nil, err
+	}
+	return again, r.rest()
+}
+
+// rest waits for what has been submitted.
+func (r *rewriter) rest() error {
+	g := r.last
+	r.last, r.bytes = nil, 0
+	if g == nil {
+		return nil
+	}
+	return g.wait()
+}
+
+// submit sends a record to the head of the log. apply gets its place and size.
+func (r *rewriter) submit(encode func([]byte) []byte, apply func(to *segment, at uint32, size int)) error {
+	size := 0
+	g, err := r.journal.submit(0, func(b []byte, _ uint64) []byte {
+		before := len(b)
+		b = encode(b)
+		size = len(b) - before
+		return b
+	}, func(to *segment, at uint32) { apply(to, at, size) }, nil)
+	if err == nil {
+		r.last = g
+		r.bytes += size
+	}
+	return err
+}
+
+// carry carries one record. If an operation on its way to disk is in between
+// it reports pending.
+func (r *rewriter) carry(off uint32, f frame, content []byte) (pending bool, err error) {
+	switch f.kind {
+	case recMessage:
+		m, err := decodeMessage(f, content)
+		if err != nil {
+			return false, err
+		}
+		return r.carryMessage(m.queue, m.id, m.pos, r.seg, off)
+	case recState:
+		st, err := decodeState(content)
+		if err != nil {
+			return false, err
+		}
+		return r.carryState(st.queue, st.pos)
+	case recControl:
+		edits, err := decodeControl(content)
+		if err != nil {
+			return false, err
+		}
+		return r.carryControl(edits)
+	}
+	op, err := decodeOperation(f, content)
+	if err != nil {
+		return false, err
+	}
+	return r.carryOperation(&op)
+}
+
+// carryOperation repeats what an operation still has to say about segments
+// older than this one.
+func (r *rewriter) carryOperation(op *operation) (pending bool, err error) {
+	switch op.kind {
+	case recClaim, recRenew, recRelease:
+		for _, ts := range [][]target{op.targets, op.spent} {
+			for _, t := range ts {
+				p, err := r.carryState(op.queue, t.pos)
+				if err != nil {
+					return false, err
+				}
+				pending = pending || p
+			}
+		}
+		return pending, nil
+	case recMove:
+		if pending, err := r.carryMoved(op); pending || err != nil {
+			return pending, err
+		}
+		fallthrough
+	case recRemove:
+		r.carryRemoval(op)
+	case recPurge:
+		if was := r.purges[op.queue]; was == nil || was.to < op.to {
+			r.purges[op.queue] = op // it covers the one before
+		}
+	}
+	return false, nil
+}
+
+// at returns the live entry at pos if its record is the one at off in seg. The
+// caller holds q.mu.
+func (q *queue) at(pos uint64, seg, off uint32) *entry {
+	c, i, ok := q.find(pos)
+	if !ok || c.entries[i].seg != seg || c.entries[i].off != off {
+		return nil
+	}
+	return &c.entries[i]
+}
+
+// changing reports whether an operation on its way to disk is about the entry.
+// What is submitted now would come behind it and must know its outcome.
+func (q *queue) changing(e *entry) bool {
+	cl := q.claims[e.claim]
+	return e.flags&entryPending != 0 || cl != nil && (cl.renewals > 0 || cl.ending)
+}
+
+// carryMessage copies the message to the head if the record it has now is the
+// one at off in seg. number and pos are where that record says it is.
+func (r *rewriter) carryMessage(number, id, pos uint64, seg *segment, off uint32) (pending bool, err error) {
+	q, pos := r.where(number, id, pos)
+	if q == nil {
+		return false, nil
+	}
+	found := &picked{q: q}
+	q.mu.Lock()
+	q.advance(r.now())
+	e := q.at(pos, seg.number, off)
+	if e != nil {
+		found.take(e)
+	}
+	q.mu.Unlock()
+	if e == nil {
+		// Gone, copied before, or moved on since it was looked up.
+		q2, pos2 := r.where(number, id, pos)
+		return q2 != q || pos2 != pos, nil
+	}
+	m, err := found.raw(context.Background())
+	if err != nil {
+		r.unread = err
+		return false, nil
+	}
+	if m == nil {
+		return false, nil // damaged
+	}
+	return r.copyMessage(q, pos, seg, off, m)
+}
+
+// copyMessage submits a copy of the message with its present state.
+func (r *rewriter) copyMessage(q *queue, pos uint64, seg *segment, off uint32, m *message) (pending bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e := q.at(pos, seg.number, off)
+	if e == nil || q.changing(e) {
+		return true, nil
+	}
+	m.queue, m.pos, m.last = q.number, pos, true
+	if m.pos != m.id {
+		m.available = 0
+	}
+	m.ttl, m.expires, m.claims, m.claim = e.ttl, e.expires, uint32(e.claims), e.claim
+	if cl := q.claims[e.claim]; cl != nil {
+		m.renewed, m.claimTTL = cl.renewed, cl.ttl
+	}
+	var size uint32
+	encode := func(b []byte) []byte {
+		start := len(b)
+		b = appendMessage(b, m)
+		size = readFrame(b[start:]).size
+		return b
+	}
+	return false, r.submit(encode, func(to *segment, start uint32, _ int) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if e := q.at(pos, seg.number, off); e != nil {
+			r.strays.add(seg.number, pos)
+			r.forget(e)
+			e.seg, e.off, e.size = to.number, start, size
+			r.keepAlive(e)
+		}
+	})
+}
+
+// carryState repeats the present state of a message whose record is in an older
+// segment.
+func (r *rewriter) carryState(number, pos uint64) (pending bool, err error) {
+	q := r.byNumber(number)
+	if q == nil || r.stated[pos] {
+		return false, nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c, i, ok := q.find(pos)
+	if !ok || c.entries[i].seg >= r.seg.number {
+		return false, nil
+	}
+	e := &c.entries[i]
+	if q.changing(e) {
+		return true, nil
+	}
+	r.stated[pos] = true
+	st := state{queue: number, pos: pos, ttl: e.ttl, expires: e.expires, claims: uint32(e.claims), claim: e.claim}
+	if cl := q.claims[e.claim]; cl != nil {
+		st.renewed, st.claimTTL = cl.renewed, cl.ttl
+	}
+	older := e.seg
+	return false, r.submit(func(b []byte) []byte { return appendState(b, &st) },
+		func(to *segment, _ uint32, size int) { r.need(to, older, int64(size)) })
+}
+
+// carryMoved copies the messages of a move whose records are older than it, so
+// that their old records may count as removed.
+func (r *rewriter) carryMoved(op *operation) (pending bool, err error) {
+	for n, t := range op.targets {
+		if len(r.recordsOf(t)) == 0 {
+			continue
+		}
+		p := op.places[n]
+		q, pos := r.where(op.to, p.id, p.pos)
+		if q == nil {
+			continue
+		}
+		q.mu.Lock()
+		var e entry
+		c, i, ok := q.find(pos)
+		if ok {
+			e = c.entries[i]
+		}
+		q.mu.Unlock()
+		if !ok {
+			q2, pos2 := r.where(op.to, p.id, p.pos)
+			pending = pending || q2 != q || pos2 != pos // moved on since it was looked up
+			continue
+		}
+		if e.seg >= r.seg.number {
+			continue // this segment's own, or a copy that is complete
+		}
+		again, err := r.carryMessage(op.to, p.id, p.pos, r.segment(e.seg), e.off)
+		if err != nil {
+			return false, err
+		}
+		pending = pending || again
+	}
+	return pending, nil
+}
+
+// recordsOf returns the other segments that have a record of the message.
+func (r *rewriter) recordsOf(t target) []uint32 {
+	segs := append(r.strays.of(t.pos), t.seg)
+	slices.Sort(segs)
+	return slices.DeleteFunc(slices.Compact(segs), func(n uint32) bool {
+		return n == r.seg.number || r.segment(n) == nil
+	})
+}
+
+// carryRemoval notes the messages removed whose records are still there.
+func (r *rewriter) carryRemoval(op *operation) {
+	if r.byNumber(op.queue) == nil {
+		return // the whole queue is gone
+	}
+	for _, t := range op.targets {
+		for _, n := range r.recordsOf(t) {
+			r.removals[op.queue] = append(r.removals[op.queue], target{t.pos, n})
+		}
+	}
+}
+
+// targetsPerRecord bounds the records that condense removals.
+const targetsPerRecord = 4096
+
+// repeatRemovals writes the removals and purges noted, those of a queue
+// together.
+func (r *rewriter) repeatRemovals() error {
+	for number, targets := range r.removals {
+		slices.SortFunc(targets, func(a, b target) int {
+			return cmp.Or(cmp.Compare(a.pos, b.pos), cmp.Compare(a.seg, b.seg))
+		})
+		for lot := range slices.Chunk(slices.Compact(targets), targetsPerRecord) {
+			var about []uint32
+			for _, t := range lot {
+				about = append(about, t.seg)
+			}
+			if err := r.repeat(&operation{kind: recRemove, queue: number, targets: lot}, about); err != nil {
+				return err
+			}
+		}
+	}
+	for number, op := range r.purges {
+		about, _ := r.needed(r.seg)
+		if r.byNumber(number) == nil || len(about) == 0 {
+			continue
+		}
+		if err := r.repeat(op, about); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// repeat writes an operation again, which is about those segments.
+func (r *rewriter) repeat(op *operation, about []uint32) error {
+	return r.submit(func(b []byte) []byte { return appendOperation(b, op) }, func(to *segment, _ uint32, size int) {
+		sh := r.share(to, size, len(about))
+		for _, n := range about {
+			sh.with(n)
+		}
+		sh.end()
+	})
+}
+
+// carryControl repeats control records that are the latest of their keys, and
+// erasures that older puts still need.
+func (r *rewriter) carryControl(edits []edit) (pending bool, err error) {
+	c := &r.control
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range edits {
+		e := &edits[i]
+		it, exists := c.tables[e.table].Get(e.key)
+		switch {
+		case exists && it.group != nil:
+			pending = true
+		case e.erase && exists:
+			it.olds = merged(it.olds, e.olds) // for when it is erased again
+		case e.erase:
+			err = r.carryErasure(e)
+		case exists && it.seg == r.seg.number:
+			var g *group
+			if g, err = c.submit(0, []staged{c.put(e.table, e.key, it.value)}, nil, nil); err == nil {
+				r.last = g
+				r.bytes += len(e.key) + len(e.value)
+			}
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return pending, nil
+}
+
+func (r *rewriter) carryErasure(e *edit) error {
+	olds := slices.DeleteFunc(slices.Clone(e.olds), func(n uint32) bool {
+		return n == r.seg.number || r.segment(n) == nil
+	})
+	if len(olds) == 0 {
+		return nil
+	}
+	again := edit{table: e.table, erase: true, key: e.key, olds: olds}
+	return r.submit(func(b []byte) []byte { return appendControl(b, []edit{again}) },
+		func(to *segment, _ uint32, size int) {
+			sh := r.share(to, size, len(olds))
+			for _, n := range olds {
+				sh.with(n)
+			}
+			sh.end()
+		})
+}
+
+// merged returns the numbers in either list.
+func merged(a, b []uint32) []uint32 {
+	for _, n := range b {
+		if !slices.Contains(a, n) {
+			a = append(a, n)
+		}
+	}
+	return a
+}
