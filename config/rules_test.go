@@ -29,7 +29,7 @@ func TestStoreChoice(t *testing.T) {
 		"header only":       {"[drivers:message_store:mongodb]", "embedded", nil},
 		"mongodb is named":  {"[drivers]\nmessage_store = mongodb\nmanagement_store = embedded", "", []string{":2", "message_store", `"mongodb" is not offered`, "embedded or memory"}},
 		"redis is named":    {"[drivers]\nmessage_store = embedded\nmanagement_store = redis", "", []string{":3", "management_store", `"redis" is not offered`, "embedded or memory"}},
-		"nonsense is named": {"[drivers]\nmessage_store = embeded\nmanagement_store = embedded", "", []string{":2", `"embeded" is not offered`}},
+		"nonsense is named": {"[drivers]\nmessage_store = embeddde\nmanagement_store = embedded", "", []string{":2", `"embeddde" is not offered`}},
 		"two stores":        {"[drivers]\nmessage_store = embedded\nmanagement_store = memory", "", []string{":3", "cannot be combined"}},
 		"mongodb without a choice": {"[drivers:message_store:mongodb]\nuri = mongodb://secret@h", "",
 			[]string{":2", "[drivers:message_store:mongodb]", "do not say which", "embedded or memory"}},
