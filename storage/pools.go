@@ -20,7 +20,8 @@ type Pools interface {
 	// value, ascending by name.
 	PoolsOf(ctx context.Context, f messaging.FlavorRef) ([]messaging.Pool, error)
 	// AmendPool stores what edit makes of the pool, or returns NotFound.
-	// Conflict as for PutPool. edit may run more than once and does no I/O.
+	// Conflict as for PutPool. Name stays whatever edit does. edit may run more
+	// than once, does no I/O, and its error ends the call with nothing changed.
 	AmendPool(ctx context.Context, name string, edit func(*messaging.Pool) error) (messaging.Pool, error)
 	// DeletePool removes the pool. It is a Conflict while placements name it
 	// or while it is the last pool of an existing flavor. AmendPool and PutPool

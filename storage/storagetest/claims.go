@@ -339,6 +339,15 @@ func sweepClaims(s *subject) {
 	s.sweptIs(storage.Swept{Claims: 5})
 	s.sweptIs(storage.Swept{})
 	s.counts(inbox, 18, 2)
+
+	s.post(outbox, 1) // claims that end in other ways do not expire
+	emptied := s.claim(outbox, storage.Terms{TTL: 10, Limit: 1})
+	s.remove(outbox, storage.Hold{}, emptied.Messages[0].ID)
+	s.post(alien, 1)
+	s.claim(alien, storage.Terms{TTL: 10, Limit: 1})
+	s.ok(s.Drop(s.ctx(), alien))
+	s.pass(10)
+	s.sweptIs(storage.Swept{})
 }
 
 func claimGrace(s *subject) {

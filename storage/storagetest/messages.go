@@ -304,33 +304,6 @@ func messageExpiresAtOnce(s *subject) {
 	s.same("claimed", s.take(inbox, 1), storage.Lease{})
 }
 
-func slicesAreNotShared(s *subject) {
-	batch := []messaging.Draft{draft(60, 0, `"one"`), draft(60, 0, `"two"`)}
-	list := s.put(inbox, alice, batch...)
-	batch[0].Body[1], batch[1] = 'X', messaging.Draft{}
-	want := []string{`"one"`, `"two"`}
-	s.same("bodies", bodies(s.all(inbox)), want)
-
-	asked := []messaging.MessageID{list[0], list[1]}
-	for _, got := range [][]messaging.Message{s.fetch(inbox, asked...), s.all(inbox)} {
-		got[0], got[1] = got[1], messaging.Message{}
-		s.same("bodies", bodies(s.all(inbox)), want)
-	}
-	asked[0] = "x"
-	lease := s.take(inbox, 2)
-	lease.Messages[0], lease.Messages[1] = messaging.Message{}, messaging.Message{}
-	_, held := s.held(inbox, lease.Claim.ID)
-	s.same("held", bodies(held), want)
-
-	options := []byte(`{"a":1}`)
-	sub, _, err := s.Subscribe(s.ctx(), messaging.Subscription{Source: inbox, Subscriber: "http://a", TTL: 60, Options: options})
-	s.ok(err)
-	options[1] = 'X'
-	got, err := s.Subscription(s.ctx(), inbox, sub.ID)
-	s.ok(err)
-	s.same("options", string(got.Options), `{"a":1}`)
-}
-
 func scanFiltersFirst(s *subject) {
 	for range 10 {
 		s.postAs(inbox, alice, 3)

@@ -127,13 +127,14 @@ func poolAmend(s *subject) {
 	p := s.putPool("a", "mem://1", messaging.FlavorRef{})
 	p.Weight, p.URI, p.Options = 0, "mem://9", []byte(`{"b":2}`)
 	got, err := s.AmendPool(s.ctx(), "a", func(x *messaging.Pool) error {
-		x.Weight, x.URI, x.Options = p.Weight, p.URI, p.Options
+		x.Name, x.Weight, x.URI, x.Options = "z", p.Weight, p.URI, p.Options // the name stays
 		return nil
 	})
 	s.ok(err)
 	s.same("amended", got, p)
 	s.restartIfItCan()
 	s.poolIs(p)
+	s.noPool("z")
 	s.ok(s.DeletePool(s.ctx(), "a"))
 	s.noPool("a")
 	s.ok(s.DeletePool(s.ctx(), "a"))
