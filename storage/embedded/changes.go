@@ -270,7 +270,7 @@ func (s *Store) Remove(ctx context.Context, ref messaging.QueueRef, ids []messag
 func (q *queue) remove(ids []messaging.MessageID, hold storage.Hold) (*group, error) {
 	by := make(map[uint64]bool, len(hold.By))
 	for _, id := range hold.By {
-		if n, ok := q.store.number(string(id)); ok {
+		if n, ok := q.store.number(string(id)); ok && n != 0 {
 			by[n] = true
 		}
 	}
@@ -351,7 +351,10 @@ func (s *Store) Pop(ctx context.Context, ref messaging.QueueRef, t storage.Take)
 		if err != nil {
 			return nil, err
 		}
-		return out, g.wait()
+		if err := g.wait(); err != nil {
+			return nil, err
+		}
+		return out, nil
 	}
 }
 

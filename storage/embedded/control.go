@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -344,25 +345,21 @@ func view[T any](ctx context.Context, c *controlPlane, look func() T) (found T, 
 	}
 }
 
-// replay makes edits that recovery reads from seg.
+// replay makes edits that recovery reads from seg, all or none.
 func (c *controlPlane) replay(edits []edit, seg *segment) error {
-	for i := range edits {
-		e := staged{edit: edits[i], now: &item{key: edits[i].key, olds: edits[i].olds}}
-		if !e.erase {
-			value, err := decodeControlValue(e.table, e.value)
-			if err != nil {
-				return fmt.Errorf("control record %q of table %d: %w", e.key, e.table, err)
-			}
-			e.now.value = value
+	changes := make([]staged, len(edits))
+	for i, e := range edits {
+		value, err := decodeControlValue(e)
+		if err != nil {
+			return fmt.Errorf("control record %q of table %d: %w", e.key, e.table, err)
 		}
-		if e.table >= tableCount {
-			return fmt.Errorf("unknown table %d", e.table)
-		}
-		if e.before, _ = c.tables[e.table].Get(e.key); e.before != nil {
-			e.now.olds = e.before.places(c.store)
-		}
+		changes[i] = staged{edit: e, now: &item{key: e.key, value: value, olds: e.olds}}
+	}
+	for i := range changes {
+		e := &changes[i]
+		e.before, _ = c.tables[e.table].Get(e.key)
 		c.set(e.table, e.now)
-		c.settle(&e, seg)
+		c.settle(e, seg)
 	}
 	return nil
 }
@@ -382,6 +379,15 @@ func projectKey(p messaging.Project) []byte {
 	b := make([]byte, 0, len(p)+80)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(p)))
 	return append(b, p...)
+}
+
+// isQueueKey reports whether decodeQueueKey can read the key.
+func isQueueKey(key string) bool {
+	if len(key) < 2 {
+		return false
+	}
+	n := int(binary.BigEndian.Uint16([]byte(key[:2]))) + 2
+	return len(key) > n && (key[n] == 'q' || key[n] == 't')
 }
 
 func decodeQueueKey(key string) messaging.QueueRef {
@@ -407,28 +413,37 @@ func encodeControl(v any) []byte {
 	return b
 }
 
-// decodeControlValue is the inverse of encodeControl.
-func decodeControlValue(t table, b []byte) (any, error) {
+// decodeControlValue returns the value that an edit of the log gives to its
+// key, nil if it erases it. It fails on everything encodeControl cannot have
+// made.
+func decodeControlValue(e edit) (any, error) {
+	if e.table == 0 || e.table >= tableCount {
+		return nil, errors.New("unknown table")
+	}
+	if keyed := e.table == tableContainers || e.table == tableQueues; keyed && !isQueueKey(e.key) {
+		return nil, errors.New("not the key of a queue")
+	}
+	if e.erase {
+		return nil, nil
+	}
 	var v any
-	switch t {
+	switch e.table {
 	case tableContainers:
-		n, size := binary.Uvarint(b)
+		n, size := binary.Uvarint(e.value)
 		if size <= 0 {
 			return nil, errShort
 		}
 		return n, nil
 	case tableQueues:
-		return messaging.DecodeMetadata(bytes.Clone(b))
+		return messaging.DecodeMetadata(bytes.Clone(e.value))
 	case tableSubscriptions:
-		return decodeSubscription(b)
+		return decodeSubscription(e.value)
 	case tablePools:
 		v = new(messaging.Pool)
 	case tableFlavors:
 		v = new(messaging.Flavor)
 	case tablePlacements:
 		v = new(messaging.Placement)
-	default:
-		return nil, fmt.Errorf("unknown table %d", t)
 	}
-	return v, json.Unmarshal(b, v)
+	return v, json.Unmarshal(e.value, v)
 }

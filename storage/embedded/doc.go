@@ -19,7 +19,7 @@
 // # Files
 //
 //	LOCK                 held by the process that has the store open
-//	FORMAT               JSON: format version, identity of the store
+//	FORMAT               JSON: format version, identity of the store, checksum
 //	0000000007.log       segment 7 of the log
 //	0000000007.idx       the same without message bodies, written when it is full
 //	quarantine/          damaged segments that would have been deleted

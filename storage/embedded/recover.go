@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 
@@ -46,10 +47,17 @@ func (s *Store) recover() error {
 		}
 		r.next = max(r.next, seg.first)
 	}
+	if len(r.damage) > 0 {
+		r.next += damageSkip
+	}
 	r.bind()
 	s.journal.next = r.next
 	return r.startJournal()
 }
+
+// damageSkip is how many sequence numbers are left out when what is lost may
+// have given out some.
+const damageSkip = 1 << 32
 
 // openSegments opens what is there, in order, and clears away what a crash
 // left behind.
@@ -207,6 +215,9 @@ func (r *recovery) readSegment(seg *segment, last bool) error {
 func (r *recovery) readEntries(seg *segment, entries []byte) error {
 	for len(entries) > 0 {
 		off, f, content, rest, err := indexEntry(entries)
+		if err == nil && uint64(off)+uint64(f.size) > uint64(seg.size) {
+			err = errBadIndex
+		}
 		if err == nil {
 			err = r.replay(seg, off, f, content)
 		}
@@ -257,7 +268,11 @@ func (r *recovery) scan(seg *segment, last bool) error {
 // on, or 0 if the log ends here: in the last segment, when no commit follows,
 // what is here was never acknowledged.
 func (r *recovery) gap(w *window, at uint32, last bool) (next uint32, err error) {
-	if empty, err := w.zero(at, lookahead); err != nil || empty {
+	ahead := math.MaxInt
+	if last {
+		ahead = lookahead
+	}
+	if empty, err := w.zero(at, ahead); err != nil || empty {
 		return 0, err
 	}
 	commit, err := findCommit(w.seg, at)
@@ -283,7 +298,7 @@ func (r *recovery) gap(w *window, at uint32, last bool) (next uint32, err error)
 	if lost == 0 {
 		lost = end
 	}
-	r.batch = r.batch[:0]
+	r.endBatch(w.seg) // the rest of it is lost, but it was written
 	w.seg.damaged.Store(true)
 	r.damage = append(r.damage, Damage{Segment: w.seg.number, Offset: at, Bytes: lost - at})
 	r.log.Error("log segment is damaged: what these bytes held is lost", "segment", w.seg.number, "offset", at, "bytes", lost-at)
@@ -312,8 +327,8 @@ func (r *recovery) resume(w *window, at, end uint32) (uint32, error) {
 // replay carries out one record.
 func (r *recovery) replay(seg *segment, off uint32, f frame, content []byte) error {
 	r.records++
-	if f.kind != recMessage && len(r.batch) > 0 {
-		return fmt.Errorf("a batch of messages has no end")
+	if f.kind != recMessage {
+		r.endBatch(seg)
 	}
 	switch f.kind {
 	case recCommit:
@@ -331,10 +346,7 @@ func (r *recovery) replay(seg *segment, off uint32, f frame, content []byte) err
 		m.body = nil
 		r.batch = append(r.batch, pendingMessage{off, f.size, m})
 		if m.last {
-			for i := range r.batch {
-				r.message(seg, &r.batch[i])
-			}
-			r.batch = r.batch[:0]
+			r.endBatch(seg)
 		}
 		return nil
 	case recState:
@@ -357,6 +369,14 @@ func (r *recovery) replay(seg *segment, off uint32, f frame, content []byte) err
 		return err
 	}
 	return fmt.Errorf("unknown record type %d", f.kind)
+}
+
+// endBatch puts the messages of a batch into memory.
+func (r *recovery) endBatch(seg *segment) {
+	for i := range r.batch {
+		r.message(seg, &r.batch[i])
+	}
+	r.batch = r.batch[:0]
 }
 
 // see keeps sequence numbers from being given out again.
@@ -482,6 +502,9 @@ func (r *recovery) startJournal() error {
 	}
 	tail := r.open[len(r.open)-1]
 	j.active = tail
+	if err := r.dropIndex(tail); err != nil {
+		return err
+	}
 	w := &window{seg: tail}
 	if clean, err := w.zero(tail.size, alignment); err != nil {
 		return err
@@ -495,6 +518,16 @@ func (r *recovery) startJournal() error {
 		}
 	}
 	return errors.Join(err, tail.file.Sync())
+}
+
+// dropIndex removes the index file of a segment that will grow. There is one
+// only if later segments were lost.
+func (r *recovery) dropIndex(seg *segment) error {
+	err := r.fs.Remove(r.dir + "/" + indexName(seg.number))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(err, r.fs.SyncDir(r.dir))
 }
 
 // window reads a segment piece by piece.

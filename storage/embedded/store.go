@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"hash/maphash"
 	"io"
 	"io/fs"
@@ -180,7 +181,8 @@ func (s *Store) abandon() error {
 // format is the content of the FORMAT file.
 type format struct {
 	Format int    `json:"format"`
-	Store  string `json:"store"` // 8 hex digits, the front of every id
+	Store  string `json:"store"`  // 8 hex digits, the front of every id
+	CRC    uint32 `json:"crc32c"` // of the store
 }
 
 func (s *Store) readFormat() error {
@@ -200,8 +202,8 @@ func (s *Store) readFormat() error {
 		return fmt.Errorf("%s: the store has format %d; this version of the server reads format %d", s.dir, f.Format, formatVersion)
 	}
 	epoch, err := hex.DecodeString(f.Store)
-	if err != nil || len(epoch) != 4 {
-		return fmt.Errorf("%s: %q is no identity of a store", name, f.Store)
+	if err != nil || len(epoch) != 4 || f.CRC != crc32.Checksum(epoch, castagnoli) {
+		return fmt.Errorf("%s: %q is no identity of a store: restore the file from a backup", name, f.Store)
 	}
 	s.epoch = binary.BigEndian.Uint32(epoch)
 	return nil
@@ -220,7 +222,8 @@ func (s *Store) writeFormat(name string) error {
 		}
 	}
 	s.epoch = randomUint32()
-	b, err := json.Marshal(format{Format: formatVersion, Store: fmt.Sprintf("%08x", s.epoch)})
+	epoch := binary.BigEndian.AppendUint32(nil, s.epoch)
+	b, err := json.Marshal(format{Format: formatVersion, Store: hex.EncodeToString(epoch), CRC: crc32.Checksum(epoch, castagnoli)})
 	if err != nil {
 		return err
 	}
@@ -427,17 +430,17 @@ const sweepSlack = 1000
 // due is the instant by which they had to be expired, ms.
 func (s *Store) sweep(due int64) {
 	now := s.now()
-	for {
-		s.watchmu.Lock()
-		if !s.watches.due(due) {
-			s.watchmu.Unlock()
-			return
-		}
-		at := s.watches.items[0].at
-		q := s.watches.pop()
-		s.watchmu.Unlock()
+	var found []heapItem[*queue]
+	s.watchmu.Lock()
+	for s.watches.due(due) {
+		found = append(found, s.watches.items[0])
+		s.watches.pop()
+	}
+	s.watchmu.Unlock()
+	for _, w := range found {
+		q := w.value
 		q.mu.Lock()
-		if q.watched == at {
+		if q.watched == w.at {
 			q.watched = 0
 			q.advance(now)
 			q.watch()
