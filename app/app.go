@@ -54,7 +54,7 @@ func (a *App) build(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err // told to stop while the store was being read
 	}
-	a.log.Info("store open", "driver", a.options.Store.Driver, "dir", a.options.Store.Dir, "took", time.Since(a.begun))
+	a.log.Info("store open", append(a.options.Store.describe(), "took", time.Since(a.begun))...)
 
 	a.broker, err = broker.New(a.options.Broker, broker.Parts{
 		Control: store, Data: store, Policy: policy.Default(), Now: env.Now, Log: a.log,

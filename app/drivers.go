@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"zaqar/storage"
 	"zaqar/storage/embedded"
@@ -49,4 +50,17 @@ func openStore(s Store, env storage.Env) (fullStore, error) {
 		}
 	}
 	return nil, fmt.Errorf("there is no driver %q", s.Driver)
+}
+
+// describe says in log attributes which store this is and where.
+func (s Store) describe() []any {
+	as := []any{"driver", s.Driver}
+	if s.Driver != "embedded" {
+		return as
+	}
+	dir, err := filepath.Abs(s.Dir)
+	if err != nil {
+		dir = s.Dir
+	}
+	return append(as, "dir", dir)
 }
