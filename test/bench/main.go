@@ -87,7 +87,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	pattern := f.String("run", "", "measure only the rows whose name matches this `regexp`")
-	f.IntVar(&o.rounds, "rounds", 5, "pairs of each row")
+	f.IntVar(&o.rounds, "rounds", 5, "pairs of each row; 0: only -profile")
 	f.DurationVar(&o.duration, "duration", 3*time.Second, "measured time of each half of a pair")
 	f.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "time before that")
 	f.StringVar(&o.server, "server", "", "the zaqar `program` to measure (default: built from this source)")
@@ -114,7 +114,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	switch {
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
-	case o.rounds < 1 || o.duration <= 0 || o.warmup < 0 || o.size < 64 || o.backlog < 1 || o.procs < 1:
+	case o.rounds < 1 && o.profile == "" || o.duration <= 0 || o.warmup < 0 || o.size < 64 || o.backlog < 1 || o.procs < 1:
 		return o, errors.New("-rounds, -duration, -warmup, -size (64 or more), -backlog and -client-procs must make sense")
 	case !strings.Contains(" default on off both ", " "+o.accessLog+" "):
 		return o, fmt.Errorf("-access-log=%s: must be default, on, off or both", o.accessLog)

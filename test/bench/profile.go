@@ -38,7 +38,8 @@ func (b *bench) profiles(ctx context.Context, mode string) error {
 }
 
 func (b *bench) profileOne(ctx context.Context, p *process.Process, r httpRow, mode string) error {
-	q, err := b.queue(ctx, target(p, true), r.fill)
+	const usual = 3 * time.Second // what fill is made for
+	q, err := b.queue(ctx, target(p, true), r.fill*int(max(1, b.duration/usual)))
 	if err != nil {
 		return err
 	}

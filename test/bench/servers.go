@@ -72,7 +72,7 @@ func serveProduct(ctx context.Context, args []string) error {
 	}
 	defer inspector.Close()
 	fmt.Println("inspector on " + inspector.Addr().String())
-	go http.Serve(inspector, inspect()) //nolint:errcheck // ends with the process
+	go http.Serve(inspector, inspect())
 
 	a, err := app.New(ctx, o)
 	if err != nil {

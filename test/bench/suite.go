@@ -13,6 +13,14 @@ func (b *bench) wants(name string) bool { return b.run.MatchString(name) }
 
 // measure measures everything that was asked for.
 func (b *bench) measure(ctx context.Context) error {
+	if b.rounds < 1 {
+		for _, mode := range b.modes() {
+			if err := b.profiles(ctx, mode); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if err := b.starts(ctx, b.modes()[0]); err != nil {
 		return err
 	}

@@ -92,15 +92,15 @@ func (k *worker) doPost() error {
 	if err != nil {
 		return err
 	}
-	before, n := len(k.posted), 0
-	if k.posted, n, err = posted(k.posted, r.Body); err != nil {
+	ids, n, err := posted(k.posted, r.Body)
+	if err != nil {
 		return err
 	}
 	if n != k.s.Post {
 		return fmt.Errorf("a post of %d messages was answered with %d", k.s.Post, n)
 	}
-	if !k.q.target.Real {
-		k.posted = k.posted[:before]
+	if k.q.target.Real {
+		k.posted = ids
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func (p *Process) await(ctx context.Context, deadline time.Time) error {
 			return context.Cause(ctx)
 		case err := <-p.done:
 			p.done <- err
-			return fmt.Errorf("it ended: %v", err)
+			return errors.Join(errors.New("it ended by itself"), err)
 		case now := <-tick.C:
 			if now.After(deadline) {
 				return errors.New("it did not answer in time")
