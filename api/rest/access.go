@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"zaqar/messaging"
@@ -16,6 +17,7 @@ type Served struct {
 	Bytes   int64  // of the reply's body
 	Took    time.Duration
 	Request string // its id
+	Caller  string // the id of the request of another service that caused it
 	Project messaging.Project
 	Client  messaging.ClientID
 }
@@ -36,21 +38,39 @@ func (c *call) record() {
 	if c.route != nil {
 		done.Route = c.route.path
 	}
+	if id := c.r.Header.Get("X-OpenStack-Request-ID"); isRequestID(id) {
+		done.Caller = id
+	}
 	if c.gone {
 		done.Status = StatusClientGone
 	}
 	if c.Served != nil {
 		c.Served(done)
 	}
-	if c.Access != nil {
-		c.Access.LogAttrs(context.WithoutCancel(c.r.Context()), slog.LevelInfo, "request",
-			slog.String("method", done.Method),
-			slog.String("route", done.Route),
-			slog.Int("status", done.Status),
-			slog.Int64("bytes", done.Bytes),
-			slog.Duration("took", done.Took),
-			slog.String("request_id", done.Request),
-			slog.String("project", string(done.Project)),
-			slog.String("client", string(done.Client)))
+	if c.Access == nil {
+		return
 	}
+	attrs := []slog.Attr{
+		slog.String("method", done.Method),
+		slog.String("route", done.Route),
+		slog.Int("status", done.Status),
+		slog.Int64("bytes", done.Bytes),
+		slog.Duration("took", done.Took),
+		slog.String("request_id", done.Request),
+		slog.String("project", string(done.Project)),
+		slog.String("client", string(done.Client)),
+	}
+	if done.Caller != "" {
+		attrs = append(attrs, slog.String("caller_request_id", done.Caller))
+	}
+	c.Access.LogAttrs(context.WithoutCancel(c.r.Context()), slog.LevelInfo, "request", attrs...)
+}
+
+// isRequestID keeps out of the logs what other services do not send.
+func isRequestID(s string) bool {
+	id, ok := strings.CutPrefix(s, "req-")
+	if ok {
+		_, ok = canonicalUUID(id)
+	}
+	return ok
 }

@@ -28,7 +28,10 @@ func TestServed(t *testing.T) {
 	}{
 		{"POST", "/v2/queues/secret-name/messages?x=secret", `{"messages":[{"body":"secret"}]}`, []string{"X-Auth-Token: secret"},
 			rest.Served{Method: "POST", Route: "/v2/queues/{queue_name}/messages", Status: 201, Project: project, Client: clientA}},
-		{"GET", "/v2/queues?limit=0", "", nil, rest.Served{Method: "GET", Route: "/v2/queues", Status: 400, Project: project, Client: clientA}},
+		{"GET", "/v2/queues?limit=0", "", []string{"X-OpenStack-Request-ID: req-secret"},
+			rest.Served{Method: "GET", Route: "/v2/queues", Status: 400, Project: project, Client: clientA}},
+		{"GET", "/v2/queues", "", []string{"X-OpenStack-Request-ID: req-" + clientB},
+			rest.Served{Method: "GET", Route: "/v2/queues", Status: 200, Caller: "req-" + clientB, Project: project, Client: clientA}},
 		{"GET", "/nothing", "", nil, rest.Served{Method: "GET", Status: 404, Project: project}},
 		{"BREW", "/v2/ping", "", nil, rest.Served{Method: "BREW", Route: "/v2/ping", Status: 405, Project: project, Client: clientA}},
 		{"GET", "/", "", []string{"-X-Project-ID", "-Client-ID"}, rest.Served{Method: "GET", Route: "/", Status: 300}},
@@ -44,9 +47,13 @@ func TestServed(t *testing.T) {
 			t.Fatal(err)
 		}
 		delete(line, "time")
-		equal(t, "record", line, map[string]any{"level": "INFO", "msg": "request", "method": c.want.Method, "route": c.want.Route,
+		want := map[string]any{"level": "INFO", "msg": "request", "method": c.want.Method, "route": c.want.Route,
 			"status": float64(c.want.Status), "bytes": float64(c.want.Bytes), "took": float64(time.Second), "request_id": c.want.Request,
-			"project": string(c.want.Project), "client": string(c.want.Client)})
+			"project": string(c.want.Project), "client": string(c.want.Client)}
+		if c.want.Caller != "" {
+			want["caller_request_id"] = c.want.Caller
+		}
+		equal(t, "record", line, want)
 	}
 	if strings.Contains(logs.String(), "secret") {
 		t.Errorf("the access log tells secrets:\n%s", logs.String())

@@ -328,3 +328,12 @@ func TestManyMessagesInOnePost(t *testing.T) {
 	last := location[strings.LastIndex(location, ",")+1:]
 	s.get("/v2/queues/q/messages/" + last).want(200)
 }
+
+// TestLocationIsLowerCase pins a spelling that one client depends on.
+func TestLocationIsLowerCase(t *testing.T) {
+	r := newServer(t, openMemory).dial().write("PUT /v2/queues/q HTTP/1.0\r\n{id}\r\n")
+	text, err := io.ReadAll(r.in)
+	if err != nil || !strings.Contains(string(text), "\r\nlocation: /v2/queues/q\r\n") {
+		t.Errorf("%s, %v", text, err)
+	}
+}

@@ -464,7 +464,7 @@ func queueListStatements() []statement {
 		{107, "other_projects_are_invisible", func(s *server) {
 			s.put("/v2/queues/q", "", "X-Project-ID: other").want(201)
 			equal(s.t, "queues", s.get("/v2/queues").names("queues"), []string{})
-			equal(s.t, "count", s.get("/v2/queues?with_count=true").want(200).at("count"), any(decode(s.t, []byte("0"))))
+			equal(s.t, "count", s.get("/v2/queues?with_count=true").want(200).at("count"), decode(s.t, []byte("0")))
 		}, nil},
 	}
 }

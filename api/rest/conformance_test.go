@@ -14,6 +14,9 @@ import (
 // over HTTP. docs/conformance.md lists them.
 func TestConformance(t *testing.T) { conformance(t, openMemory) }
 
+// TestConformanceEmbedded proves the same over the store that servers use.
+func TestConformanceEmbedded(t *testing.T) { conformance(t, openEmbedded) }
+
 // statement is one line of the checklist.
 type statement struct {
 	number int

@@ -10,6 +10,11 @@ import (
 // TestGolden replays the golden cases over HTTP, each file on a server of its
 // own.
 func TestGolden(t *testing.T) {
+	t.Run("memory", func(t *testing.T) { golden(t, openMemory) })
+	t.Run("embedded", func(t *testing.T) { golden(t, openEmbedded) })
+}
+
+func golden(t *testing.T, open open) {
 	description := loadOpenAPI(t)
 	for _, f := range goldenFiles(t) {
 		t.Run(f.Name, func(t *testing.T) {
@@ -21,7 +26,7 @@ func TestGolden(t *testing.T) {
 				}
 				changes = append(changes, change)
 			}
-			s := newServer(t, openMemory, changes...)
+			s := newServer(t, open, changes...)
 			captures := wiretest.Captures{}
 			for _, x := range f.Exchanges {
 				if !s.replay(x, captures, description) {

@@ -22,6 +22,8 @@ import (
 	"zaqar/broker"
 	"zaqar/messaging"
 	"zaqar/storage"
+	"zaqar/storage/embedded"
+	"zaqar/storage/embedded/disk/faultdisk"
 	"zaqar/storage/memory"
 )
 
@@ -30,6 +32,15 @@ type open func(t *testing.T, env storage.Env) (storage.Control, storage.Data)
 
 func openMemory(t *testing.T, env storage.Env) (storage.Control, storage.Data) {
 	s := memory.New(env)
+	t.Cleanup(func() { _ = s.Close() })
+	return s, s
+}
+
+func openEmbedded(t *testing.T, env storage.Env) (storage.Control, storage.Data) {
+	s, err := embedded.Open("store", embedded.Config{FS: faultdisk.New(faultdisk.Config{}), SegmentSize: 1 << 20, SweepEvery: -1}, env)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s, s
 }

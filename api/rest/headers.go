@@ -80,10 +80,10 @@ func canonicalUUID(s string) (string, bool) {
 	return string(out[:]), true
 }
 
-// accepts reports whether Accept headers admit a media type: the most specific
-// range that covers it decides, and a weight of 0 excludes. No header, or
-// blank ones, admit everything.
-func accepts(headers []string, main, sub string) bool {
+// accepts reports whether Accept headers admit application/<sub>: the most
+// specific range that covers it decides, and a weight of 0 excludes. No
+// header, or blank ones, admit everything.
+func accepts(headers []string, sub string) bool {
 	best, weight, blank := -1, 0.0, true
 	for _, header := range headers {
 		for header != "" {
@@ -95,7 +95,7 @@ func accepts(headers []string, main, sub string) bool {
 				continue
 			}
 			blank = false
-			if s := specificity(mediaRange, main, sub); s > best {
+			if s := specificity(mediaRange, sub); s > best {
 				best, weight = s, quality(params)
 			} else if s == best && s >= 0 {
 				weight = max(weight, quality(params))
@@ -122,15 +122,15 @@ func cutRange(list string) (first, rest string) {
 	return list, ""
 }
 
-// specificity tells how closely a media range covers a type: 2 exactly, 1 by
-// its main type, 0 as any type, -1 not at all.
-func specificity(mediaRange, main, sub string) int {
+// specificity tells how closely a media range covers application/<sub>: 2
+// exactly, 1 by its main type, 0 as any type, -1 not at all.
+func specificity(mediaRange, sub string) int {
 	m, s, found := strings.Cut(mediaRange, "/")
 	m, s = strings.TrimSpace(m), strings.TrimSpace(s)
 	switch {
 	case m == "*" && (s == "*" || !found):
 		return 0
-	case !strings.EqualFold(m, main):
+	case !strings.EqualFold(m, "application"):
 		return -1
 	case strings.EqualFold(s, sub):
 		return 2

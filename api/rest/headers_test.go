@@ -100,7 +100,7 @@ func TestAccepts(t *testing.T) {
 		{[]string{`text/plain;x="a\",application/json"`}, false},
 		{[]string{`text/plain;x="a", application/json`}, true},
 	} {
-		if got := accepts(c.headers, "application", "json"); got != c.want {
+		if got := accepts(c.headers, "json"); got != c.want {
 			t.Errorf("%q: %t", c.headers, got)
 		}
 	}
@@ -111,11 +111,11 @@ func FuzzAccept(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
-		first := accepts([]string{header}, "application", "json")
-		if first != accepts([]string{header, ""}, "application", "json") {
+		first := accepts([]string{header}, "json")
+		if first != accepts([]string{header, ""}, "json") {
 			t.Error("a blank header changes the answer")
 		}
-		if !accepts([]string{header, "application/json;q=1"}, "application", "json") {
+		if !accepts([]string{header, "application/json;q=1"}, "json") {
 			t.Error("naming the type does not admit it")
 		}
 	})

@@ -79,7 +79,7 @@ func (c *call) checkAccept() error {
 		return nil
 	}
 	accept := c.r.Header["Accept"]
-	if accepts(accept, "application", "json") || c.route.path == "/v2/" && accepts(accept, "application", "json-home") {
+	if accepts(accept, "json") || c.route.path == "/v2/" && accepts(accept, "json-home") {
 		return nil
 	}
 	return &refusal{http.StatusNotAcceptable, "The reply is application/json, which the Accept header excludes.", ""}

@@ -14,12 +14,9 @@ import (
 	"zaqar/messaging"
 )
 
-// Header names with the letter case of the specification.
-const (
-	headerRequestID   = "X-OpenStack-Request-ID"
-	headerLocation    = "location" // openstacksdk finds no other spelling
-	headerAcceptPatch = "Accept-Patch"
-)
+// headerLocation is spelled as the original server does on HTTP/1: openstacksdk
+// finds no other spelling.
+const headerLocation = "location"
 
 const (
 	typeJSON = "application/json"
@@ -143,7 +140,7 @@ func (c *call) judge(err error) (status int, what string) {
 		case http.StatusMethodNotAllowed:
 			c.w.Header()["Allow"] = []string{refused.header}
 		case http.StatusUnsupportedMediaType:
-			c.w.Header()[headerAcceptPatch] = []string{refused.header}
+			c.w.Header()["Accept-Patch"] = []string{refused.header}
 		}
 		return refused.status, refused.what
 	}

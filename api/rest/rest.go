@@ -108,7 +108,7 @@ type call struct {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{server: s, w: w, r: r, begun: s.Now()}
 	c.who.Request = newRequestID()
-	w.Header()[headerRequestID] = []string{c.who.Request}
+	w.Header()["X-Openstack-Request-Id"] = []string{c.who.Request}
 	defer c.record()
 	defer c.recover()
 	c.bodyBegins()
