@@ -98,6 +98,22 @@ const (
 // is one this version does not read, or if the disk has no room for the
 // segments it must reserve.
 func Open(dir string, c Config, env storage.Env) (*Store, error) {
+	s, err := open(dir, c, env)
+	if err != nil {
+		return nil, err
+	}
+	s.working.Add(1)
+	go s.keep()
+	s.kick()
+	if s.config.SweepEvery > 0 {
+		s.working.Add(1)
+		go s.housekeep()
+	}
+	return s, nil
+}
+
+// open opens a store that does no work of its own accord.
+func open(dir string, c Config, env storage.Env) (*Store, error) {
 	if c.SegmentSize == 0 {
 		c.SegmentSize = defaultSegment
 	}
@@ -122,13 +138,6 @@ func Open(dir string, c Config, env storage.Env) (*Store, error) {
 	s.control.init(s)
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.abandon())
-	}
-	s.working.Add(1)
-	go s.keep()
-	s.kick()
-	if c.SweepEvery > 0 {
-		s.working.Add(1)
-		go s.housekeep()
 	}
 	return s, nil
 }
@@ -221,7 +230,7 @@ func (s *Store) writeFormat(name string) error {
 			return fmt.Errorf("%s has log segments but no %s file: restore it from a backup", s.dir, formatName)
 		}
 	}
-	s.epoch = randomUint32()
+	s.epoch = randomUint32() | 1<<31 // an id must not read as a small number
 	epoch := binary.BigEndian.AppendUint32(nil, s.epoch)
 	b, err := json.Marshal(format{Format: formatVersion, Store: hex.EncodeToString(epoch), CRC: crc32.Checksum(epoch, castagnoli)})
 	if err != nil {
