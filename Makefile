@@ -11,7 +11,7 @@ CACHE   := $(CURDIR)/.cache
 BIN     := bin/zaqar
 LINTER  := $(CACHE)/bin/golangci-lint
 # Seconds for each fuzz target.
-FUZZTIME ?= 4
+FUZZTIME ?= 3
 # In CI, a test that cannot run fails instead of being skipped.
 ifeq ($(CI),true)
 export ZAQAR_TEST_REQUIRE := 1
