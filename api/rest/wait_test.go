@@ -68,6 +68,7 @@ func TestWaitParameter(t *testing.T) {
 func TestWaitEndsWithItsClient(t *testing.T) {
 	for request, body := range map[string]string{
 		"GET /v2/queues/q/messages?wait=20":  "",
+		"GET /v2/queues/q/messages?wait=5":   `{"a body": "that nobody asked for"}`,
 		"POST /v2/queues/q/claims?wait=20":   `{"ttl": 60}`,
 		"POST /v2/queues/q/claims?wait=20&x": "",
 	} {
