@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -50,9 +51,9 @@ func serve(ctx context.Context, src config.Sources, stdout, stderr io.Writer) er
 	}
 	defer func() { _ = log.Close() }()
 	p := newProcess(src, c, log, stderr)
-	p.announce(report)
 	ctx, stop := p.handleSignals(ctx)
 	defer stop()
+	p.announce(report)
 	return p.run(ctx)
 }
 
@@ -65,6 +66,10 @@ func (p *process) run(ctx context.Context) error {
 	o.Version, o.Log = versionText(), p.log.Logger
 	o.Effective = func() string { return p.config.Load().Masked() }
 	a, err := app.New(ctx, o)
+	if errors.Is(err, context.Canceled) {
+		p.log.Info("stopped before it had started")
+		return nil
+	}
 	if err != nil {
 		p.log.Error("the server did not start", "error", err)
 		return p.failed(err)
