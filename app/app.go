@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,7 @@ func (a *App) build(ctx context.Context) error {
 	front := a.options.REST
 	front.Now = time.Now
 	if a.options.AccessLog {
-		front.Access = a.log
+		front.Access = cmp.Or(a.options.Access, a.log)
 	}
 	handler := a.options.CORS.wrap(rest.New(front, a.broker, a.log))
 

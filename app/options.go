@@ -14,6 +14,7 @@ type Options struct {
 	Version   string       // of the program, for reports
 	Log       *slog.Logger // nil: nothing is logged
 	AccessLog bool         // log one record per request
+	Access    *slog.Logger // where to; nil: Log
 	HTTP      HTTP
 	REST      rest.Config // app sets Access and Now
 	CORS      CORS

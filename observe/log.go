@@ -37,8 +37,13 @@ type Config struct {
 // Log is an open log. Its methods may be called concurrently.
 type Log struct {
 	*slog.Logger
+	// Access is the same log for records that may wait up to 100 ms, so that
+	// many are written together.
+	Access *slog.Logger
+
 	level *slog.LevelVar
 	file  *file // nil: no file
+	late  []*late
 	close []io.Closer
 }
 
@@ -46,38 +51,47 @@ type Log struct {
 func Open(c Config) (*Log, error) {
 	l := &Log{level: new(slog.LevelVar)}
 	l.level.Set(c.Level)
-	var hs []slog.Handler
+	var hs, access []slog.Handler
+	add := func(w io.Writer) {
+		shared := &late{w: w}
+		l.late = append(l.late, shared)
+		hs = append(hs, l.handler(c.Format, shared))
+		access = append(access, l.handler(c.Format, waiter{shared}))
+	}
 	if c.File != "" {
 		f, err := openFile(c.File)
 		if err != nil {
 			return nil, fmt.Errorf("log file: %w", err)
 		}
 		l.file, l.close = f, append(l.close, f)
-		hs = append(hs, l.handler(c.Format, f))
+		add(f)
 	}
 	if c.Syslog {
 		h, err := l.openSyslog(c)
 		if err != nil {
 			return nil, fmt.Errorf("syslog: %w", err)
 		}
-		hs = append(hs, h)
+		hs, access = append(hs, h), append(access, h)
 	}
 	if c.Stderr {
-		hs = append(hs, l.handler(c.Format, os.Stderr))
+		add(os.Stderr)
 	}
-	switch len(hs) {
-	case 0:
+	if len(hs) == 0 {
 		out := c.Stdout
 		if out == nil {
 			out = os.Stdout
 		}
-		l.Logger = slog.New(l.handler(c.Format, out))
-	case 1:
-		l.Logger = slog.New(hs[0])
-	default:
-		l.Logger = slog.New(slog.NewMultiHandler(hs...))
+		add(out)
 	}
+	l.Logger, l.Access = logger(hs), logger(access)
 	return l, nil
+}
+
+func logger(hs []slog.Handler) *slog.Logger {
+	if len(hs) == 1 {
+		return slog.New(hs[0])
+	}
+	return slog.New(slog.NewMultiHandler(hs...))
 }
 
 func (l *Log) handler(f Format, w io.Writer) slog.Handler {
@@ -106,14 +120,25 @@ func (l *Log) Reopen() error {
 	if l.file == nil {
 		return nil
 	}
+	l.flush()
 	return l.file.reopen()
 }
 
 // Close closes what Open opened. Records logged later are lost.
 func (l *Log) Close() error {
-	var first error
+	first := l.flush()
 	for _, c := range l.close {
 		if err := c.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// flush writes the records that were waiting.
+func (l *Log) flush() (first error) {
+	for _, w := range l.late {
+		if err := w.Close(); err != nil && first == nil {
 			first = err
 		}
 	}

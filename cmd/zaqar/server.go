@@ -63,7 +63,7 @@ func (p *process) run(ctx context.Context) error {
 	c := p.config.Load()
 	c.Runtime.Apply()
 	o := c.Options
-	o.Version, o.Log = versionText(), p.log.Logger
+	o.Version, o.Log, o.Access = versionText(), p.log.Logger, p.log.Access
 	o.Effective = func() string { return p.config.Load().Masked() }
 	a, err := app.New(ctx, o)
 	if errors.Is(err, context.Canceled) {

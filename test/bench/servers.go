@@ -62,7 +62,7 @@ func serveProduct(ctx context.Context, args []string) error {
 	}
 	defer log.Close()
 	o := app.Defaults()
-	o.Log, o.HTTP.Port, o.Store.Dir = log.Logger, 0, *dir
+	o.Log, o.Access, o.HTTP.Port, o.Store.Dir = log.Logger, log.Access, 0, *dir
 	if *access != "default" {
 		o.AccessLog = *access == "on"
 	}
