@@ -8,7 +8,6 @@ package daemon
 import (
 	"bytes"
 	"errors"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +29,9 @@ type Options struct {
 	Dir    string   // data directory; "" is a temporary one
 	Config string   // text of the configuration file
 	Args   []string // further flags of zaqar server
+	// LogFile gets the log instead of the daemon, so that there is nothing to
+	// Await; "" is none.
+	LogFile string
 	// Wrap is put before the command line: a shell that sets limits, say. It
 	// ends by executing its arguments, so that signals reach the program.
 	Wrap []string
@@ -54,6 +56,14 @@ type Daemon struct {
 func Start(t testing.TB, o Options) *Daemon {
 	t.Helper()
 	d := Launch(t, o)
+	if o.LogFile != "" {
+		Eventually(t, "the server listens", func() bool {
+			text, _ := os.ReadFile(o.LogFile)
+			_, _ = d.log.Write(text[min(d.log.size(), len(text)):])
+			r, _ := d.log.nth("listening", 1)
+			return r != nil || !d.Running()
+		})
+	}
 	record, ok := d.log.wait("listening", 1, d.exited)
 	if !ok {
 		t.Fatalf("the server did not start: %v\n%s%s", d.Wait(t), d.log.tail(20), d.stderr.String())
@@ -61,6 +71,19 @@ func Start(t testing.TB, o Options) *Daemon {
 	d.URL = record.Text("address")
 	d.Addr = strings.TrimPrefix(d.URL, "http://")
 	return d
+}
+
+// Eventually waits until something outside the process has become so.
+func Eventually(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for begun := time.Now(); time.Since(begun) < Patience; <-look.C {
+		if so() {
+			return
+		}
+	}
+	t.Fatalf("waited %v in vain: %s", Patience, what)
 }
 
 // Launch runs a server and returns at once. It need not come to listen.
@@ -80,6 +103,9 @@ func Launch(t testing.TB, o Options) *Daemon {
 	line := append(o.Wrap, o.Binary, "server", "--config-file", d.config, "--config-dir", t.TempDir(),
 		"--data-dir", o.Dir, "--port", "0", "--use-json")
 	line = append(line, o.Args...)
+	if o.LogFile != "" {
+		line = append(line, "--log-file", o.LogFile)
+	}
 	d.cmd = exec.Command(line[0], line[1:]...)
 	d.cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.stderr
@@ -194,34 +220,59 @@ func (d *Daemon) Await(t testing.TB, message string, n int) Record {
 	return record
 }
 
+// Logged reports whether a text stands somewhere in the log so far.
+func (d *Daemon) Logged(text string) bool { return strings.Contains(d.log.tail(1<<30), text) }
+
 // Records returns what was logged so far with that message.
 func (d *Daemon) Records(message string) []Record { return d.log.all(message) }
 
-// AwaitReady polls until the server answers, and returns how long that took.
-// It is for start-up times; Start does not need it.
-func (d *Daemon) AwaitReady(t testing.TB, url string, since time.Time) time.Duration {
+// Report makes the server write a report on itself and returns it.
+func (d *Daemon) Report(t testing.TB) string {
 	t.Helper()
-	for time.Since(since) < Patience {
-		resp, err := http.Get(url)
-		if err == nil {
-			resp.Body.Close()
-			return time.Since(since)
+	const end = "=== end of report\n"
+	before := d.stderr.String()
+	d.Signal(t, syscall.SIGUSR2)
+	deadline := time.Now().Add(Patience)
+	for time.Now().Before(deadline) && d.Running() {
+		more := d.stderr.changed()
+		if all := d.stderr.String(); strings.Count(all, end) > strings.Count(before, end) {
+			return all[len(before):]
+		}
+		select {
+		case <-more:
+		case <-d.exited:
+		case <-time.After(time.Until(deadline)):
 		}
 	}
-	t.Fatal("the server does not answer")
-	return 0
+	t.Fatal("the server wrote no report")
+	return ""
 }
 
 // lockedBuffer is a buffer that is read while it is written.
 type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	more chan struct{} // closed at the next write; nil while nobody asked
 }
 
 func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.more != nil {
+		close(b.more)
+		b.more = nil
+	}
 	return b.buf.Write(p)
+}
+
+// changed returns what is closed at the next write.
+func (b *lockedBuffer) changed() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.more == nil {
+		b.more = make(chan struct{})
+	}
+	return b.more
 }
 
 func (b *lockedBuffer) String() string {

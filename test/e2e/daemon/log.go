@@ -27,6 +27,7 @@ func (r Record) Number(key string) float64 {
 // wait for records.
 type logbook struct {
 	mu      sync.Mutex
+	bytes   int // written so far
 	partial []byte
 	lines   []string
 	records []Record
@@ -38,6 +39,7 @@ func newLogbook() *logbook { return &logbook{more: make(chan struct{})} }
 func (l *logbook) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.bytes += len(p)
 	l.partial = append(l.partial, p...)
 	for {
 		line, rest, whole := bytes.Cut(l.partial, []byte("\n"))
@@ -54,6 +56,12 @@ func (l *logbook) Write(p []byte) (int, error) {
 	close(l.more)
 	l.more = make(chan struct{})
 	return len(p), nil
+}
+
+func (l *logbook) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes
 }
 
 // nth returns the n-th record with that message, and what is closed when
