@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,16 +12,14 @@ import (
 
 func TestAccessRecordsWaitForCompany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out locked
 		l, err := Open(Config{Stdout: &out})
 		if err != nil {
 			t.Fatal(err)
 		}
 		l.Access.Info("one")
 		l.Access.Info("two")
-		if out.Len() != 0 {
-			t.Fatalf("written at once: %s", out.String())
-		}
+		lines(t, &out)
 		time.Sleep(latest)
 		synctest.Wait()
 		lines(t, &out, "one", "two")
@@ -38,8 +37,8 @@ func TestAccessRecordsWaitForCompany(t *testing.T) {
 		for range most / 100 {
 			l.Access.Info("six", slog.String("long", strings.Repeat("x", 100)))
 		}
-		if out.Len() < most {
-			t.Errorf("%d bytes are written of what is more than %d", out.Len(), most)
+		if n := len(out.take()); n < most {
+			t.Errorf("%d bytes are written of what is more than %d", n, most)
 		}
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
@@ -47,16 +46,35 @@ func TestAccessRecordsWaitForCompany(t *testing.T) {
 	})
 }
 
+// locked is a buffer that several goroutines may use.
+type locked struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// take returns what was written since the last call.
+func (l *locked) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.b.Reset()
+	return l.b.String()
+}
+
 // lines checks the messages written since the last call.
-func lines(t *testing.T, out *bytes.Buffer, want ...string) {
+func lines(t *testing.T, out *locked, want ...string) {
 	t.Helper()
 	var got []string
-	for line := range strings.Lines(out.String()) {
+	for line := range strings.Lines(out.take()) {
 		_, msg, _ := strings.Cut(line, "msg=")
 		msg, _, _ = strings.Cut(strings.TrimSpace(msg), " ")
 		got = append(got, msg)
 	}
-	out.Reset()
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("written are %v, want %v", got, want)
 	}
