@@ -50,8 +50,8 @@ func example() *report.Report {
 	pairs := &report.Row{Name: "post", What: "post ÷ null", Target: report.Target{Floor: 0.45, Aim: 0.6}}
 	for _, rate := range []float64{500, 700, 400} {
 		pairs.Pairs = append(pairs.Pairs, report.Pair{
-			This:  report.Sample{Of: "zaqar", Seconds: 1, Requests: int64(rate), Rate: rate, P50: 0.001, ServerCPU: rate * 40e-6},
-			Other: report.Sample{Of: "null", Seconds: 1, Requests: 1000, Rate: 1000, P50: 0.0005, ServerCPU: 0.02},
+			This:  report.Sample{Of: "zaqar", Seconds: 1, Requests: int64(rate), Rate: rate, P50: 0.001, ServerCPU: rate * 40e-6, ClientCPU: rate * 10e-6},
+			Other: report.Sample{Of: "null", Seconds: 1, Requests: 1000, Rate: 1000, P50: 0.0005, ServerCPU: 0.02, ClientCPU: 0.01},
 			Ratio: rate / 1000,
 		})
 	}
@@ -75,7 +75,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"post ÷ null": "0.50 0.40 0.70 0.45 0.6 floor 0.50 500 1000µs 0µs 40µs 0.02 1000 500µs 0µs 20µs 0.02 0.00",
+		"post ÷ null": "0.50 0.40 0.70 0.45 0.6 floor 0.60 500 1000µs 0µs 40µs 0.02 1000 500µs 0µs 20µs 0.02 0.01",
 		"idle memory": "13.6 13.6 13.6 50 20 aim MB",
 		"a note":      "",
 	} {

@@ -14,7 +14,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	fmt.Fprintf(w, "%d CPUs, %s, %s, load %s, %s\n\n", r.Machine.CPUs, r.Machine.Go, r.Machine.System,
 		r.Machine.Load, r.Begun.Format(time.DateTime))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "pairs\tratio\tmin\tmax\tfloor\taim\t\tby CPU\tthis/s\tp50\tp99\tCPU/req\tcores\tother/s\tp50\tp99\tCPU/req\tcores\tclient\t\n")
+	fmt.Fprint(t, "pairs\tratio\tmin\tmax\tfloor\taim\t\tby work\tthis/s\tp50\tp99\tCPU/req\tcores\tother/s\tp50\tp99\tCPU/req\tcores\tclient\t\n")
 	for _, row := range r.Rows {
 		if len(row.Pairs) > 0 {
 			row.pairs(t)
@@ -36,6 +36,8 @@ func (r *Report) WriteTable(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	fmt.Fprint(w, "\nby work: the ratio of the CPU time of server and client for a request; it hardly depends on what else the machine does.\n"+
+		"CPU/req and cores: of the server. All figures are medians of the pairs.\n")
 	for _, n := range r.Notes {
 		fmt.Fprintln(w, "-", n)
 	}
@@ -47,7 +49,7 @@ func (r *Row) pairs(w io.Writer) {
 	fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t%s\t%s", r.What, s.Median, s.Min, s.Max, r.Target.columns(), r.Verdict())
 	var cpu []float64
 	for _, p := range r.Pairs {
-		cpu = append(cpu, p.Other.perRequest()/p.This.perRequest())
+		cpu = append(cpu, p.Other.work()/p.This.work())
 	}
 	fmt.Fprintf(w, "\t%.2f", SpreadOf(cpu).Median)
 	for _, side := range []func(*Pair) *Sample{
@@ -73,6 +75,14 @@ func (r *Row) pairs(w io.Writer) {
 		client = append(client, p.This.ClientCPU/p.This.Seconds)
 	}
 	fmt.Fprintf(w, "\t%.2f\t\n", SpreadOf(client).Median)
+}
+
+// work returns the CPU time that server and client spent on one request. Where
+// the two share a machine that has nothing else to do and work is what limits
+// them, the rates have the inverse ratio; unlike the rates it hardly changes
+// when others use the machine.
+func (s *Sample) work() float64 {
+	return (s.ServerCPU + s.ClientCPU) / float64(max(1, s.Requests))
 }
 
 // perRequest returns the CPU time that the server spent on one request.
