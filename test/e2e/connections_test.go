@@ -101,8 +101,8 @@ func TestTooManyConnections(t *testing.T) {
 	fresh := c.Other()
 	fresh.HTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	wantBodies(t, fresh, "q", "connected", "again")
-	if n := len(fresh.List(t, "big")); n != len(acknowledged)-1 {
-		t.Errorf("%d messages of %d", n, len(acknowledged)-1)
+	if n, want := fresh.Count(t, "big"), len(acknowledged)-1; n != want {
+		t.Errorf("%d messages are left, want %d", n, want)
 	}
 }
 

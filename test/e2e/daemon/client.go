@@ -164,18 +164,30 @@ func (c *Client) List(t testing.TB, queue string) []Message {
 	var all []Message
 	path := "/v2/queues/" + queue + "/messages?echo=true&include_claimed=true&limit=20"
 	for path != "" {
-		page := c.Do(t, http.MethodGet, path, nil).Want(http.StatusOK)
-		all = append(all, page.Messages()...)
-		var links struct {
-			Links []struct {
+		var page struct {
+			Messages []Message `json:"messages"`
+			Links    []struct {
 				Href string `json:"href"`
 			} `json:"links"`
 		}
-		page.JSON(&links)
+		c.Do(t, http.MethodGet, path, nil).Want(http.StatusOK).JSON(&page)
+		all = append(all, page.Messages...)
 		path = ""
-		for _, l := range links.Links {
+		for _, l := range page.Links {
 			path = l.Href
 		}
 	}
 	return all
+}
+
+// Count returns how many messages a queue holds.
+func (c *Client) Count(t testing.TB, queue string) int {
+	t.Helper()
+	var stats struct {
+		Messages struct {
+			Total int `json:"total"`
+		} `json:"messages"`
+	}
+	c.Do(t, http.MethodGet, "/v2/queues/"+queue+"/stats", nil).Want(http.StatusOK).JSON(&stats)
+	return stats.Messages.Total
 }
