@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -120,8 +121,7 @@ func (l *Log) Reopen() error {
 	if l.file == nil {
 		return nil
 	}
-	l.flush()
-	return l.file.reopen()
+	return errors.Join(l.flush(), l.file.reopen())
 }
 
 // Close closes what Open opened. Records logged later are lost.

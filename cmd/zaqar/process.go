@@ -76,6 +76,7 @@ func (p *process) stop(s os.Signal, cancel func()) {
 		cancel()
 	case time.Since(p.stopping) > echo:
 		p.log.Error("ended by a second signal; requests in flight are lost", "signal", s.String())
+		_ = p.log.Close() // writes the access records that wait
 		os.Exit(exitFailure)
 	}
 }
