@@ -21,6 +21,7 @@ const (
 	envActs      = "ZAQAR_CRASH_ACTS"      // acts of each, default 80
 	envSeed      = "ZAQAR_CRASH_SEED"      // seed of the first, default 1
 	envEvery     = "ZAQAR_CRASH_EVERY"     // with 1, TestCrashAtEveryOperation leaves out none
+	envCrowds    = "ZAQAR_CRASH_CROWDS"    // seeds of the concurrent tests, default 6
 )
 
 func setting(t testing.TB, name string, otherwise int) int {
