@@ -25,7 +25,7 @@ help: ## list what can be made
 
 .PHONY: build
 build: ## build bin/zaqar: one static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/zaqar
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/zaqar
 
 .PHONY: run
 run: build ## run a server on 127.0.0.1:8888 with its data in ./zaqar-data
@@ -44,7 +44,7 @@ unit: ## the tests beside the code, without set-up and race detector
 lint: $(LINTER) ## go vet, gofmt and golangci-lint
 	@echo '--- vet and linter'
 	go vet ./...
-	@badly=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | xargs -r ls -d 2>/dev/null)); \
+	@badly=$$(go list -f '{{.Dir}}' ./... | xargs -I{} sh -c 'gofmt -l {}/*.go'); \
 	if [ -n "$$badly" ]; then echo "not formatted by gofmt:"; echo "$$badly"; exit 1; fi
 	$(LINTER) run
 
