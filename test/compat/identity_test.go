@@ -25,7 +25,8 @@ func newIdentity(t *testing.T, messaging string) *identity {
 	mux.HandleFunc("GET /v3", i.version)
 	mux.HandleFunc("GET /v3/{$}", i.version)
 	mux.HandleFunc("POST /v3/auth/tokens", i.token)
-	i.Server = httptest.NewServer(mux)
+	i.Server = httptest.NewUnstartedServer(mux)
+	i.Start()
 	t.Cleanup(i.Close)
 	return i
 }

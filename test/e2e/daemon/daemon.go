@@ -120,7 +120,7 @@ func Launch(t testing.TB, o Options) *Daemon {
 	t.Cleanup(func() {
 		d.Stop(t)
 		if t.Failed() {
-			t.Logf("the end of the server's log:\n%s%s", d.log.tail(20), d.stderr.String())
+			t.Logf("the end of the server's log, without requests:\n%s%s", d.log.tail(20), d.stderr.String())
 		}
 	})
 	return d
@@ -221,7 +221,7 @@ func (d *Daemon) Await(t testing.TB, message string, n int) Record {
 }
 
 // Logged reports whether a text stands somewhere in the log so far.
-func (d *Daemon) Logged(text string) bool { return strings.Contains(d.log.tail(1<<30), text) }
+func (d *Daemon) Logged(text string) bool { return d.log.holds(text) }
 
 // Records returns what was logged so far with that message.
 func (d *Daemon) Records(message string) []Record { return d.log.all(message) }

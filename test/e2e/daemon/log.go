@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -112,10 +113,23 @@ func (l *logbook) all(message string) []Record {
 	return found
 }
 
-// tail returns the last n lines.
+// holds reports whether some line holds the text.
+func (l *logbook) holds(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.lines, func(line string) bool { return strings.Contains(line, text) })
+}
+
+// tail returns the last n lines that are not about requests.
 func (l *logbook) tail(n int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	lines := l.lines[max(0, len(l.lines)-n):]
-	return strings.Join(lines, "\n") + "\n"
+	var kept []string
+	for _, line := range slices.Backward(l.lines) {
+		if !strings.Contains(line, `"msg":"request"`) && len(kept) < n {
+			kept = append(kept, line+"\n")
+		}
+	}
+	slices.Reverse(kept)
+	return strings.Join(kept, "")
 }
