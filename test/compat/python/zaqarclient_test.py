@@ -468,6 +468,12 @@ class Errors(Case):
         self.queue.claim(ttl=60, grace=60)
         self.refused(transport_errors.ForbiddenError, message.delete)
 
+    def test_conflict(self):
+        request, transport = self.client._request_and_transport()
+        self.refused(transport_errors.ConflictError, core.queue_update,
+                     transport, request, 'work',
+                     [{'op': 'replace', 'path': '/metadata/unset', 'value': 1}])
+
     def test_a_bad_client_id(self):
         self.client.client_uuid = 'nobody'
         self.refused(transport_errors.MalformedRequest, self.client.queues)
