@@ -34,7 +34,8 @@ func TestSchemathesis(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "--config-file", "schemathesis.toml", "run", description(t), "--url", server.URL, "--no-color")
 	cmd.Dir = "schemathesis"
-	cmd.Env = append(env, "HOME="+t.TempDir(), "PATH="+os.Getenv("PATH"), "LC_ALL=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(env, "HOME="+t.TempDir(), "PATH="+os.Getenv("PATH"), "LC_ALL=C.UTF-8",
+		"PYTHONDONTWRITEBYTECODE=1", "HYPOTHESIS_STORAGE_DIRECTORY="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
