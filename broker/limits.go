@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"zaqar/messaging"
+	"zaqar/storage"
 )
 
 // Limits are the limits and defaults of the [transport] section
@@ -74,10 +75,14 @@ const (
 // configured maximum is not smaller.
 const defaultPageSize = 10
 
+// What no configuration may exceed, so that every store can hold what the
+// limits let pass (see package storage).
 const (
-	longest     = 1 << 37       // seconds: 4,355 years, so that instants stay before year 9999
-	largest     = math.MaxInt32 // bytes or items
-	longestWait = 3600          // seconds
+	longest             = storage.MaxLifetime / 2 // seconds: ttl and grace of a claim add up
+	longestSubscription = 1 << 37                 // seconds: 4,355 years, so that instants stay before year 9999
+	largestPost         = 64 << 20                // bytes, a few of which may be a message
+	largest             = math.MaxInt32           // bytes or items
+	longestWait         = 3600                    // seconds
 )
 
 // check reports everything that is wrong, naming settings as http-v2 §4.5 does.
@@ -96,7 +101,7 @@ func (c *Config) check() error {
 	within("default_claim_ttl", c.DefaultClaimTTL, minClaimTTL, c.MaxClaimTTL)
 	within("max_claim_grace", c.MaxClaimGrace, minClaimGrace, longest)
 	within("default_claim_grace", c.DefaultClaimGrace, minClaimGrace, c.MaxClaimGrace)
-	within("default_subscription_ttl", c.DefaultSubscriptionTTL, minSubscriptionTTL, longest)
+	within("default_subscription_ttl", c.DefaultSubscriptionTTL, minSubscriptionTTL, longestSubscription)
 	within("max_queues_per_page", int64(c.MaxQueuesPerPage), 1, largest)
 	within("max_messages_per_page", int64(c.MaxMessagesPerPage), 1, largest)
 	within("max_subscriptions_per_page", int64(c.MaxSubscriptionsPerPage), 1, largest)
@@ -104,7 +109,7 @@ func (c *Config) check() error {
 	within("max_flavors_per_page", int64(c.MaxFlavorsPerPage), 1, largest)
 	within("max_messages_per_claim_or_pop", int64(c.MaxMessagesPerClaimOrPop), 1, largest)
 	within("max_queue_metadata", c.MaxQueueMetadata, 1, largest)
-	within("max_messages_post_size", c.MaxMessagesPostSize, 1, largest)
+	within("max_messages_post_size", c.MaxMessagesPostSize, 1, largestPost)
 	within("max_wait", c.MaxWait, 0, longestWait)
 	return errors.Join(append(mistakes, checkKeys(c.Keys)...)...)
 }

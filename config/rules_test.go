@@ -1,9 +1,13 @@
 package config
 
 import (
+	"context"
 	"crypto/sha256"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -223,32 +227,74 @@ func TestDefaultsFollowLoweredMaximums(t *testing.T) {
 	}
 }
 
-// TestLimitsSuitTheServer builds servers with the extremes that the table lets
-// pass.
+// TestLimitsSuitTheServer runs servers with the extremes that the table lets
+// pass: posts and claims that ask for them, or for nothing, are served.
 func TestLimitsSuitTheServer(t *testing.T) {
 	for i, name := range []string{"lowest", "highest"} {
 		t.Run(name, func(t *testing.T) {
-			var text strings.Builder
-			text.WriteString("[drivers]\nmessage_store = memory\n[drivers:transport:wsgi]\nport = 0\n[transport]\n")
-			n := 0
+			limits := map[string]string{}
 			for _, o := range newIndex(Table()).section("transport").Options {
 				_, bounds, ok := strings.Cut(o.Allowed, "a whole number from ")
 				if ok && o.Effect == Active {
-					text.WriteString(o.Key + " = " + strings.Split(bounds, " to ")[i] + "\n")
-					n++
+					limits[o.Key] = strings.Split(bounds, " to ")[i]
 				}
 			}
-			if n < 20 {
-				t.Fatalf("only %d limits in the table", n)
+			if len(limits) < 20 {
+				t.Fatalf("only %d limits in the table", len(limits))
 			}
-			a, err := app.New(t.Context(), mustLoad(t, text.String()).Options)
-			if err != nil {
-				t.Fatal(err)
+			text := "[drivers:transport:wsgi]\nport = 0\n[drivers:message_store:embedded]\ndata_dir = " + t.TempDir() +
+				"\n[transport]\nclient_id_uuid_safe = off\n"
+			for key, value := range limits {
+				if i == 0 && (key == "max_messages_post_size" || key == "max_queue_metadata") {
+					continue // nothing fits into a byte
+				}
+				text += key + " = " + value + "\n"
 			}
-			if err := a.Close(); err != nil {
-				t.Error(err)
-			}
+			ask := serving(t, mustLoad(t, text).Options, limits["max_length_client_id"])
+			ask("messages", `{"messages": [{"body": 1}]}`, http.StatusCreated)
+			ask("messages", `{"messages": [{"body": 1, "ttl": `+limits["max_message_ttl"]+`}]}`, http.StatusCreated)
+			ask("claims", `{"ttl": `+limits["max_claim_ttl"]+`, "grace": `+limits["max_claim_grace"]+`}`, map[int]int{0: 201, 1: 204}[i])
 		})
+	}
+}
+
+// serving runs a server for the test. What it returns posts to a queue, as a
+// client whose id has the length, and expects a status.
+func serving(t *testing.T, o app.Options, length string) func(resource, body string, want int) {
+	t.Helper()
+	a, err := app.New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+	})
+	n, err := strconv.Atoi(length)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(resource, body string, want int) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+a.Addr()+"/v2/queues/q/"+resource, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Client-ID", strings.Repeat("c", n))
+		req.Header.Set("X-Project-ID", "p")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if answer, _ := io.ReadAll(resp.Body); resp.StatusCode != want {
+			t.Errorf("%s %s: %d %s, want %d", resource, body, resp.StatusCode, answer, want)
+		}
 	}
 }
 

@@ -55,13 +55,13 @@ func transportSections() []Section {
 
 func limitOptions() []Option {
 	os := []Option{
-		of("default_message_ttl", whole[int64](60, maxTTL), func(s *settings) *int64 { return &s.Broker.DefaultMessageTTL },
+		of("default_message_ttl", whole[int64](60, maxLife), func(s *settings) *int64 { return &s.Broker.DefaultMessageTTL },
 			"Lifetime of a message when neither it nor its queue says."),
-		of("default_message_delay", whole[int64](0, maxTTL), func(s *settings) *int64 { return &s.Broker.DefaultMessageDelay },
+		of("default_message_delay", whole[int64](0, maxLife), func(s *settings) *int64 { return &s.Broker.DefaultMessageDelay },
 			"Delay of a message on queues that set none."),
-		of("default_claim_ttl", whole[int64](60, maxTTL), func(s *settings) *int64 { return &s.Broker.DefaultClaimTTL },
+		of("default_claim_ttl", whole[int64](60, maxLife), func(s *settings) *int64 { return &s.Broker.DefaultClaimTTL },
 			"Lifetime of a claim that asks for none."),
-		of("default_claim_grace", whole[int64](60, maxTTL), func(s *settings) *int64 { return &s.Broker.DefaultClaimGrace },
+		of("default_claim_grace", whole[int64](60, maxLife), func(s *settings) *int64 { return &s.Broker.DefaultClaimGrace },
 			"Extension of claimed messages' lives beyond the claim, when the claim asks for none."),
 		of("default_subscription_ttl", whole[int64](60, maxTTL), func(s *settings) *int64 { return &s.Broker.DefaultSubscriptionTTL },
 			"Lifetime of a subscription that asks for none."),
@@ -81,13 +81,13 @@ func limitOptions() []Option {
 			"Largest metadata of a queue or topic."),
 		of("max_messages_post_size", whole[int64](1, maxBody), func(s *settings) *int64 { return &s.Broker.MaxMessagesPostSize },
 			"Largest body of a post, and the largest limit that a queue may set for itself."),
-		of("max_message_ttl", whole[int64](60, maxTTL), func(s *settings) *int64 { return &s.Broker.MaxMessageTTL },
+		of("max_message_ttl", whole[int64](60, maxLife), func(s *settings) *int64 { return &s.Broker.MaxMessageTTL },
 			"Longest lifetime of a message, also of what a queue sets and of dead letters."),
-		of("max_message_delay", whole[int64](0, maxTTL), func(s *settings) *int64 { return &s.Broker.MaxMessageDelay },
+		of("max_message_delay", whole[int64](0, maxLife), func(s *settings) *int64 { return &s.Broker.MaxMessageDelay },
 			"Longest delay of a message."),
-		of("max_claim_ttl", whole[int64](60, maxTTL), func(s *settings) *int64 { return &s.Broker.MaxClaimTTL },
+		of("max_claim_ttl", whole[int64](60, maxLife), func(s *settings) *int64 { return &s.Broker.MaxClaimTTL },
 			"Longest lifetime of a claim."),
-		of("max_claim_grace", whole[int64](60, maxTTL), func(s *settings) *int64 { return &s.Broker.MaxClaimGrace },
+		of("max_claim_grace", whole[int64](60, maxLife), func(s *settings) *int64 { return &s.Broker.MaxClaimGrace },
 			"Longest grace of a claim."),
 		of("message_delete_with_claim_id", boolean(), func(s *settings) *bool { return &s.Broker.DeleteNeedsClaims },
 			"Deleting several messages at once requires the ids of their claims."),
@@ -104,10 +104,10 @@ func limitOptions() []Option {
 	return append(os,
 		of("client_id_uuid_safe", choice("strict", "off"), func(s *settings) *string { return &s.clientIDs },
 			"strict: a Client-ID must be a UUID. off: any text of the two lengths below."),
-		of("min_length_client_id", whole(1, 1024), func(s *settings) *int { return &s.REST.ClientIDs.MinLength },
+		of("min_length_client_id", whole(1, maxClientID), func(s *settings) *int { return &s.REST.ClientIDs.MinLength },
 			"Shortest Client-ID when client_id_uuid_safe = off."),
-		of("max_length_client_id", whole(1, 1024), func(s *settings) *int { return &s.REST.ClientIDs.MaxLength },
-			"Longest Client-ID when client_id_uuid_safe = off."),
+		of("max_length_client_id", whole(1, maxClientID), func(s *settings) *int { return &s.REST.ClientIDs.MaxLength },
+			"Longest Client-ID when client_id_uuid_safe = off, in characters; in bytes it is 255."),
 		of("message_encryption_algorithms", choice("AES256", "RSA"), func(s *settings) *string { return &s.algorithm },
 			"AES256 is the only one that works: AES-256-GCM. RSA never worked and is refused."),
 		later("subscriber_types", list(), "http,https,mailto,trust+http,trust+https", "URI schemes that a subscriber may have."),
@@ -117,7 +117,9 @@ func limitOptions() []Option {
 // Bounds that no sensible configuration reaches, so that arithmetic on
 // instants and buffers is safe.
 const (
-	maxTTL  = 10_000_000_000 // seconds, over 300 years
-	maxBody = 1 << 30
-	maxPage = 10_000
+	maxLife     = 1<<31 - 1      // seconds, 68 years: what every store can hold
+	maxTTL      = 10_000_000_000 // seconds, over 300 years; of subscriptions
+	maxBody     = 64 << 20
+	maxPage     = 10_000
+	maxClientID = 255 // bytes in the worst case
 )

@@ -6,6 +6,9 @@ const MaxNameLength = 64
 // MaxProjectLength is the longest project id, in characters.
 const MaxProjectLength = 256
 
+// MaxClientIDSize is the longest client id, in bytes.
+const MaxClientIDSize = 255
+
 // ValidName reports whether s may name a queue, topic, pool or flavor: 1-64
 // ASCII letters, digits, '_', '-' and '.', but not "." or ".." (http-v2 §4.1).
 func ValidName(s string) bool {

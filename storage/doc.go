@@ -29,6 +29,13 @@
 // The Data store does not know which queues exist: an absent queue is an empty
 // one, and Append needs no preparation. Existence is the Control store's.
 //
+// # Sizes
+//
+// Lifetimes and delays of messages and claims up to MaxLifetime, a claim's TTL
+// and grace added up, client ids up to messaging.MaxClientIDSize, and posts of
+// 64 MiB of bodies, however many there are, are never refused for their size.
+// What is larger may be an Invalid error, with nothing stored.
+//
 // # Slices
 //
 // Slices passed in, bodies included, are not kept after the call returns; until

@@ -8,6 +8,10 @@ import (
 	"zaqar/messaging"
 )
 
+// MaxLifetime is the longest lifetime of a message or claim that every store
+// keeps, in seconds.
+const MaxLifetime = 1<<32 - 1
+
 // Env is what a store needs from its surroundings.
 type Env struct {
 	Now func() time.Time // the only clock a store may read

@@ -39,6 +39,9 @@ func (rules ClientIDs) one(s string) (messaging.ClientID, error) {
 		return "", invalid("The Client-ID header must have " + strconv.Itoa(rules.MinLength) +
 			" to " + strconv.Itoa(rules.MaxLength) + " characters.")
 	}
+	if len(s) > messaging.MaxClientIDSize {
+		return "", invalid("The Client-ID header must have at most " + strconv.Itoa(messaging.MaxClientIDSize) + " bytes.")
+	}
 	if isUUID {
 		return messaging.ClientID(id), nil
 	}

@@ -13,6 +13,7 @@ const canonical = "3381af92-2b9e-11e3-b191-71861300734c"
 func TestClientIDs(t *testing.T) {
 	strict := ClientIDs{MinLength: 10, MaxLength: 36}
 	any := ClientIDs{AnyString: true, MinLength: 10, MaxLength: 36}
+	long := ClientIDs{AnyString: true, MinLength: 1, MaxLength: messaging.MaxClientIDSize}
 	for _, c := range []struct {
 		rules  ClientIDs
 		values []string
@@ -39,6 +40,8 @@ func TestClientIDs(t *testing.T) {
 		{any, []string{strings.Repeat("é", 36)}, messaging.ClientID(strings.Repeat("é", 36))},
 		{any, []string{strings.Repeat("x", 37)}, ""},
 		{any, []string{"\xff123456789"}, ""},
+		{long, []string{strings.Repeat("x", 255)}, messaging.ClientID(strings.Repeat("x", 255))},
+		{long, []string{strings.Repeat("é", 128)}, ""},
 		{any, []string{strings.ToUpper(canonical)}, canonical},
 		{any, []string{"ABCDEFGHIJ"}, "ABCDEFGHIJ"},
 		{any, []string{"{" + canonical + "}"}, ""},

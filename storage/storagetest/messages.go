@@ -39,7 +39,7 @@ func messagePromises() []promise {
 		{"a batch is adjacent", batchIsAdjacent},
 		{"an empty batch stores nothing", batchEmpty},
 		{"a batch of 1000 messages and one of large bodies are stored", batchLarge},
-		{"a lifetime of centuries does not overflow", messageLongLife},
+		{"the longest lifetime and client id are kept", messageLongLife},
 	}
 }
 
@@ -448,12 +448,16 @@ func batchLarge(s *subject) {
 }
 
 func messageLongLife(s *subject) {
-	const century = 100 * 365 * 24 * 3600
-	id := s.put(inbox, alice, draft(century, 0, "1"))[0]
-	s.clock.Advance((century - 1) * time.Second)
+	const life = storage.MaxLifetime
+	poster := messaging.ClientID(strings.Repeat("c", messaging.MaxClientIDSize))
+	id := s.put(inbox, poster, draft(life, 0, "1"))[0]
+	s.put(inbox, poster, draft(60, life, "2"))
+	lease := s.claim(inbox, storage.Terms{TTL: life - 60, Grace: 60, Limit: 1})
+	s.release(inbox, lease.Claim.ID, 1)
+	s.clock.Advance((life - 1) * time.Second)
 	m := s.one(inbox, id)
-	if m.TTL != century || m.Age(s.clock.Now()) != century-1 {
-		s.Errorf("ttl %d, age %d", m.TTL, m.Age(s.clock.Now()))
+	if m.TTL != life || m.Age(s.clock.Now()) != life-1 || m.Poster != poster {
+		s.Errorf("ttl %d, age %d, poster %q", m.TTL, m.Age(s.clock.Now()), m.Poster)
 	}
 	s.clock.Advance(time.Second)
 	s.gone(inbox, id)
