@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -67,10 +66,15 @@ func (in *ListQueues) matches(q messaging.Queue) bool {
 	if len(in.Filters) == 0 {
 		return true
 	}
+	// By name, not one by one: a client may send thousands of filters to
+	// queues with thousands of members.
 	members := q.Metadata.Members()
+	stored := make(map[string][]byte, len(members))
+	for _, m := range members {
+		stored[m.Name] = m.Value
+	}
 	for _, f := range in.Filters {
-		at := slices.IndexFunc(members, func(m messaging.Member) bool { return m.Name == f.Key })
-		if at < 0 || !f.equals(members[at].Value) {
+		if value, ok := stored[f.Key]; !ok || !f.equals(value) {
 			return false
 		}
 	}

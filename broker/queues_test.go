@@ -450,3 +450,55 @@ func TestReadingCreatesNoQueue(t *testing.T) {
 		}
 	})
 }
+
+// crowd makes an object of n members that are all 1, and a filter for each.
+func crowd(n int) (metadata string, filters []broker.Filter) {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,"%x":1`, i)
+		filters = append(filters, broker.Filter{Key: fmt.Sprintf("%x", i), Value: "1"})
+	}
+	return "{" + b.String()[1:] + "}", filters
+}
+
+// A client may send as many filters as fit into a request, to queues with as
+// many members as fit into their metadata.
+func TestManyFilters(t *testing.T) {
+	w := newWorld(t, func(c *broker.Config) { c.MaxQueueMetadata = 1 << 20 })
+	metadata, filters := crowd(50_000)
+	for _, name := range []string{"a", "b", "c"} {
+		w.create(queue(name), metadata)
+	}
+	for _, tt := range []struct {
+		more []broker.Filter
+		want string
+	}{
+		{nil, "a b c"},
+		{[]broker.Filter{{Key: "0", Value: "1"}}, "a b c"},
+		{[]broker.Filter{{Key: "0", Value: "2"}}, ""},
+		{[]broker.Filter{{Key: "none", Value: "1"}}, ""},
+	} {
+		page, err := w.ListQueues(w.ctx(), w.who, broker.ListQueues{Filters: slices.Concat(filters, tt.more)})
+		if err != nil || names(page) != tt.want {
+			t.Errorf("with %v: %q, want %q (%v)", tt.more, names(page), tt.want, err)
+		}
+	}
+}
+
+// BenchmarkManyFilters shows what a list costs per filter: the same for many
+// as for few.
+func BenchmarkManyFilters(b *testing.B) {
+	for _, n := range []int{10, 1000, 6000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := newWorld(b)
+			metadata, filters := crowd(n)
+			w.create(q, metadata)
+			for b.Loop() {
+				if page, err := w.ListQueues(w.ctx(), w.who, broker.ListQueues{Filters: filters}); err != nil || len(page.Queues) != 1 {
+					b.Fatal(len(page.Queues), err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/filter")
+		})
+	}
+}

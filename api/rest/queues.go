@@ -49,19 +49,19 @@ func (c *call) listContainers(topics bool) error {
 // own. Of repeated ones the last counts.
 func filters(pairs []pair) []broker.Filter {
 	var list []broker.Filter
-next:
+	at := map[string]int{}
 	for _, p := range pairs {
 		switch p.name {
 		case "limit", "marker", "name", "detailed", "with_count":
 			continue
 		}
-		for i := range list {
-			if list[i].Key == p.name {
-				list[i].Value = decoded(p.value)
-				continue next
-			}
+		f := broker.Filter{Key: p.name, Value: decoded(p.value)}
+		if i, repeated := at[f.Key]; repeated {
+			list[i] = f
+			continue
 		}
-		list = append(list, broker.Filter{Key: p.name, Value: decoded(p.value)})
+		at[f.Key] = len(list)
+		list = append(list, f)
 	}
 	return list
 }
