@@ -12,20 +12,37 @@ func reference() *regexp.Regexp {
 	return regexp.MustCompile(`\$\$|\\\$|\$[A-Za-z_][A-Za-z0-9_.]*|\$\{[A-Za-z_][A-Za-z0-9_.]*\}`)
 }
 
+// mostReferences is how many references one value may lead to. A few lines
+// that name each other twice would otherwise make a text beyond all bounds.
+const mostReferences = 1000
+
 // expand replaces the references in a value of the section. secret tells
 // whether a secret went in.
 func (v *values) expand(section, text string, trail []option) (out string, secret bool, err error) {
+	e := expansion{values: v, left: mostReferences}
+	return e.expand(section, text, trail)
+}
+
+// expansion is the work on one value.
+type expansion struct {
+	*values
+	left int // references that may still be followed
+}
+
+func (v *expansion) expand(section, text string, trail []option) (out string, secret bool, err error) {
 	if !strings.Contains(text, "$") {
 		return text, false, nil
 	}
 	out = v.reference.ReplaceAllStringFunc(text, func(m string) string {
+		if err != nil {
+			return ""
+		}
 		if m == "$$" || m == `\$` {
 			return "$"
 		}
-		value, sec, e := v.referred(section, strings.Trim(m, "${}"), trail)
-		if e != nil && err == nil {
-			err = e
-		}
+		var value string
+		var sec bool
+		value, sec, err = v.referred(section, strings.Trim(m, "${}"), trail)
 		secret = secret || sec
 		return value
 	})
@@ -34,7 +51,10 @@ func (v *values) expand(section, text string, trail []option) (out string, secre
 
 // referred returns the value of the option that a reference names: of the same
 // section, else of [DEFAULT], or of a section named before a dot.
-func (v *values) referred(section, name string, trail []option) (string, bool, error) {
+func (v *expansion) referred(section, name string, trail []option) (string, bool, error) {
+	if v.left--; v.left < 0 {
+		return "", false, fmt.Errorf("leads to more than %d references", mostReferences)
+	}
 	candidates := []option{{section, name}, {"DEFAULT", name}}
 	if s, k, ok := strings.Cut(name, "."); ok {
 		candidates = []option{{s, k}}

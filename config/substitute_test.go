@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -44,6 +45,12 @@ func TestBadSubstitution(t *testing.T) {
 	only(t, r, Error, "$log_file refers to itself")
 	_, r = load(t, "[DEFAULT]\na = $b\nb = $a\nlog_file = $a")
 	only(t, r, Error, "refers to itself")
+	var doubled strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&doubled, "a%d = $a%d$a%d\n", i, i+1, i+1)
+	}
+	_, r = load(t, "[DEFAULT]\n"+doubled.String()+"a60 =\nlog_file = $a0")
+	only(t, r, Error, "zaqar.conf:63", "log_file", "more than 1000 references")
 }
 
 func TestSecretsStaySecretThroughSubstitution(t *testing.T) {
