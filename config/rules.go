@@ -81,9 +81,12 @@ func (c *rules) store() {
 	}
 	ok := true
 	for _, store := range [][2]string{{"message_store", c.messages}, {"management_store", c.management}} {
+		_, named := c.values.set("drivers", store[0])
 		if !slices.Contains(app.Drivers(), store[1]) {
-			c.refuse("drivers", store[0], "the store %q is not offered by this version; set it to %s", store[1], offered())
 			ok = false
+			if named { // what follows from the other key is reported there
+				c.refuse("drivers", store[0], "the store %q is not offered by this version; set it to %s", store[1], offered())
+			}
 		}
 	}
 	if ok && c.messages != c.management {
