@@ -73,12 +73,12 @@ func TestDeleteMessages(t *testing.T) {
 	w := newWorld(t)
 	posted := w.post(q, "0", "1", "2", "3")
 	w.claim(q, 1)
-	wantKind(t, w.DeleteMessages(w.ctx(), w.who, q, nil, nil, false), messaging.Invalid, "no ids")
-	wantKind(t, w.DeleteMessages(w.ctx(), w.who, q, slices.Repeat(posted[:1], 21), nil, false), messaging.Invalid, "21 ids")
-	wantKind(t, w.DeleteMessages(w.ctx(), w.who, queue("missing"), posted, nil, false), "", "missing queue")
-	wantKind(t, w.DeleteMessages(w.ctx(), w.who, q, []messaging.MessageID{"zzz", "a/b"}, nil, false), "", "unknown ids")
+	wantKind(t, w.DeleteMessages(w.ctx(), w.who, q, nil, nil), messaging.Invalid, "no ids")
+	wantKind(t, w.DeleteMessages(w.ctx(), w.who, q, slices.Repeat(posted[:1], 21), nil), messaging.Invalid, "21 ids")
+	wantKind(t, w.DeleteMessages(w.ctx(), w.who, queue("missing"), posted, nil), "", "missing queue")
+	wantKind(t, w.DeleteMessages(w.ctx(), w.who, q, []messaging.MessageID{"zzz", "a/b"}, nil), "", "unknown ids")
 	wantEqual(t, "messages", w.list(q, everything()), "0 1 2 3")
-	err := w.DeleteMessages(w.ctx(), w.who, q, []messaging.MessageID{posted[0], "zzz", posted[2], posted[2]}, []messaging.ClaimID{"ignored"}, true)
+	err := w.DeleteMessages(w.ctx(), w.who, q, []messaging.MessageID{posted[0], "zzz", posted[2], posted[2]}, []messaging.ClaimID{"ignored"})
 	wantKind(t, err, "", "a claimed one, an unknown one, one twice")
 	wantEqual(t, "messages", w.list(q, everything()), "1 3")
 }
@@ -92,26 +92,25 @@ func TestDeleteMessagesWithClaims(t *testing.T) {
 		name   string
 		ids    []messaging.MessageID
 		claims []messaging.ClaimID
-		given  bool
 		want   messaging.Kind
 		left   string
 	}{
-		{"no claim_ids", posted[:1], nil, false, messaging.Invalid, "0 1 2 3 4"},
-		{"empty claim_ids", posted[:1], nil, true, messaging.Invalid, "0 1 2 3 4"},
-		{"no ids", nil, claims(first), true, messaging.Invalid, "0 1 2 3 4"},
-		{"one under another claim", posted[:3], claims(first), true, messaging.Claimed, "0 1 2 3 4"},
-		{"one not claimed", posted[3:], claims(first, second), true, messaging.NotClaimed, "0 1 2 3 4"},
-		{"another's before an unclaimed", posted, claims(first), true, messaging.Claimed, "0 1 2 3 4"},
-		{"unknown and malformed claims", posted[:1], claims("beef", "a/b", ""), true, messaging.Claimed, "0 1 2 3 4"},
-		{"unknown ids only", []messaging.MessageID{"zzz"}, claims(first), true, "", "0 1 2 3 4"},
-		{"all covered", []messaging.MessageID{posted[0], posted[2], "zzz"}, claims("beef", second, first), true, "", "1 3 4"},
+		{"no claim_ids", posted[:1], nil, messaging.Invalid, "0 1 2 3 4"},
+		{"empty claim_ids", posted[:1], claims(), messaging.Invalid, "0 1 2 3 4"},
+		{"no ids", nil, claims(first), messaging.Invalid, "0 1 2 3 4"},
+		{"one under another claim", posted[:3], claims(first), messaging.Claimed, "0 1 2 3 4"},
+		{"one not claimed", posted[3:], claims(first, second), messaging.NotClaimed, "0 1 2 3 4"},
+		{"another's before an unclaimed", posted, claims(first), messaging.Claimed, "0 1 2 3 4"},
+		{"unknown and malformed claims", posted[:1], claims("beef", "a/b", ""), messaging.Claimed, "0 1 2 3 4"},
+		{"unknown ids only", []messaging.MessageID{"zzz"}, claims(first), "", "0 1 2 3 4"},
+		{"all covered", []messaging.MessageID{posted[0], posted[2], "zzz"}, claims("beef", second, first), "", "1 3 4"},
 	} {
-		wantKind(t, w.DeleteMessages(w.ctx(), w.who, q, tt.ids, tt.claims, tt.given), tt.want, "%s", tt.name)
+		wantKind(t, w.DeleteMessages(w.ctx(), w.who, q, tt.ids, tt.claims), tt.want, "%s", tt.name)
 		wantEqual(t, tt.name+": messages", w.list(q, everything()), tt.left)
 	}
 	wantKind(t, w.DeleteMessage(w.ctx(), w.who, q, posted[4], ""), "", "single deletion is not concerned")
 	w.clock.move(60)
-	wantKind(t, w.DeleteMessages(w.ctx(), w.who, q, posted[1:2], claims(first), true), messaging.NotClaimed, "expired claim")
+	wantKind(t, w.DeleteMessages(w.ctx(), w.who, q, posted[1:2], claims(first)), messaging.NotClaimed, "expired claim")
 	popped, err := w.PopMessages(w.ctx(), w.who, q, 5)
 	if err != nil || bodies(popped) != "1 3" {
 		t.Errorf("pop is not concerned: %s (%v)", bodies(popped), err)

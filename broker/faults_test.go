@@ -73,7 +73,7 @@ var failings = []failing{
 		return w.DeleteMessage(w.ctx(), w.who, q, "gone", "a/b")
 	}, 1, "0 1 2", 0},
 	{"DeleteMessages", func(w *world, ids []messaging.MessageID, _ messaging.ClaimID) error {
-		return w.DeleteMessages(w.ctx(), w.who, q, ids, nil, false)
+		return w.DeleteMessages(w.ctx(), w.who, q, ids, nil)
 	}, 1, "0 1 2", 0},
 	{"PopMessages", func(w *world, _ []messaging.MessageID, _ messaging.ClaimID) error {
 		_, err := w.PopMessages(w.ctx(), w.who, q, 3)

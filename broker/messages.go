@@ -300,7 +300,7 @@ func (b *Broker) DeleteMessage(ctx context.Context, who messaging.Caller, q mess
 // DeleteMessages deletes the messages, claimed or not; those that do not exist
 // are no error. If the configuration says so, the claims must be given and
 // hold every one of the messages, else nothing is deleted (http-v2 §8.6).
-func (b *Broker) DeleteMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ids []messaging.MessageID, claims []messaging.ClaimID, claimsGiven bool) error {
+func (b *Broker) DeleteMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ids []messaging.MessageID, claims []messaging.ClaimID) error {
 	s, err := b.enter(ctx, who, q, "messages", "delete_all")
 	if err != nil {
 		return err
@@ -310,7 +310,7 @@ func (b *Broker) DeleteMessages(ctx context.Context, who messaging.Caller, q mes
 	}
 	var hold storage.Hold
 	if s.DeleteNeedsClaims {
-		if !claimsGiven || len(claims) == 0 {
+		if len(claims) == 0 {
 			return invalid("claim_ids must name the claims that hold the messages.")
 		}
 		hold.By = claims

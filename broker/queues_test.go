@@ -316,7 +316,7 @@ func everyUseCase(w *world, who messaging.Caller, q messaging.QueueRef, each fun
 	_, err = w.GetMessage(ctx, who, q, ids[0])
 	each("GetMessage", "messages:get", err)
 	each("DeleteMessage", "messages:delete", w.DeleteMessage(ctx, who, q, "x", ""))
-	each("DeleteMessages", "messages:delete_all", w.DeleteMessages(ctx, who, q, []messaging.MessageID{"x"}, nil, false))
+	each("DeleteMessages", "messages:delete_all", w.DeleteMessages(ctx, who, q, []messaging.MessageID{"x"}, nil))
 	if !q.Topic {
 		view, err := w.CreateClaim(ctx, who, q, broker.CreateClaim{})
 		each("CreateClaim", "claims:create", err)
@@ -404,7 +404,7 @@ func TestOtherProjectsAreOutOfReach(t *testing.T) {
 	_, err := w.GetMessage(w.ctx(), stranger, own, ids[0])
 	wantKind(t, err, messaging.NotFound, "message of another project by id")
 	wantKind(t, w.DeleteMessage(w.ctx(), stranger, own, ids[0], ""), "", "its deletion")
-	wantKind(t, w.DeleteMessages(w.ctx(), stranger, own, ids, nil, false), "", "its deletion by ids")
+	wantKind(t, w.DeleteMessages(w.ctx(), stranger, own, ids, nil), "", "its deletion by ids")
 	wantEqual(t, "messages", w.list(q, everything()), "1")
 }
 

@@ -8,13 +8,12 @@ import (
 
 // ListQueues asks for a page of queues or topics (http-v2 §7.1).
 type ListQueues struct {
-	Topics   bool
-	Limit    *int   // nil: the default page size
-	Marker   string // names strictly after this one
-	Name     string // only names that contain this text
-	Detailed bool   // only a hint: records always carry their metadata
-	Count    bool   // fill QueuePage.Count
-	Filters  []Filter
+	Topics  bool
+	Limit   *int   // nil: the default page size
+	Marker  string // names strictly after this one
+	Name    string // only names that contain this text
+	Count   bool   // fill QueuePage.Count
+	Filters []Filter
 }
 
 // Filter keeps queues whose stored metadata member Key equals Value: as a

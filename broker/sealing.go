@@ -46,8 +46,9 @@ import (
 // shown and not lost. Reading it alone fails with Unavailable. Reads of several
 // leave it out, so that it does not bar the way to others, and log an error;
 // if nothing else was asked for, they fail too. Pop passes over unknown keys,
-// so that it removes nothing that a key could still open. A claim takes such messages along but does not show them, so that they stand
-// aside until it expires; they may end in the dead-letter queue, still sealed.
+// so that it removes nothing that a key could still open. A claim takes such
+// messages along but does not show them, so that they stand aside until it
+// expires; they may end in the dead-letter queue, still sealed.
 
 const (
 	secretSize    = 32

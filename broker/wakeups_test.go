@@ -287,7 +287,7 @@ func (p *pond) consume(ctx context.Context, r *rand.Rand, left *atomic.Int64, do
 			}
 		case 1: // forgotten
 		default:
-			if err := p.DeleteMessages(p.ctx(), p.who, q, ids(view.Messages), nil, false); err != nil {
+			if err := p.DeleteMessages(p.ctx(), p.who, q, ids(view.Messages), nil); err != nil {
 				p.Error(err)
 			}
 			if left.Add(int64(-len(view.List))) == 0 {

@@ -129,7 +129,7 @@ func (c *call) deleteMessages() error {
 	case byID == (pop != nil):
 		return invalid("Exactly one of the parameters ids and pop is required.")
 	case byID:
-		if err := c.broker.DeleteMessages(c.r.Context(), c.who, c.queue, messageIDs(ids), claimIDs(claims), claimsGiven); err != nil {
+		if err := c.broker.DeleteMessages(c.r.Context(), c.who, c.queue, messageIDs(ids), claimIDs(claims)); err != nil {
 			return err
 		}
 		return c.empty(http.StatusNoContent)

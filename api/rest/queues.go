@@ -21,8 +21,9 @@ func (c *call) listContainers(topics bool) error {
 	q := parseQuery(c.r.URL.RawQuery)
 	in := broker.ListQueues{
 		Topics: topics, Limit: q.count("limit"), Marker: q.text("marker"), Name: q.text("name"),
-		Detailed: q.bool("detailed"), Count: q.bool("with_count") && !topics, Filters: filters(q.pairs),
+		Count: q.bool("with_count") && !topics, Filters: filters(q.pairs),
 	}
+	detailed := q.bool("detailed")
 	if q.err != nil {
 		return q.err
 	}
@@ -30,14 +31,14 @@ func (c *call) listContainers(topics bool) error {
 	if err != nil {
 		return err
 	}
-	out := wire.Queues{Topics: topics, List: page.Queues, Detailed: in.Detailed}
+	out := wire.Queues{Topics: topics, List: page.Queues, Detailed: detailed}
 	if in.Count {
 		out.Count = &page.Count
 	}
 	if n := len(page.Queues); n > 0 {
 		out.Next = queuesAfter(c.route.path, &q, in, page.Queues[n-1].Ref.Name)
 	}
-	if in.Detailed {
+	if detailed {
 		for i := range out.List {
 			out.List[i].Metadata = c.broker.Shown(out.List[i].Ref, out.List[i].Metadata)
 		}
