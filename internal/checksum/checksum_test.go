@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"zaqar/internal/need"
 )
 
 func TestOfGivesTheKnownSums(t *testing.T) {
@@ -121,10 +123,7 @@ func TestDeepDuplicatesAreCheap(t *testing.T) {
 
 // TestPythonAgrees compares a large corpus with the serialiser itself.
 func TestPythonAgrees(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is not installed")
-	}
+	python := need.Program(t, "python3")
 	var corpus []string
 	for _, f := range forms {
 		corpus = append(corpus, f.in)
