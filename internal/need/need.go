@@ -19,17 +19,6 @@ func Program(t testing.TB, name string) string {
 	return path
 }
 
-// Variable returns the value of an environment variable that names something
-// to test with, or ends the test.
-func Variable(t testing.TB, name string) string {
-	t.Helper()
-	value := os.Getenv(name)
-	if value == "" {
-		Missing(t, "the environment variable "+name)
-	}
-	return value
-}
-
 // Missing ends the test for want of what.
 func Missing(t testing.TB, what string) {
 	t.Helper()

@@ -1,15 +1,13 @@
 package storagetest
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"testing"
 
 	"zaqar/storage"
 )
 
-// Store is both planes, as one object or joined by Join.
+// Store is both planes in one object.
 type Store interface {
 	storage.Data
 	storage.Control
@@ -32,30 +30,6 @@ type Harness struct {
 	// marker, instead of keeping its place.
 	Placeless bool
 }
-
-// Join makes one Store of two. Sweep adds up, Ping and Close ask both.
-func Join(d storage.Data, c storage.Control) Store { return joined{d, c} }
-
-type joined struct {
-	storage.Data
-	storage.Control
-}
-
-func (j joined) Ping(ctx context.Context) error {
-	return errors.Join(j.Data.Ping(ctx), j.Control.Ping(ctx))
-}
-
-func (j joined) Sweep(ctx context.Context) (storage.Swept, error) {
-	a, errA := j.Data.Sweep(ctx)
-	b, errB := j.Control.Sweep(ctx)
-	return storage.Swept{
-		Messages:      a.Messages + b.Messages,
-		Claims:        a.Claims + b.Claims,
-		Subscriptions: a.Subscriptions + b.Subscriptions,
-	}, errors.Join(errA, errB)
-}
-
-func (j joined) Close() error { return errors.Join(j.Data.Close(), j.Control.Close()) }
 
 // Run checks every promise of the contract on the stores of the harness.
 func Run(t *testing.T, h Harness) {
