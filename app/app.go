@@ -125,9 +125,8 @@ func (a *App) drain(ctx context.Context) error {
 	return nil
 }
 
-// Reload puts the parts of o in force that can change while the server runs:
-// Broker without MaxWait and the rest of what it was built from. An error
-// means that nothing changed.
+// Reload puts the part of o in force that can change while the server runs,
+// Broker. An error means that nothing changed.
 func (a *App) Reload(o Options) error { return a.broker.Reconfigure(o.Broker) }
 
 // count keeps the number of open connections.
