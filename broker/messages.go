@@ -99,7 +99,7 @@ func (s *setup) draft(d *messaging.Draft, r record, i int, p Post) error {
 		if err := checkInteger(nth(i, "delay"), p.Delay, 0, s.MaxMessageDelay); err != nil {
 			return err
 		}
-		d.Delay, _ = integer(p.Delay)
+		d.Delay, _ = messaging.Integer(p.Delay)
 	}
 	return nil
 }

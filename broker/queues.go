@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -86,11 +87,11 @@ func (in *ListQueues) matches(q messaging.Queue) bool {
 func (f Filter) equals(stored []byte) bool {
 	wanted := strings.TrimSpace(f.Value)
 	if digits := strings.TrimLeft(wanted, "+-"); len(wanted)-len(digits) <= 1 && digits != "" && strings.Trim(digits, "0123456789") == "" {
-		want, fits := integer([]byte(wanted))
-		got, isInteger := integer(stored)
-		return fits && isInteger && got == want
+		want, err := strconv.ParseInt(wanted, 10, 64)
+		got, isInteger := messaging.Integer(stored)
+		return err == nil && isInteger && got == want
 	}
-	got, isString := text(stored)
+	got, isString := messaging.Text(stored)
 	return isString && got == f.Value
 }
 

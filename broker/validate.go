@@ -1,9 +1,7 @@
 package broker
 
 import (
-	"encoding/json"
 	"math"
-	"strconv"
 
 	"zaqar/messaging"
 )
@@ -42,7 +40,7 @@ func (s *setup) checkMember(q messaging.QueueRef, before *messaging.Metadata, m 
 	case messaging.KeyEncrypt:
 		return s.checkEncrypt(before, m.Value)
 	case messaging.KeyFlavor:
-		if _, ok := text(m.Value); !ok {
+		if _, ok := messaging.Text(m.Value); !ok {
 			return invalid("%s must be a string, not %s.", m.Name, given(m.Value))
 		}
 	case messaging.KeyRetryPolicy:
@@ -53,7 +51,7 @@ func (s *setup) checkMember(q messaging.QueueRef, before *messaging.Metadata, m 
 
 // checkInteger refuses what is not a JSON integer within low..high.
 func checkInteger(field string, value []byte, low, high int64) error {
-	n, ok := integer(value)
+	n, ok := messaging.Integer(value)
 	if ok && low <= n && n <= high {
 		return nil
 	}
@@ -66,7 +64,7 @@ func checkInteger(field string, value []byte, low, high int64) error {
 // checkDeadLetterQueue refuses what cannot name another queue. The empty
 // string means none.
 func checkDeadLetterQueue(q messaging.QueueRef, value []byte) error {
-	name, ok := text(value)
+	name, ok := messaging.Text(value)
 	switch {
 	case !ok:
 		return invalid("%s must be the name of a queue, not %s.", messaging.KeyDeadLetterQueue, given(value))
@@ -128,7 +126,7 @@ func checkRetryPolicy(value []byte) error {
 		if err := checkRetryMember(m); err != nil {
 			return err
 		}
-		delays[m.Name], _ = integer(m.Value)
+		delays[m.Name], _ = messaging.Integer(m.Value)
 	}
 	low, high := delays[keyMinDelay], delays[keyMaxDelay]
 	if high-low < minDelaySpread { // neither is negative: no overflow
@@ -157,26 +155,9 @@ func checkBackoff(field string, value []byte) error {
 	if falseLike(value) {
 		return nil
 	}
-	switch name, _ := text(value); name {
+	switch name, _ := messaging.Text(value); name {
 	case "linear", "arithmetic", "geometric", "exponential":
 		return nil
 	}
 	return invalid("%s must be linear, arithmetic, geometric or exponential, not %s.", field, given(value))
-}
-
-// integer reads a JSON integer of 64 bits: no fraction, no exponent.
-func integer(value []byte) (int64, bool) {
-	n, err := strconv.ParseInt(string(value), 10, 64)
-	// What ParseInt takes and JSON does not cannot come from a JSON text.
-	return n, err == nil
-}
-
-// text reads a JSON string.
-func text(value []byte) (string, bool) {
-	var s *string
-	err := json.Unmarshal(value, &s)
-	if err != nil || s == nil {
-		return "", false
-	}
-	return *s, true
 }

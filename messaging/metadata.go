@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -190,17 +191,30 @@ func settingsOf(members []Member) Settings {
 }
 
 func number(value []byte) *int64 {
-	var n *int64
-	if json.Unmarshal(value, &n) != nil {
-		return nil
+	if n, ok := Integer(value); ok {
+		return &n
 	}
-	return n
+	return nil
 }
 
 func text(value []byte) string {
-	var s string
-	if json.Unmarshal(value, &s) != nil {
-		return ""
-	}
+	s, _ := Text(value)
 	return s
+}
+
+// Integer reads the JSON text of an integer of 64 bits: no fraction, no
+// exponent. It is for values of documents that are known to be JSON.
+func Integer(value []byte) (int64, bool) {
+	// What ParseInt takes and JSON does not cannot come from a JSON text.
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	return n, err == nil
+}
+
+// Text reads the JSON text of a string.
+func Text(value []byte) (string, bool) {
+	var s *string
+	if err := json.Unmarshal(value, &s); err != nil || s == nil {
+		return "", false
+	}
+	return *s, true
 }
