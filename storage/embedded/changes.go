@@ -148,7 +148,7 @@ func (q *queue) carryOutClaim(op *operation, seg *segment, size int) {
 			q.lease(c, i, cl)
 			sh.with(e.seg)
 			if n == 0 {
-				e.claims += uint16(min(1, maxClaims-e.claims))
+				e.claims += min(1, maxClaims-e.claims)
 				q.extend(c, i, cl, op.grace)
 			}
 		}

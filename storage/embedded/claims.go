@@ -88,7 +88,7 @@ func (q *queue) claim(t storage.Terms, taken, spent *picked) (*group, *claim, er
 				seen.ttl = cl.ttl + ch.op.grace
 				seen.expires = expiry(now, seen.ttl)
 			}
-			seen.claims += uint16(min(1, maxClaims-seen.claims))
+			seen.claims += min(1, maxClaims-seen.claims)
 			counted = append(counted, target{pos: e.pos, seg: e.seg})
 			taken.take(&seen)
 		}

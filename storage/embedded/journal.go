@@ -181,15 +181,19 @@ func (j *journal) run() {
 // for as long as that makes the group grow: callers just woken by the last
 // commit get in, and a sync serves more of them.
 func (j *journal) take(buf []byte) (*group, bool) {
-	before := -1
-	for range 8 {
+	before, idle := 0, 0
+	for range mostYields {
+		if idle == idleYields {
+			break
+		}
 		j.mu.Lock()
 		n := len(j.gathering.ops)
 		j.mu.Unlock()
-		if n == before {
-			break
+		if n > before {
+			before, idle = n, 0
+		} else {
+			idle++
 		}
-		before = n
 		runtime.Gosched()
 	}
 	j.mu.Lock()
@@ -200,6 +204,14 @@ func (j *journal) take(buf []byte) (*group, bool) {
 	j.space.Broadcast()
 	return g, j.closing
 }
+
+// idleYields is after how many yields that brought nobody the writer goes
+// ahead, and after how many it does in any case. A yield costs nothing when
+// nobody else wants to run.
+const (
+	idleYields = 4
+	mostYields = 64
+)
 
 // commit makes the group durable and applies it, or aborts it.
 func (j *journal) commit(g *group) {

@@ -153,7 +153,11 @@ func (s *Store) Scan(ctx context.Context, ref messaging.QueueRef, scan storage.S
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, page...)
+		if out == nil {
+			out = page
+		} else {
+			out = append(out, page...)
+		}
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -15,6 +16,13 @@ type picked struct {
 	entries  []entry
 	ids      []uint64
 	segments map[uint32]*segment
+
+	// The client and claim rendered last: neighbours mostly share them.
+	packed []byte
+	isUUID bool
+	client messaging.ClientID
+	held   uint64
+	claim  messaging.ClaimID
 }
 
 func (p *picked) len() int { return len(p.entries) }
@@ -88,7 +96,7 @@ func (p *picked) read(ctx context.Context, keep func(*messaging.Message) bool) (
 
 // raw returns the content of the record of the one entry picked, nil if it is
 // damaged.
-func (p *picked) raw(ctx context.Context) (*message, error) {
+func (p *picked) raw() (*message, error) {
 	defer p.drop()
 	e := &p.entries[0]
 	seg := p.segments[e.seg]
@@ -134,7 +142,7 @@ func (p *picked) decode(e *entry, id uint64, seg *segment, record []byte) (messa
 	out := messaging.Message{
 		ID:       messaging.MessageID(s.id(id)),
 		Position: messaging.Position(e.pos),
-		Poster:   m.client(),
+		Poster:   p.poster(&m),
 		Posted:   time.UnixMilli(m.posted),
 		TTL:      int64(e.ttl),
 		Expires:  time.UnixMilli(e.expires),
@@ -147,9 +155,19 @@ func (p *picked) decode(e *entry, id uint64, seg *segment, record []byte) (messa
 		out.Available = time.UnixMilli(m.available)
 	}
 	if e.claim != 0 {
-		out.Claim = messaging.ClaimID(s.id(e.claim))
+		if e.claim != p.held {
+			p.held, p.claim = e.claim, messaging.ClaimID(s.id(e.claim))
+		}
+		out.Claim = p.claim
 	}
 	return out, nil
+}
+
+func (p *picked) poster(m *message) messaging.ClientID {
+	if p.client == "" || p.isUUID != m.isUUID || !bytes.Equal(m.poster, p.packed) {
+		p.packed, p.isUUID, p.client = m.poster, m.isUUID, m.client()
+	}
+	return p.client
 }
 
 // quarantine takes a message out of service whose record cannot be read.

@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -246,7 +245,7 @@ func (r *rewriter) carryMessage(number, id, pos uint64, seg *segment, off uint32
 		q2, pos2 := r.where(number, id, pos)
 		return q2 != q || pos2 != pos, nil
 	}
-	m, err := found.raw(context.Background())
+	m, err := found.raw()
 	if err != nil {
 		r.unread = err
 		return false, nil

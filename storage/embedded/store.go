@@ -300,7 +300,9 @@ func (s *Store) id(n uint64) string {
 	var b [12]byte
 	binary.BigEndian.PutUint32(b[:], s.epoch)
 	binary.BigEndian.PutUint64(b[4:], n)
-	return hex.EncodeToString(b[:])
+	var text [24]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 // number is the inverse of id; ok is false for ids of other makers.
