@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -236,6 +237,7 @@ func TestMessagesDoNotExpireWhileTheirClaimIsRenewed(t *testing.T) {
 // that it may be the end of the log again, and its numbers must not be lost.
 func TestNumbersSurviveWhenTheNextSegmentDoesNot(t *testing.T) {
 	w := ready(t)
+	w.does(t, tend) // makes the spare segment long before it is used
 	k := w.head()
 	for w.store.journal.active.size < smallestSize-300 {
 		w.does(t, post(boxes[0], 1, forever, 0, 100), pop(boxes[0], 1))
@@ -285,56 +287,141 @@ func TestRemovalsStayUntilWhatTheyRemovedIsGoneForGood(t *testing.T) {
 	}
 }
 
-// What a crash tore off the end of the log does not come back behind what was
+// What was cut off the end of the log does not come back behind what is
 // written over it.
 func TestTornTailStaysCut(t *testing.T) {
-	shown := 0
-	for seed := range uint64(60) {
-		w := newWorld(faultdisk.New(faultdisk.Config{Sector: 8}))
-		must(t, w.open())
-		w.does(t, post(boxes[0], 1, forever, 0, 40))
-		gate := w.hold()
-		dones := []<-chan error{w.append(40)}
-		arrives(t, gate)
-		for n := range 3 { // one group of four records
-			dones = append(dones, w.append(40))
-			w.gathered(t, n+1)
-		}
-		second := w.hold()
-		gate.Open()
-		must(t, <-dones[0])
-		arrives(t, second)
-		found := w.disk.Crash(faultdisk.Cut{Loss: faultdisk.Mixed, Seed: seed})
-		for _, done := range dones[1:] {
-			<-done
-		}
-		_ = w.close()
-		again := w.on(found)
-		must(t, again.open())
-		tally, err := again.store.Tally(context.Background(), boxes[0])
-		must(t, err)
-		if tally.Total < 5 {
-			shown++
-		}
-		for range 3 {
-			must(t, <-again.append(40)) // as long as what was torn
-			again.unchanged(t)
-		}
-		_ = again.close()
+	w := ready(t)
+	w.does(t, post(boxes[0], 1, forever, 0, 40))
+	end := int64(w.store.journal.active.size)
+	must(t, <-w.append(40, 3))
+	found := w.disk.Crash(faultdisk.Cut{})
+	must(t, found.FlipBit("store/"+segmentName(w.head()), end+16, 3)) // in its commit record
+	_ = w.close()
+	w.disk = found
+	must(t, w.open())
+	if tally, err := w.store.Tally(context.Background(), boxes[0]); err != nil || tally.Total != 1 {
+		t.Fatalf("%d messages, %v: the tail is not cut", tally.Total, err)
 	}
-	if shown == 0 {
-		t.Fatal("nothing was ever torn")
-	}
+	must(t, <-w.append(40, 1)) // ends where the second of the three began
+	w.unchanged(t)
 }
 
-// append posts a message in the background.
-func (w *world) append(size int) <-chan error {
+// append posts n messages in the background.
+func (w *world) append(size, n int) <-chan error {
 	done, s := make(chan error, 1), w.store
 	go func() {
-		_, err := s.Append(context.Background(), boxes[0], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, size)}})
+		_, err := s.Append(context.Background(), boxes[0], clients[0], slices.Repeat([]messaging.Draft{{TTL: forever, Body: make([]byte, size)}}, n))
 		done <- err
 	}()
 	return done
+}
+
+// A message that is deleted while compaction copies it stays deleted: its
+// delete must outlive the copy, which it cannot know of.
+func TestDeletedWhileCopied(t *testing.T) {
+	for name, end := range map[string]func(w *world, id messaging.MessageID, c lease) error{
+		"removed": func(w *world, id messaging.MessageID, c lease) error {
+			w.delivered(id)
+			return w.store.Remove(context.Background(), boxes[0], []messaging.MessageID{id}, storage.Hold{})
+		},
+		"moved": func(w *world, id messaging.MessageID, c lease) error {
+			_, err := w.store.Move(context.Background(), boxes[0], []messaging.MessageID{id}, c.id, boxes[3], 0)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := ready(t)
+			w.does(t, post(boxes[3], 1, forever, 0, 10), post(boxes[0], 1, forever, 0, 100), claimSome(boxes[0], storage.Terms{TTL: 500, Limit: 1}))
+			id, held := w.letter(1).id, w.claim(0)
+			old := w.turnPage(t, false)
+			w.does(t, compact) // no index is written: not needed
+			list, err := w.store.Scan(context.Background(), boxes[2], everything)
+			must(t, err)
+			for i := range list {
+				must(t, w.store.Remove(context.Background(), boxes[2], []messaging.MessageID{list[i].ID}, storage.Hold{}))
+				w.delivered(list[i].ID)
+			}
+			gate := w.hold()
+			compacted := w.later(compact)
+			arrives(t, gate) // the copy is on its way
+			store := w.store
+			large := make(chan error, 1)
+			go func() { // and sends what comes behind it to the next segment
+				_, err := store.Append(context.Background(), boxes[2], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, 3700)}})
+				large <- err
+			}()
+			w.gathered(t, 1)
+			ended := make(chan error, 1)
+			go func() { ended <- end(w, id, held) }()
+			w.gathered(t, 2)
+			copied := w.head()
+			gate.Open()
+			must(t, <-compacted)
+			must(t, <-large)
+			must(t, <-ended)
+			if w.head() == copied || w.store.segment(old) != nil {
+				t.Fatalf("the copy is in %d, the end in %d, the original there: %v", copied, w.head(), w.store.segment(old) != nil)
+			}
+			removed := w.head()
+			w.store.segment(copied).live.Add(smallestSize) // compaction takes it for full
+			w.turnPage(t, false)
+			w.tearOut(t, removed)
+			w.unchanged(t)
+			if list, err := w.store.Fetch(context.Background(), boxes[0], []messaging.MessageID{id}); err != nil || len(list) > 0 {
+				t.Fatalf("the message is back: %v %v", list, err)
+			}
+			if list, err := w.store.Fetch(context.Background(), boxes[3], []messaging.MessageID{id}); err != nil || len(list) != map[string]int{"removed": 0, "moved": 1}[name] {
+				t.Fatalf("%d messages in the other queue, %v", len(list), err)
+			}
+		})
+	}
+}
+
+// The originals in a segment that could not be rewritten to the end stay dead
+// when the copies are deleted.
+func TestOriginalsStayDeadInAHalfRewrittenSegment(t *testing.T) {
+	w := ready(t)
+	w.does(t, post(boxes[0], 1, forever, 0, 100), post(boxes[3], 1, forever, 0, 100))
+	half := w.turnPage(t, false)
+	list, err := w.store.Scan(context.Background(), boxes[2], everything)
+	must(t, err)
+	e := w.store.lookup(boxes[3]).chunks[0].entries[0]
+	must(t, w.disk.BreakReads("store/"+segmentName(half), int64(e.off), 1))
+	w.delivered(w.letter(1).id) // unreadable, so never seen again in this test
+	for i := range list {
+		must(t, w.store.Remove(context.Background(), boxes[2], []messaging.MessageID{list[i].ID}, storage.Hold{}))
+		w.delivered(list[i].ID)
+	}
+	if err := w.store.Compact(); !errors.Is(err, errUnread) {
+		t.Fatal(err)
+	}
+	e = w.store.lookup(boxes[0]).chunks[0].entries[0]
+	if e.seg == half {
+		t.Fatal("nothing was copied")
+	}
+	copied := w.turnPage(t, false)
+	w.does(t, removeAny(0, 1, storage.Hold{}))
+	removed := w.turnPage(t, false)
+	list, err = w.store.Scan(context.Background(), boxes[2], everything)
+	must(t, err)
+	for i := range list {
+		must(t, w.store.Remove(context.Background(), boxes[2], []messaging.MessageID{list[i].ID}, storage.Hold{}))
+	}
+	for range 3 {
+		_ = w.store.Compact()
+		w.turnPage(t, false)
+	}
+	if w.store.segment(copied) != nil || w.store.segment(removed) != nil || w.store.segment(half) == nil {
+		t.Fatalf("segments %v are not as they must be for this test", *w.store.segments.Load())
+	}
+	w.does(t, tend) // with an index file the next start need not read the segment
+	found := w.disk.Crash(faultdisk.Cut{})
+	_ = w.close()
+	w.disk = found
+	must(t, w.open())
+	if list, err := w.store.Scan(context.Background(), boxes[0], everything); err != nil || len(list) > 0 {
+		t.Fatalf("a deleted message is back: %v, %v", list, err)
+	}
 }
 
 // Compaction comes to an end: what it wrote it does not find worth writing

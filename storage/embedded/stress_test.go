@@ -114,15 +114,7 @@ func (c *crowd) post(q messaging.QueueRef, n, size int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, id := range ids {
-		f := c.fates[id]
-		if f == nil { // or somebody has claimed it already
-			f = &fate{}
-			c.fates[id] = f
-		}
-		f.queue, f.body = q, string(drafts[i].Body)
-		if f.moving {
-			f.queue = f.target
-		}
+		c.fate(id, q).body = string(drafts[i].Body) // somebody may know the rest already
 	}
 	return err
 }
