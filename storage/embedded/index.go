@@ -150,9 +150,7 @@ func readIndex(fs disk.FS, dir string, s *segment) (indexFile, error) {
 		return indexFile{}, err
 	}
 	le := binary.LittleEndian
-	if len(b) < indexHeader+4 || string(b[:8]) != indexMagic || le.Uint32(b[8:]) != formatVersion ||
-		le.Uint32(b[12:]) != s.number || le.Uint32(b[16:]) != s.salt ||
-		le.Uint32(b[len(b)-4:]) != crc32.Checksum(b[:len(b)-4], castagnoli) {
+	if !soundIndex(b, s.number) || le.Uint32(b[16:]) != s.salt {
 		return indexFile{}, fmt.Errorf("%s: %w", name, errBadIndex)
 	}
 	return indexFile{
@@ -160,4 +158,31 @@ func readIndex(fs disk.FS, dir string, s *segment) (indexFile, error) {
 		size:    le.Uint32(b[20:]),
 		damaged: le.Uint32(b[24:])&indexOfDamaged != 0,
 	}, nil
+}
+
+// soundIndex reports whether the content of an index file is whole and about
+// the segment.
+func soundIndex(b []byte, number uint32) bool {
+	le := binary.LittleEndian
+	return len(b) >= indexHeader+4 && string(b[:8]) == indexMagic && le.Uint32(b[8:]) == formatVersion &&
+		le.Uint32(b[12:]) == number &&
+		le.Uint32(b[len(b)-4:]) == crc32.Checksum(b[:len(b)-4], castagnoli)
+}
+
+// openByIndex opens a segment whose header is damaged with what its index file
+// knows of it. The segment is nil if that is not there or not sound.
+func openByIndex(fs disk.FS, dir string, number uint32) (*segment, error) {
+	b, err := readFile(fs, dir+"/"+indexName(number))
+	if err != nil || !soundIndex(b, number) {
+		return nil, nil //nolint:nilerr // without an index file there is nothing to go by
+	}
+	name := dir + "/" + segmentName(number)
+	f, err := fs.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	s := &segment{number: number, salt: binary.LittleEndian.Uint32(b[16:]), file: f, name: name, size: headerSize}
+	s.readers.Store(1)
+	s.damaged.Store(true)
+	return s, nil
 }

@@ -83,7 +83,7 @@ func (r *recovery) openSegments() error {
 			r.open = append(r.open, seg)
 			r.adopt(seg)
 		case errors.Is(err, errNoSegment):
-			if err := r.setAsideHeadless(number, names, err); err != nil {
+			if err := r.headless(number, names, err); err != nil {
 				return err
 			}
 		default:
@@ -100,8 +100,26 @@ func unfinished(name string) bool {
 	return found && (isIndex || name == formatName)
 }
 
-// setAsideHeadless deals with a file whose header is bad: the last one, if it
-// holds nothing, is a segment a crash kept from being made; any other is damage.
+// headless deals with a file whose header is bad. If its index is there, that
+// tells what the header did.
+func (r *recovery) headless(number uint32, names []string, cause error) error {
+	seg, err := openByIndex(r.fs, r.dir, number)
+	if err != nil {
+		return err
+	}
+	if seg == nil {
+		return r.setAsideHeadless(number, names, cause)
+	}
+	r.log.Error("the header of a log segment is damaged; its index replaces it", "segment", number, "err", cause)
+	r.damage = append(r.damage, Damage{Segment: number, Bytes: headerSize})
+	r.open = append(r.open, seg)
+	r.adopt(seg)
+	return nil
+}
+
+// setAsideHeadless deals with a file that has neither header nor index: the
+// last one, if it holds nothing, is a segment a crash kept from being made; any
+// other is damage.
 func (r *recovery) setAsideHeadless(number uint32, names []string, cause error) error {
 	name := segmentName(number)
 	if !slices.ContainsFunc(names, func(other string) bool {

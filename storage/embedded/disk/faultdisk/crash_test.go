@@ -349,7 +349,7 @@ func TestSameSeedsSameOutcome(t *testing.T) {
 		}
 		return out
 	}
-	if run() != run() {
+	if first, second := run(), run(); first != second {
 		t.Error("two runs differ")
 	}
 }
