@@ -100,10 +100,10 @@ func (s *Store) unlink(seg *segment) error {
 	s.changeSegments(func(m map[uint32]*segment) { delete(m, seg.number) })
 	s.settleDebts(seg)
 	if err := s.removeIndex(seg); err != nil {
-		s.log.Warn("index file not removed", "segment", seg.number, "err", err)
+		s.log.Warn("index file not removed", "segment", seg.number, "error", err)
 	}
 	if err := seg.release(); err != nil {
-		s.log.Warn("segment not closed", "segment", seg.number, "err", err)
+		s.log.Warn("segment not closed", "segment", seg.number, "error", err)
 	}
 	s.kick() // there may be room for a spare now
 	return nil

@@ -41,14 +41,14 @@ func (s *Store) tend() {
 	if full := err != nil; full != s.toldFull {
 		s.toldFull = full
 		if full {
-			s.log.Error("store is full: new messages are refused until there is room", "err", err)
+			s.log.Error("store is full: new messages are refused until there is room", "error", err)
 		} else {
 			s.log.Info("store has room again")
 		}
 	}
 	for _, seg := range s.sealed() {
 		if err := s.writeIndex(seg); err != nil {
-			s.log.Warn("no index file for a log segment; without one the next start reads the segment itself", "segment", seg.number, "err", err)
+			s.log.Warn("no index file for a log segment; without one the next start reads the segment itself", "segment", seg.number, "error", err)
 			return // the others would hardly do better
 		}
 	}
@@ -98,12 +98,12 @@ func (s *Store) housekeep() {
 		}
 		if n%subscriptionSweeps == 0 {
 			if err := s.sweepSubscriptions(); err != nil {
-				s.log.Warn("expired subscriptions not erased", "err", err)
+				s.log.Warn("expired subscriptions not erased", "error", err)
 			}
 		}
 		err := s.Compact()
 		if err != nil && err.Error() != told {
-			s.log.Error("space could not be reclaimed", "err", err)
+			s.log.Error("space could not be reclaimed", "error", err)
 		}
 		told = ""
 		if err != nil {

@@ -52,7 +52,7 @@ func (p *picked) heldBy(claim uint64) {
 func (p *picked) drop() {
 	for _, seg := range p.segments {
 		if err := seg.release(); err != nil {
-			p.q.store.log.Error("segment not closed", "segment", seg.number, "err", err)
+			p.q.store.log.Error("segment not closed", "segment", seg.number, "error", err)
 		}
 	}
 	p.segments = nil
@@ -184,7 +184,7 @@ func (q *queue) quarantine(seen *entry, id uint64, seg *segment, cause error) {
 		seg.damaged.Store(true)
 		q.store.log.Error("message lost: its record is damaged",
 			"project", q.ref.Project, "queue", q.ref.Name, "message", q.store.id(id),
-			"segment", seg.number, "offset", seen.off, "bytes", seen.size, "err", cause)
+			"segment", seg.number, "offset", seen.off, "bytes", seen.size, "error", cause)
 	}
 }
 

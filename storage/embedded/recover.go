@@ -1,16 +1,13 @@
 package embedded
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"slices"
 	"strings"
 
-	"zaqar/messaging"
 	"zaqar/storage/embedded/disk"
 )
 
@@ -110,7 +107,7 @@ func (r *recovery) headless(number uint32, names []string, cause error) error {
 	if seg == nil {
 		return r.setAsideHeadless(number, names, cause)
 	}
-	r.log.Error("the header of a log segment is damaged; its index replaces it", "segment", number, "err", cause)
+	r.log.Error("the header of a log segment is damaged; its index replaces it", "segment", number, "error", cause)
 	r.damage = append(r.damage, Damage{Segment: number, Bytes: headerSize})
 	r.open = append(r.open, seg)
 	r.adopt(seg)
@@ -134,7 +131,7 @@ func (r *recovery) setAsideHeadless(number uint32, names []string, cause error) 
 			return r.fs.Remove(r.dir + "/" + name)
 		}
 	}
-	r.log.Error("a log segment is unreadable and set aside", "segment", number, "err", cause)
+	r.log.Error("a log segment is unreadable and set aside", "segment", number, "error", cause)
 	r.damage = append(r.damage, Damage{Segment: number})
 	return r.quarantineFile(name)
 }
@@ -223,7 +220,7 @@ func (r *recovery) readSegment(seg *segment, last bool) error {
 			return r.readEntries(seg, f.entries)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			r.log.Warn("rebuilding the index of a log segment", "segment", seg.number, "err", err)
+			r.log.Warn("rebuilding the index of a log segment", "segment", seg.number, "error", err)
 		}
 	}
 	return r.scan(seg, last)
@@ -342,145 +339,6 @@ func (r *recovery) resume(w *window, at, end uint32) (uint32, error) {
 	return end, nil
 }
 
-// replay carries out one record.
-func (r *recovery) replay(seg *segment, off uint32, f frame, content []byte) error {
-	r.records++
-	if f.kind != recMessage {
-		r.endBatch(seg)
-	}
-	switch f.kind {
-	case recCommit:
-		rd := reader{b: content}
-		r.see(rd.u64())
-		return rd.err
-	case recMessage:
-		m, err := decodeMessage(f, content)
-		if err != nil {
-			return err
-		}
-		if len(r.batch) == 0 {
-			r.cut = off
-		}
-		m.body = nil
-		r.batch = append(r.batch, pendingMessage{off, f.size, m})
-		if m.last {
-			r.endBatch(seg)
-		}
-		return nil
-	case recState:
-		st, err := decodeState(content)
-		if err == nil {
-			r.state(seg, &st)
-		}
-		return err
-	case recControl:
-		edits, err := decodeControl(content)
-		if err == nil {
-			err = r.control.replay(edits, seg)
-		}
-		return err
-	case recClaim, recRenew, recRelease, recRemove, recPurge, recMove:
-		op, err := decodeOperation(f, content)
-		if err == nil {
-			r.operation(seg, &op, padded(int(f.size)))
-		}
-		return err
-	}
-	return fmt.Errorf("unknown record type %d", f.kind)
-}
-
-// endBatch puts the messages of a batch into memory.
-func (r *recovery) endBatch(seg *segment) {
-	for i := range r.batch {
-		r.message(seg, &r.batch[i])
-	}
-	r.batch = r.batch[:0]
-}
-
-// see keeps sequence numbers from being given out again.
-func (r *recovery) see(next uint64) { r.next = max(r.next, next) }
-
-func (r *recovery) queue(number uint64) *queue {
-	q := r.byNum[number]
-	if q == nil {
-		q = newQueue(r.Store, messaging.QueueRef{}, number)
-		r.byNum[number] = q
-		r.see(number + 1)
-	}
-	return q
-}
-
-func (r *recovery) message(seg *segment, p *pendingMessage) {
-	m := &p.m
-	q := r.queue(m.queue)
-	r.see(max(m.id, m.pos) + 1)
-	e := entry{
-		pos: m.pos, expires: m.expires, ttl: m.ttl, seg: seg.number, off: p.off, size: p.size,
-		poster: r.posterHash(m.poster), key: r.keys.number(m.key), claims: uint16(min(m.claims, maxClaims)),
-	}
-	if c, i, ok := q.find(m.pos); ok { // a copy that compaction made supersedes the original
-		r.strays.add(c.entries[i].seg, m.pos)
-		q.kill(c, i)
-		q.settle(c)
-	}
-	r.keepAlive(&e)
-	if m.available > r.at && m.pos == m.id {
-		e.flags |= entryDelayed
-		q.delays.push(m.available, m.pos)
-	}
-	q.add(e, m.id)
-	r.leaseAgain(q, m.pos, m.claim, m.renewed, m.claimTTL)
-}
-
-// leaseAgain gives the message to the claim that a copy of it names, which is
-// as it was when the copy was made.
-func (r *recovery) leaseAgain(q *queue, pos, id uint64, renewed int64, ttl uint32) {
-	c, i, ok := q.find(pos)
-	if !ok {
-		return
-	}
-	if id == 0 {
-		q.unclaim(&c.entries[i])
-		q.ready(c, i)
-		return
-	}
-	cl := q.claims[id]
-	switch {
-	case cl == nil:
-		cl = &claim{id: id, ttl: ttl, renewed: renewed, expires: expiry(renewed, ttl)}
-		q.adopt(cl)
-		r.see(id + 1)
-	case cl.renewed != renewed || cl.ttl != ttl:
-		q.restart(cl, renewed, ttl)
-	}
-	q.lease(c, i, cl)
-}
-
-func (r *recovery) state(seg *segment, st *state) {
-	q := r.queue(st.queue)
-	c, i, ok := q.find(st.pos)
-	if !ok {
-		return
-	}
-	e := &c.entries[i]
-	r.need(seg, e.seg, stateSize)
-	e.ttl, e.expires, e.claims = st.ttl, st.expires, uint16(min(st.claims, maxClaims))
-	c.soonest, q.soonest = min(c.soonest, e.expires), min(q.soonest, e.expires)
-	r.leaseAgain(q, st.pos, st.claim, st.renewed, st.claimTTL)
-}
-
-func (r *recovery) operation(seg *segment, op *operation, size int) {
-	r.see(op.claim + 1)
-	to := (*queue)(nil)
-	if op.kind == recMove {
-		to = r.queue(op.to)
-		for _, p := range op.places {
-			r.see(p.pos + 1)
-		}
-	}
-	r.queue(op.queue).carryOut(op, to, seg, size)
-}
-
 // bind gives the queues their names, and lets go of those that were dropped.
 func (r *recovery) bind() {
 	r.control.tables[tableContainers].Scan(func(key string, it *item) bool {
@@ -546,100 +404,4 @@ func (r *recovery) dropIndex(seg *segment) error {
 		return nil
 	}
 	return errors.Join(err, r.fs.SyncDir(r.dir))
-}
-
-// window reads a segment piece by piece.
-type window struct {
-	seg  *segment
-	from uint32
-	b    []byte
-	size int64 // of the file, once known
-}
-
-const windowSize = 1 << 20
-
-// bytes returns n bytes at offset at, fewer at the end of the file.
-func (w *window) bytes(at uint32, n int) ([]byte, error) {
-	if at < w.from || int64(at)+int64(n) > int64(w.from)+int64(len(w.b)) {
-		size := max(windowSize, n)
-		if cap(w.b) < size {
-			w.b = make([]byte, size)
-		}
-		got, err := w.seg.file.ReadAt(w.b[:size], int64(at))
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("%s: %w", w.seg.name, err)
-		}
-		w.from, w.b = at, w.b[:got]
-	}
-	b := w.b[at-w.from:]
-	return b[:min(n, len(b))], nil
-}
-
-// record returns the whole record at offset at (without padding), or nil if
-// there is none. It is valid until the next call.
-func (w *window) record(at uint32) ([]byte, frame, error) {
-	b, err := w.bytes(at, frameSize)
-	if err != nil || len(b) < frameSize {
-		return nil, frame{}, err
-	}
-	f := readFrame(b)
-	if f.size < frameSize || f.kind < recCommit || f.kind > recControl || f.size > 1<<30 {
-		return nil, f, nil
-	}
-	if w.size == 0 {
-		if w.size, err = w.seg.file.Size(); err != nil {
-			return nil, f, err
-		}
-	}
-	if int64(at)+int64(f.size) > w.size {
-		return nil, f, nil
-	}
-	if b, err = w.bytes(at, int(f.size)); err != nil || len(b) < int(f.size) {
-		return nil, f, err
-	}
-	if !intact(b, w.seg.salt, at) {
-		return nil, f, nil
-	}
-	return b, f, nil
-}
-
-// zero reports whether the n bytes at offset at, or those up to the end of the
-// file, are all zero.
-func (w *window) zero(at uint32, n int) (bool, error) {
-	for n > 0 {
-		b, err := w.bytes(at, min(n, len(zeros)))
-		if err != nil || len(b) == 0 {
-			return err == nil, err
-		}
-		if !bytes.Equal(b, zeros[:len(b)]) {
-			return false, nil
-		}
-		at += uint32(len(b))
-		n -= len(b)
-	}
-	return true, nil
-}
-
-var zeros [64 << 10]byte
-
-// findCommit returns the offset of the first whole commit record at or behind
-// at, 0 if there is none.
-func findCommit(seg *segment, at uint32) (uint32, error) {
-	w := &window{seg: seg}
-	for {
-		b, err := w.bytes(at, 64<<10)
-		if err != nil {
-			return 0, err
-		}
-		for i := 0; i+commitSize <= len(b); i += alignment {
-			f := readFrame(b[i:])
-			if f.kind == recCommit && f.size == frameSize+8 && intact(b[i:i+frameSize+8], seg.salt, at+uint32(i)) {
-				return at + uint32(i), nil
-			}
-		}
-		if len(b) < 64<<10 {
-			return 0, nil
-		}
-		at += uint32(len(b)) - commitSize
-	}
 }

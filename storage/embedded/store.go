@@ -164,7 +164,7 @@ func (s *Store) open() error {
 		return err
 	}
 	if err := s.journal.reserve(); err != nil {
-		s.log.Warn("store is full: no room for a spare segment; new messages are refused", "err", err)
+		s.log.Warn("store is full: no room for a spare segment; new messages are refused", "error", err)
 	}
 	go s.journal.run()
 	return nil
