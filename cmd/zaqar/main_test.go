@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,6 +68,42 @@ func TestFirstLinesNameWhatMatters(t *testing.T) {
 	}
 	if n := strings.Count(first.String(), "\n"); n > 5 {
 		t.Errorf("%d lines", n)
+	}
+}
+
+// TestTheReaderOfTheLogGoesAway closes both ends of the log, as a crashed
+// supervisor does.
+func TestTheReaderOfTheLogGoesAway(t *testing.T) {
+	cmd := program(t, "server", "--port", "0", "--data-dir", t.TempDir(), "--debug")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill() }()
+	s := &server{Cmd: cmd}
+	for scan := bufio.NewScanner(out); s.url == "" && scan.Scan(); {
+		if m := regexp.MustCompile(`msg=listening address=(\S+)`).FindStringSubmatch(scan.Text()); m != nil {
+			s.url = m[1]
+		}
+	}
+	_, _ = out.Close(), errs.Close()
+	s.signal(t, syscall.SIGUSR2) // makes it write to both
+	s.signal(t, syscall.SIGHUP)
+	for range 3 {
+		if status, body := s.do(t, "POST", "/v2/queues/q/messages", `{"messages":[{"body":1}]}`); status != http.StatusCreated {
+			t.Errorf("post: %d %s", status, body)
+		}
+	}
+	s.signal(t, syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the server ended with %v", err)
 	}
 }
 

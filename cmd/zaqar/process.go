@@ -32,9 +32,11 @@ func newProcess(src config.Sources, c *config.Config, log *observe.Log, stderr i
 }
 
 // handleSignals makes the context end with the first signal to stop, and
-// serves the other signals until stop is called.
+// serves the other signals until stop is called. A server outlives whoever
+// reads its log: SIGPIPE is ignored from then on.
 func (p *process) handleSignals(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR2)
 	done := make(chan struct{})
