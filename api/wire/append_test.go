@@ -109,3 +109,28 @@ func make1k() []byte {
 	}
 	return text
 }
+
+// TestLargePagesGrowOnce: many clients that read large pages slowly must not
+// cost many times what they are sent.
+func TestLargePagesGrowOnce(t *testing.T) {
+	large := broker.Messages{Now: posted}
+	for range 20 {
+		large.List = append(large.List, messaging.Message{ID: "dba6e3bf0000000000000001", Claim: "dba6e3bf0000000000000002",
+			Posted: posted, TTL: 300, Checksum: "MD5:d41d8cd98f00b204e9800998ecf8427e", Body: make([]byte, 100_000)})
+	}
+	for name, write := range map[string]func() []byte{
+		"messages": func() []byte { return AppendMessages(nil, queue, large, "/v2/queues/q/messages?marker=2") },
+		"found":    func() []byte { return AppendFound(nil, queue, large) },
+		"popped":   func() []byte { return AppendPopped(nil, large) },
+		"claim":    func() []byte { return AppendClaim(nil, queue, broker.ClaimView{Messages: large}) },
+	} {
+		out := write()
+		if spare := cap(out) - len(out); spare > len(out)/50 {
+			t.Errorf("%s: %d bytes to spare behind %d", name, spare, len(out))
+		}
+		// The page, and what stands before it.
+		if n := testing.AllocsPerRun(3, func() { out = write() }); n > 5 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
