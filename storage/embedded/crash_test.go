@@ -124,12 +124,14 @@ func (j *journey) locate(w *world, done int) (at int, err error) {
 		if dump == j.dumps[at] {
 			return at, nil
 		}
-		err = fmt.Errorf("%w\nas after act %d (-want +got):\n%s", err, at-1, cmp.Diff(lines(j.dumps[at]), lines(dump)))
+		err = fmt.Errorf("%w\nas after act %d (-want +got):\n%s", err, at-1, difference(j.dumps[at], dump))
 	}
 	return 0, err
 }
 
 func lines(s string) []string { return strings.Split(s, "\n") }
+
+func difference(want, got string) string { return cmp.Diff(lines(want), lines(got)) }
 
 // sound checks that a store just recovered holds: the same is there after one
 // more crash that takes all it can, and it goes on working.
@@ -174,7 +176,7 @@ func (w *world) again(want string) error {
 	}
 	got, err := w.dump()
 	if err == nil && got != want {
-		err = errors.New("(-want +got):\n" + cmp.Diff(lines(want), lines(got)))
+		err = errors.New("(-want +got):\n" + difference(want, got))
 	}
 	return err
 }
