@@ -21,6 +21,7 @@ type recovery struct {
 	byNum   map[uint64]*queue
 	batch   []pendingMessage // messages of a batch whose last is still to come
 	cut     uint32           // where the batch begins
+	commit  uint32           // where the last commit of the segment begins
 	records int
 }
 
@@ -248,6 +249,7 @@ func (r *recovery) readEntries(seg *segment, entries []byte) error {
 func (r *recovery) scan(seg *segment, last bool) error {
 	w := &window{seg: seg}
 	at := uint32(headerSize)
+	r.commit = 0
 	for {
 		record, f, err := w.record(at)
 		if err != nil {
@@ -387,13 +389,33 @@ func (r *recovery) startJournal() error {
 	} else if !clean {
 		r.log.Info("cutting an unfinished commit off the log", "segment", tail.number, "offset", tail.size)
 	}
-	err := tail.file.Truncate(int64(tail.size))
+	err := r.writeAgain(tail)
+	if err == nil {
+		err = tail.file.Truncate(int64(tail.size))
+	}
 	if err == nil && int64(tail.size) < r.config.SegmentSize {
 		if err = tail.file.Allocate(0, r.config.SegmentSize); errors.Is(err, disk.ErrFull) {
 			err = nil // the journal finds out when it gets there
 		}
 	}
 	return errors.Join(err, tail.file.Sync())
+}
+
+// writeAgain writes the last commit of the tail once more. After a sync that
+// failed it may be in the cache of the system only, and taken for clean there.
+func (r *recovery) writeAgain(tail *segment) error {
+	if r.commit == 0 || r.commit >= tail.size {
+		return nil
+	}
+	b := make([]byte, tail.size-r.commit)
+	err := tail.read(b, r.commit)
+	if err == nil {
+		_, err = tail.file.WriteAt(b, int64(r.commit))
+	}
+	if errors.Is(err, disk.ErrFull) {
+		return nil // a file system that copies on write; it is there to be read
+	}
+	return err
 }
 
 // dropIndex removes the index file of a segment that will grow. There is one

@@ -16,6 +16,7 @@ func (r *recovery) replay(seg *segment, off uint32, f frame, content []byte) err
 	case recCommit:
 		rd := reader{b: content}
 		r.see(rd.u64())
+		r.commit = off
 		return rd.err
 	case recMessage:
 		m, err := decodeMessage(f, content)
