@@ -22,6 +22,7 @@
 //	FORMAT               JSON: format version, identity of the store, checksum
 //	0000000007.log       segment 7 of the log
 //	0000000007.idx       the same without message bodies, written when it is full
+//	FAILED               which commit could not be written, until the next start
 //	quarantine/          damaged segments that would have been deleted
 //
 // # Segment, format 1

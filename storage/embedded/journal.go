@@ -285,6 +285,9 @@ func (j *journal) write(seg *segment, b []byte, at uint32) (final bool, err erro
 // it may build on what did not happen. If the failure is final, all later
 // calls are refused; if not, what adds data is until the keeper finds room.
 func (j *journal) fail(g *group, err error, final bool) {
+	if final {
+		j.noteFailure()
+	}
 	j.full.Store(true)
 	j.mu.Lock()
 	j.refusal = err
@@ -311,6 +314,19 @@ func (j *journal) fail(g *group, err error, final bool) {
 		j.mu.Unlock()
 	}
 }
+
+// noteFailure leaves word for the next start in this life of the system, which
+// may find in its cache what is not on disk. After a power cut it is not needed
+// and may be gone.
+func (j *journal) noteFailure() {
+	if f, err := j.fs.Create(j.dir + "/" + failedName); err == nil {
+		_, _ = f.WriteAt([]byte(failureMark(j.active.number, j.active.size)), 0)
+		_ = f.Close()
+	}
+}
+
+// failureMark says which commit could not be written.
+func failureMark(segment, offset uint32) string { return fmt.Sprintf("%d %d\n", segment, offset) }
 
 // dropIndexTail removes the index entries of a group that was not written.
 func (j *journal) dropIndexTail(seg *segment) { seg.index = trimIndex(seg.index, seg.size) }

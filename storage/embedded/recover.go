@@ -401,21 +401,32 @@ func (r *recovery) startJournal() error {
 	return errors.Join(err, tail.file.Sync())
 }
 
-// writeAgain writes the last commit of the tail once more. After a sync that
-// failed it may be in the cache of the system only, and taken for clean there.
+// writeAgain writes the commit once more with which the journal failed when
+// the store was open last, if it is there: it may be in the cache of the system
+// only, and taken for clean there. Nothing else is ever written twice.
 func (r *recovery) writeAgain(tail *segment) error {
-	if r.commit == 0 || r.commit >= tail.size {
+	mark, err := readFile(r.fs, r.dir+"/"+failedName)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	b := make([]byte, tail.size-r.commit)
-	err := tail.read(b, r.commit)
-	if err == nil {
-		_, err = tail.file.WriteAt(b, int64(r.commit))
+	if err != nil {
+		return err
 	}
-	if errors.Is(err, disk.ErrFull) {
-		return nil // a file system that copies on write; it is there to be read
+	if string(mark) == failureMark(tail.number, r.commit) {
+		b := make([]byte, tail.size-r.commit)
+		err := tail.read(b, r.commit)
+		if err == nil {
+			_, err = tail.file.WriteAt(b, int64(r.commit))
+		}
+		if err == nil {
+			err = tail.file.Sync()
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	err = r.fs.Remove(r.dir + "/" + failedName)
+	return errors.Join(err, r.fs.SyncDir(r.dir))
 }
 
 // dropIndex removes the index file of a segment that will grow. There is one

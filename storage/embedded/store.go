@@ -88,6 +88,7 @@ type Damage struct {
 const (
 	lockName       = "LOCK"
 	formatName     = "FORMAT"
+	failedName     = "FAILED"
 	quarantineName = "quarantine"
 	defaultSegment = 64 << 20
 	smallestSize   = 4 << 10
