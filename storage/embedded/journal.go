@@ -161,15 +161,15 @@ func (j *journal) nudge() {
 // run writes groups until close. It is the only goroutine that writes segments.
 func (j *journal) run() {
 	defer close(j.done)
-	var spareBuf []byte
+	var free []byte // the buffer of the group before, for the one that begins
 	for range j.wake {
-		g, closing := j.take(spareBuf)
+		g, closing := j.take(free)
 		if len(g.ops) > 0 {
 			j.commit(g)
-			spareBuf = g.buf
-			if cap(spareBuf) > 4<<20 {
-				spareBuf = nil
-			}
+		}
+		free = g.buf
+		if cap(free) > 4<<20 {
+			free = nil
 		}
 		if closing {
 			return
