@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,6 +39,8 @@ type crowd struct {
 	fates  map[messaging.MessageID]*fate
 	popped int // messages that pops may have taken which a crash left without an answer
 	wrong  error
+
+	patient bool // goes on after failures
 }
 
 func (c *crowd) complain(format string, args ...any) {
@@ -89,7 +92,7 @@ func (c *crowd) client(rng *rand.Rand, budget int) {
 				err = rerr
 			}
 		}
-		if err != nil {
+		if err != nil && !c.patient {
 			return
 		}
 	}
@@ -237,8 +240,10 @@ func (c *crowd) vandal(rng *rand.Rand, budget int) {
 	}
 }
 
-// check compares the store with the notes. Nobody is at work any more.
-func (c *crowd) check() error {
+// check compares the store with the notes. Nobody is at work any more. What
+// became of operations that failed is known after a restart only: then it goes
+// into the notes.
+func (c *crowd) check(restarted bool) error {
 	if c.wrong != nil {
 		return c.wrong
 	}
@@ -254,11 +259,7 @@ func (c *crowd) check() error {
 				return fmt.Errorf("%s is in %v and in %v", m.ID, other, q)
 			}
 			where[m.ID] = q
-			f := c.fates[m.ID]
-			if f == nil {
-				f = &fate{queue: q} // a post that crashed
-				c.fates[m.ID] = f
-			}
+			f := c.fate(m.ID, q) // it may come from a post that failed
 			switch {
 			case f.gone:
 				return fmt.Errorf("%s was deleted and is back in %v", m.ID, q)
@@ -267,20 +268,27 @@ func (c *crowd) check() error {
 			case f.holder != "" && f.holder != m.Claim:
 				return fmt.Errorf("%s is under claim %q and not under %q", m.ID, m.Claim, f.holder)
 			}
-			f.queue, f.moving = q, false
+			if restarted {
+				f.queue, f.moving = q, false
+			}
 		}
 	}
+	popped := c.popped
 	for id, f := range c.fates {
 		_, there := where[id]
 		if !there && !f.going {
-			if c.popped--; c.popped < 0 || f.holder != "" {
+			if popped--; popped < 0 || f.holder != "" {
 				return fmt.Errorf("%s is lost: %+v", id, *f)
 			}
 		}
-		f.gone = f.gone || !there
-		f.going = f.gone
+		if restarted {
+			f.gone = f.gone || !there
+			f.going = f.gone
+		}
 	}
-	c.popped = 0
+	if restarted {
+		c.popped = 0
+	}
 	return nil
 }
 
@@ -366,13 +374,48 @@ func TestCrowdLosesAndDuplicatesNothing(t *testing.T) {
 			slow(d, 5)
 			c.openOn(t, d)
 			c.work(seed, 60)
-			if err := errors.Join(c.check(), c.store.Close()); err != nil {
+			if err := errors.Join(c.check(false), c.store.Close()); err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 			d = d.Clone()
 			c.openOn(t, d)
-			if err := errors.Join(c.check(), c.settle(), c.store.Close()); err != nil {
+			if err := errors.Join(c.check(true), c.settle(), c.store.Close()); err != nil {
 				t.Fatalf("seed %d, after a restart: %v", seed, err)
+			}
+			d = d.Clone()
+		}
+	}
+}
+
+// In a crowd, too, a commit for which there is no room fails whole, and everybody
+// in it is told; one that fails for good ends writing and leaves nobody waiting.
+func TestCrowdSurvivesFailures(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(setting(t, envCrowds, 6)) {
+		rng := rand.New(rand.NewPCG(seed, 8))
+		d := faultdisk.New(faultdisk.Config{Seed: seed})
+		c := &crowd{fates: map[messaging.MessageID]*fate{}, patient: true}
+		for round := range 3 {
+			slow(d, rng.IntN(8))
+			c.openOn(t, d)
+			for range 8 {
+				d.Inject(faultdisk.Fault{Kind: faultdisk.Write, Name: "*.log", Skip: rng.IntN(400), Times: 1 + rng.IntN(2),
+					Err: syscall.ENOSPC, Short: rng.IntN(300)})
+				d.Inject(faultdisk.Fault{Kind: faultdisk.Allocate | faultdisk.Create, Skip: rng.IntN(20), Times: 1, Err: syscall.ENOSPC})
+			}
+			final := rng.IntN(2) == 0
+			if final {
+				d.Inject(faultdisk.Fault{Kind: faultdisk.Sync, Name: "*.log", Skip: 100 + rng.IntN(300), Times: 1, Err: syscall.EIO})
+			}
+			c.work(rng.Uint64(), 80)
+			if failed := c.store.journal.failed() != nil; failed && !final {
+				t.Fatalf("seed %d: writing ended though nothing failed for good", seed)
+			}
+			err := errors.Join(c.check(false), c.store.Close())
+			d = d.Crash(cuts(rng.Uint64())[rng.IntN(2)])
+			c.openOn(t, d)
+			if err := errors.Join(err, c.check(true), c.settle(), c.store.Close()); err != nil {
+				t.Fatalf("seed %d, round %d: %v", seed, round, err)
 			}
 			d = d.Clone()
 		}
@@ -394,7 +437,7 @@ func TestCrowdSurvivesCrashes(t *testing.T) {
 			_ = c.store.Close()
 			d = found
 			c.openOn(t, d)
-			if err := errors.Join(c.check(), c.settle(), c.store.Close()); err != nil {
+			if err := errors.Join(c.check(true), c.settle(), c.store.Close()); err != nil {
 				t.Fatalf("seed %d, crash %d: %v", seed, round, err)
 			}
 			d = d.Clone()
