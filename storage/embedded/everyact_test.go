@@ -187,14 +187,11 @@ func fullDisk(t *testing.T, seed uint64) error {
 		}
 		if a.text == restart.text {
 			must(t, w.close())
-			if err := w.open(); errors.Is(err, disk.ErrFull) && w.disk.Used() > 0 {
-				w.disk.SetCapacity(0) // no room for the lock, or the first segment
-				err = w.open()
-				if err != nil {
-					return err
-				}
-			} else if err != nil {
-				return fmt.Errorf("restart on a full disk: %w", err)
+			if err := w.open(); err != nil {
+				return fmt.Errorf("restart on a full disk: %w\n%s", err, story(acts[:i+1]))
+			}
+			if after, err := w.dump(); err != nil || after != before {
+				return fmt.Errorf("restart on a full disk: %w (-want +got)\n%s", err, difference(before, after))
 			}
 			continue
 		}

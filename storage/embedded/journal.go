@@ -52,8 +52,13 @@ type journal struct {
 	commits, bytes atomic.Int64 // since start
 }
 
-// gatherLimit is how many bytes may wait for the writer before admit blocks.
-const gatherLimit = 16 << 20
+// Before more than gatherLimit bytes wait for the writer admit blocks. What
+// was admitted together may be more, but with more than gatherMost an offset
+// in a segment might not fit 32 bits.
+const (
+	gatherLimit = 16 << 20
+	gatherMost  = 1 << 30
+)
 
 // group is what one sync makes durable.
 type group struct {
@@ -132,6 +137,10 @@ func (j *journal) submit(numbers uint64, encode func(b []byte, first uint64) []b
 		return nil, err
 	}
 	g := j.gathering
+	if len(g.buf) > gatherMost {
+		j.mu.Unlock()
+		return nil, messaging.E(messaging.Unavailable, "The store cannot write as fast as data comes in.")
+	}
 	first := j.next
 	j.next += numbers
 	at := uint32(len(g.buf))

@@ -15,14 +15,13 @@ import (
 // files where there are such.
 type recovery struct {
 	*Store
-	open    []*segment
-	next    uint64
-	at      int64 // the present, ms
-	byNum   map[uint64]*queue
-	batch   []pendingMessage // messages of a batch whose last is still to come
-	cut     uint32           // where the batch begins
-	commit  uint32           // where the last commit of the segment begins
-	records int
+	open   []*segment
+	next   uint64
+	at     int64 // the present, ms
+	byNum  map[uint64]*queue
+	batch  []pendingMessage // messages of a batch whose last is still to come
+	cut    uint32           // where the batch begins
+	commit uint32           // where the last commit of the segment begins
 }
 
 type pendingMessage struct {

@@ -8,7 +8,6 @@ import (
 
 // replay carries out one record.
 func (r *recovery) replay(seg *segment, off uint32, f frame, content []byte) error {
-	r.records++
 	if f.kind != recMessage {
 		r.endBatch(seg)
 	}
