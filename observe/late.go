@@ -6,64 +6,134 @@ import (
 	"time"
 )
 
-// How long access records may wait for company, and how many bytes of them.
+// How long access records may wait for company, how many bytes of them, and
+// how many bytes wait at all when nobody takes them.
 const (
-	latest = 100 * time.Millisecond
-	most   = 32 << 10
+	latest   = 100 * time.Millisecond
+	most     = 32 << 10
+	capacity = 4 << 20
 )
 
 // late writes what may wait in lots: a system call per request is a seventh of
 // what a request costs. What may not wait goes out at once, behind what was
 // waiting, so lines keep their order.
+//
+// A goroutine of its own writes, outside the lock, for as long as something
+// waits; loggers only leave their lines. So a reader of the log that stalls
+// holds up no request. Beyond the capacity lines are dropped, and counted.
 type late struct {
-	mu      sync.Mutex // guards everything
 	w       io.Writer
+	dropped func(n int) []byte // the line that tells of n lines dropped
+
+	mu      sync.Mutex // guards everything below
 	waiting []byte
-	timer   *time.Timer // set while something waits
+	spare   []byte
+	lost    int
+	idle    chan struct{} // closed when writing ends; nil while nobody writes
+	stuck   bool          // writing takes longer than patience
+	timer   *time.Timer   // set while something waits for company
 }
 
-// Write writes what was waiting, and p.
+// patience is how long a line that may not wait is waited for.
+const patience = time.Second
+
+// Write takes a line that goes out at once, and returns when it has, or when
+// that takes too long.
 func (l *late) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.flush(); err != nil {
-		return 0, err
-	}
-	return l.w.Write(p)
+	l.keep(p)
+	l.start()
+	l.settle()
+	return len(p), nil
 }
 
-// wait keeps p for a moment.
+// wait keeps a line for a moment.
 func (l *late) wait(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waiting = append(l.waiting, p...)
+	l.keep(p)
 	switch {
 	case len(l.waiting) >= most:
-		return len(p), l.flush()
+		l.start()
 	case l.timer == nil:
-		l.timer = time.AfterFunc(latest, func() { _ = l.Close() })
+		l.timer = time.AfterFunc(latest, l.expired)
 	}
 	return len(p), nil
 }
 
-func (l *late) flush() error {
+func (l *late) keep(p []byte) {
+	if len(l.waiting)+len(p) > capacity {
+		l.lost++
+		return
+	}
+	l.waiting = append(l.waiting, p...)
+}
+
+func (l *late) expired() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.start()
+}
+
+// start has somebody write, unless somebody does. The caller holds the lock.
+func (l *late) start() {
 	if l.timer != nil {
 		l.timer.Stop()
 		l.timer = nil
 	}
-	if len(l.waiting) == 0 {
-		return nil
+	if l.idle == nil && len(l.waiting) > 0 {
+		l.idle = make(chan struct{})
+		go l.drain()
 	}
-	_, err := l.w.Write(l.waiting)
-	l.waiting = l.waiting[:0]
-	return err
+}
+
+// drain writes until nothing waits.
+func (l *late) drain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.waiting) > 0 || l.lost > 0 {
+		if l.lost > 0 {
+			l.waiting = append(l.waiting, l.dropped(l.lost)...)
+		}
+		lines := l.waiting
+		l.waiting, l.lost = l.spare[:0], 0
+		l.mu.Unlock()
+		_, _ = l.w.Write(lines) // there is nobody to tell but the log
+		l.mu.Lock()
+		l.spare = lines
+	}
+	close(l.idle)
+	l.idle, l.stuck = nil, false
+}
+
+// settle waits until nobody writes, unless that takes too long or is known to.
+// The caller holds the lock.
+func (l *late) settle() {
+	if l.idle == nil || l.stuck {
+		return
+	}
+	idle := l.idle
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	select {
+	case <-idle:
+	case <-late.C:
+		l.mu.Lock()
+		l.stuck = l.idle == idle
+		l.mu.Unlock()
+	}
 }
 
 // Close writes what was waiting. The writer stays usable.
 func (l *late) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.flush()
+	l.start()
+	l.settle()
+	return nil
 }
 
 // waiter is the side of late for what may wait.

@@ -79,3 +79,42 @@ func lines(t *testing.T, out *locked, want ...string) {
 		t.Errorf("written are %v, want %v", got, want)
 	}
 }
+
+// stalled is a reader of the log that takes nothing until it is let go.
+type stalled struct {
+	bytes.Buffer
+	gate chan struct{}
+}
+
+func (s *stalled) Write(p []byte) (int, error) {
+	<-s.gate
+	return s.Buffer.Write(p)
+}
+
+func TestStalledReaderHoldsUpNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &stalled{gate: make(chan struct{})}
+		l, err := Open(Config{Stdout: out})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go l.Warn("first")
+		time.Sleep(2 * patience) // it has given up waiting
+		for range capacity / 1000 {
+			l.Access.Info("more", slog.String("long", strings.Repeat("x", 1000)))
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		close(out.gate)
+		synctest.Wait()
+		text := out.String()
+		if !strings.Contains(text, "msg=first") || !strings.Contains(text, "dropped") {
+			t.Errorf("the log begins %.80q and ends %q", text, text[max(0, len(text)-200):])
+		}
+		l.Warn("again")
+		if !strings.HasSuffix(out.String(), "msg=again\n") {
+			t.Error("nothing is written any more")
+		}
+	})
+}

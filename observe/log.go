@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -54,7 +55,7 @@ func Open(c Config) (*Log, error) {
 	l.level.Set(c.Level)
 	var hs, access []slog.Handler
 	add := func(w io.Writer) {
-		shared := &late{w: w}
+		shared := &late{w: w, dropped: l.lossNotice(c.Format)}
 		l.late = append(l.late, shared)
 		hs = append(hs, l.handler(c.Format, shared))
 		access = append(access, l.handler(c.Format, waiter{shared}))
@@ -100,6 +101,15 @@ func (l *Log) handler(f Format, w io.Writer) slog.Handler {
 		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l.level, ReplaceAttr: inSeconds})
 	}
 	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: l.level})
+}
+
+// lossNotice makes the line that tells of lines dropped.
+func (l *Log) lossNotice(f Format) func(n int) []byte {
+	return func(n int) []byte {
+		var line bytes.Buffer
+		slog.New(l.handler(f, &line)).Error("log lines were dropped: nobody took them in time", "count", n)
+		return line.Bytes()
+	}
 }
 
 // inSeconds makes durations numbers of seconds, as JSON has no units and

@@ -74,8 +74,8 @@ func (p *process) stop(s os.Signal, cancel func()) {
 	switch {
 	case p.stopping.IsZero():
 		p.stopping = time.Now()
+		cancel() // first: a log that nobody takes must not hold up the end
 		p.log.Info("signal received", "signal", s.String())
-		cancel()
 	case time.Since(p.stopping) > echo:
 		p.log.Error("ended by a second signal; requests in flight are lost", "signal", s.String())
 		_ = p.log.Close() // writes the access records that wait
