@@ -104,7 +104,7 @@ func lost(w *world, sees func(*world) (string, error), want string) error {
 	}
 	defer again.close()
 	if got, err := sees(again); err != nil || got != want {
-		return fmt.Errorf("after a power cut\n%s (%v)\nis seen instead of\n%s", got, err, want)
+		return fmt.Errorf("after a power cut\n%s (%w)\nis seen instead of\n%s", got, err, want)
 	}
 	return nil
 }
