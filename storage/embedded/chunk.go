@@ -128,6 +128,14 @@ func (c *chunk) insert(i int, e entry) {
 	c.remark()
 }
 
+// revive puts an entry in the place of a dead one.
+func (c *chunk) revive(i int, e entry) {
+	c.entries[i] = e
+	c.live++
+	c.soonest = min(c.soonest, e.expires)
+	c.mark(i)
+}
+
 // split moves the upper half of the entries to a new chunk.
 func (c *chunk) split() *chunk {
 	half := len(c.entries) / 2

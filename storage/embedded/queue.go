@@ -131,6 +131,11 @@ func (q *queue) add(e entry, id uint64) {
 func (q *queue) insert(e entry) {
 	at := max(q.chunkOf(e.pos), 0)
 	c := q.chunks[at]
+	if i := c.search(e.pos); i < len(c.entries) && c.entries[i].pos == e.pos && c.entries[i].flags&entryDead != 0 {
+		c.revive(i, e) // the original, which the copy supersedes
+		q.hint = min(q.hint, at)
+		return
+	}
 	if c.full() {
 		upper := c.split()
 		q.chunks = append(q.chunks, nil)

@@ -242,7 +242,9 @@ func (s *Store) dropped(q *queue) {
 
 // forgetQueue removes a queue from the tables. Who still has it makes another.
 func (s *Store) forgetQueue(q *queue) {
+	q.mu.Lock() // whoever has just seen that it is not dropped has submitted by now
 	q.dropped.Store(true)
+	q.mu.Unlock()
 	s.queuemu.Lock()
 	delete(s.queues, q.ref)
 	delete(s.numbers, q.number)

@@ -289,7 +289,7 @@ func (c *crowd) check(restarted bool) error {
 	if restarted {
 		c.popped = 0
 	}
-	return nil
+	return c.store.consistent()
 }
 
 // settle gives up all claims, whose owners are no more.

@@ -216,7 +216,7 @@ func (w *world) dumpControl(b *strings.Builder, note func(error)) {
 }
 
 // audit checks what the client was told against what is there, without
-// trusting anything the store remembers of itself.
+// trusting anything the store remembers of itself, and then that.
 func (w *world) audit() error {
 	seen := map[messaging.MessageID]messaging.QueueRef{}
 	for _, q := range boxes {
@@ -247,7 +247,7 @@ func (w *world) audit() error {
 			return fmt.Errorf("message %s is lost", id)
 		}
 	}
-	return nil
+	return w.store.consistent()
 }
 
 // delivered notes messages that a delete took.
