@@ -118,23 +118,25 @@ func TestLargePagesGrowOnce(t *testing.T) {
 		large.List = append(large.List, messaging.Message{ID: "dba6e3bf0000000000000001", Claim: "dba6e3bf0000000000000002",
 			Posted: posted, TTL: 300, Checksum: "MD5:d41d8cd98f00b204e9800998ecf8427e", Body: make([]byte, 100_000)})
 	}
+	head := func() []byte { return make([]byte, 0, 512) } // room for what stands before a page
 	for name, write := range map[string]func() []byte{
-		"messages": func() []byte { return AppendMessages(nil, queue, large, "/v2/queues/q/messages?marker=2") },
-		"found":    func() []byte { return AppendFound(nil, queue, large) },
-		"popped":   func() []byte { return AppendPopped(nil, large) },
-		"claim":    func() []byte { return AppendClaim(nil, queue, broker.ClaimView{Messages: large}) },
+		"messages": func() []byte { return AppendMessages(head(), queue, large, "/v2/queues/q/messages?marker=2") },
+		"found":    func() []byte { return AppendFound(head(), queue, large) },
+		"popped":   func() []byte { return AppendPopped(head(), large) },
+		"claim":    func() []byte { return AppendClaim(head(), queue, broker.ClaimView{Messages: large}) },
 	} {
 		out := write()
 		if spare := cap(out) - len(out); spare > len(out)/50 {
 			t.Errorf("%s: %d bytes to spare behind %d", name, spare, len(out))
 		}
-		// The page, and what stands before it. The least of several counts,
-		// because the runtime's own allocations are in them.
+		// The head, the page, and what the race detector makes of growing it. The
+		// least of several counts, because the
+		// runtime's own allocations are in them.
 		least := testing.AllocsPerRun(3, func() { out = write() })
 		for range 5 {
 			least = min(least, testing.AllocsPerRun(3, func() { out = write() }))
 		}
-		if least > 5 {
+		if least > 3 {
 			t.Errorf("%s: %v allocations", name, least)
 		}
 	}

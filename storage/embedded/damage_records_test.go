@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -322,4 +323,31 @@ func FuzzReplay(f *testing.F) {
 		}
 		_, _ = again.dump()
 	})
+}
+
+// A hole in a full segment is no end of it, however large.
+func TestHolesInFullSegmentsAreReported(t *testing.T) {
+	w := newWorld(faultdisk.New(faultdisk.Config{}))
+	w.size = 16 << 20
+	must(t, w.open())
+	w.does(t, tend)
+	for w.head() == 1 {
+		w.does(t, post(boxes[0], 1, forever, 0, 500_000))
+	}
+	must(t, w.close())
+	hole := w.records(t, 1)[9].off
+	f, err := w.disk.Open("store/" + segmentName(1))
+	must(t, err)
+	_, err = f.WriteAt(make([]byte, lookahead+1<<20), int64(hole))
+	must(t, errors.Join(err, f.Close()))
+	must(t, w.open())
+	t.Cleanup(func() { _ = w.close() })
+	if d := w.store.Damage(); len(d) != 1 || d[0].Offset != hole || d[0].Bytes < lookahead {
+		t.Errorf("reported as %+v", d)
+	}
+	found, err := w.store.Scan(t.Context(), boxes[0], everything)
+	must(t, err)
+	if n := len(w.posted); len(found) >= n || found[len(found)-1].ID != w.posted[n-1].id || len(found) < n-12 {
+		t.Errorf("%d of %d messages are served", len(found), n)
+	}
 }

@@ -290,8 +290,13 @@ func mixedLoad(s *subject) {
 	}
 	s.together(producers+len(work), func(w int) error {
 		if w >= producers {
-			for round := 0; round < 1_000_000; round++ {
+			// Bounded once nothing more is posted: how long that takes is the
+			// disk's affair.
+			for round, late := 0, 0; late < 1_000_000; round++ {
 				last := running.Load() == 0
+				if last {
+					late++
+				}
 				more, err := work[w-producers](round)
 				if err != nil || last && !more {
 					return err
