@@ -80,7 +80,7 @@ messages in a crash-safe store on the local disk.`,
 	}
 	root.SetVersionTemplate("zaqar {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serverCommand(), configCommand(), versionCommand())
+	root.AddCommand(serverCommand(), configCommand(), benchCommand(), versionCommand())
 	return root
 }
 

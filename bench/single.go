@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"zaqar/bench/load"
+	"zaqar/bench/process"
+	"zaqar/bench/report"
 	"zaqar/storage/embedded/disk"
-	"zaqar/test/bench/load"
-	"zaqar/test/bench/process"
-	"zaqar/test/bench/report"
 )
 
 // Rows about a server that has little to do.
@@ -28,7 +28,7 @@ func (b *bench) starts(ctx context.Context, mode string) error {
 	if !b.wants(start.Name) && !b.wants(idle.Name) {
 		return nil
 	}
-	for range b.rounds {
+	for range b.Rounds {
 		p, err := b.startProduct(ctx, "empty", mode)
 		if err != nil {
 			return err
@@ -59,7 +59,7 @@ func (b *bench) alone(ctx context.Context, mode string) error {
 		return err
 	}
 	post := httpRow{Scenario: load.Scenario{Name: syncRow.Name, Post: 1}, connections: 1}
-	for range b.rounds {
+	for range b.Rounds {
 		this, err := b.sample(ctx, p, true, post)
 		if err != nil {
 			return err
@@ -86,17 +86,16 @@ func (b *bench) rawAppend(ctx context.Context) (report.Sample, error) {
 	if err != nil {
 		return report.Sample{}, err
 	}
-	defer files.Remove(name)
-	defer file.Close()
+	defer func() { _, _ = file.Close(), files.Remove(name) }()
 	if err := file.Allocate(0, rawSize); err != nil {
 		return report.Sample{}, err
 	}
 	if err := file.Sync(); err != nil {
 		return report.Sample{}, err
 	}
-	record := make([]byte, b.size+100)
-	from := time.Now().Add(b.warmup)
-	to := from.Add(b.duration)
+	record := make([]byte, b.Size+100)
+	from := time.Now().Add(b.Warmup)
+	to := from.Add(b.Duration)
 	var h load.Histogram
 	var before process.Usage
 	at := int64(0)
@@ -123,7 +122,7 @@ func (b *bench) rawAppend(ctx context.Context) (report.Sample, error) {
 	}
 	cpu := (process.Self().CPU - before.CPU).Seconds()
 	return report.Sample{
-		Of: "raw", Seconds: b.duration.Seconds(), Requests: h.Count(), Rate: float64(h.Count()) / b.duration.Seconds(),
+		Of: "raw", Seconds: b.Duration.Seconds(), Requests: h.Count(), Rate: float64(h.Count()) / b.Duration.Seconds(),
 		P50: h.Quantile(0.5).Seconds(), P99: h.Quantile(0.99).Seconds(), Max: h.Max().Seconds(), ServerCPU: cpu, ClientCPU: cpu,
 	}, context.Cause(ctx)
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"zaqar/test/bench/nullsink"
+	"zaqar/bench/nullsink"
 )
 
 func TestAnswers(t *testing.T) {

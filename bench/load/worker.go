@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"zaqar/test/bench/rawhttp"
+	"zaqar/bench/rawhttp"
 )
 
 // worker is one connection that carries out a scenario.

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"zaqar/app"
-	"zaqar/test/bench/load"
-	"zaqar/test/bench/nullsink"
+	"zaqar/bench/load"
+	"zaqar/bench/nullsink"
 )
 
 var scenarios = []load.Scenario{

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -10,17 +10,17 @@ import (
 	"runtime"
 	"time"
 
-	"zaqar/test/bench/load"
-	"zaqar/test/bench/process"
+	"zaqar/bench/load"
+	"zaqar/bench/process"
 )
 
 // profiles runs the chosen scenarios once more on a server that can be
 // profiled, and writes what it spent its time on.
 func (b *bench) profiles(ctx context.Context, mode string) error {
-	if b.profile == "" {
+	if b.Profile == "" {
 		return nil
 	}
-	if err := os.MkdirAll(b.profile, 0o755); err != nil {
+	if err := os.MkdirAll(b.Profile, 0o755); err != nil {
 		return err
 	}
 	p, err := b.startInspected(ctx, "profile-"+mode, mode)
@@ -39,7 +39,7 @@ func (b *bench) profiles(ctx context.Context, mode string) error {
 
 func (b *bench) profileOne(ctx context.Context, p *process.Process, r httpRow, mode string) error {
 	const usual = 3 * time.Second // what fill is made for
-	q, err := b.queue(ctx, target(p, true), r.fill*int(max(1, b.duration/usual)))
+	q, err := b.queue(ctx, target(p, true), r.fill*int(max(1, b.Duration/usual)))
 	if err != nil {
 		return err
 	}
@@ -52,12 +52,12 @@ func (b *bench) profileOne(ctx context.Context, p *process.Process, r httpRow, m
 		err  error
 	}
 	profile := make(chan answer, 1)
-	time.AfterFunc(b.warmup, func() {
-		seconds := max(1, int(math.Floor(b.duration.Seconds())))
+	time.AfterFunc(b.Warmup, func() {
+		seconds := max(1, int(math.Floor(b.Duration.Seconds())))
 		text, err := inspected(p, fmt.Sprintf("profile?seconds=%d", seconds))
 		profile <- answer{text, err}
 	})
-	result, err := load.Run(ctx, q, load.Plan{Scenario: r.Scenario, Connections: r.connections, Duration: b.warmup + b.duration})
+	result, err := load.Run(ctx, q, load.Plan{Scenario: r.Scenario, Connections: r.connections, Duration: b.Warmup + b.Duration})
 	a := <-profile
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (b *bench) profileOne(ctx context.Context, p *process.Process, r httpRow, m
 	}
 	n := uint64(max(1, result.Requests))
 	b.note("%s%s: %d allocations and %d bytes a request", r.Name, suffix(mode), (after.Mallocs-before.Mallocs)/n, (after.TotalAlloc-before.TotalAlloc)/n)
-	name := filepath.Join(b.profile, r.Name+"-"+mode+".pprof")
+	name := filepath.Join(b.Profile, r.Name+"-"+mode+".pprof")
 	if err := os.WriteFile(name, a.text, 0o644); err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"zaqar/test/bench/process"
+	"zaqar/bench/process"
 )
 
 // TestMain lets the test program be the server that a test starts.

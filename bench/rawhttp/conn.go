@@ -54,8 +54,9 @@ func New(c net.Conn) *Conn { return &Conn{c: c, buf: make([]byte, 0, 16<<10)} }
 // SetDeadline bounds all calls of Do from now on.
 func (c *Conn) SetDeadline(t time.Time) error { return c.c.SetDeadline(t) }
 
-// Close closes the connection.
-func (c *Conn) Close() error { return c.c.Close() }
+// Close closes the connection. It may be called at any time, from any
+// goroutine; a call of Do then fails.
+func (c *Conn) Close() { _ = c.c.Close() }
 
 // ErrClosed is returned by Do after an answer with "Connection: close".
 var ErrClosed = errors.New("rawhttp: the server closed the connection")

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"zaqar/test/bench/load"
-	"zaqar/test/bench/process"
-	"zaqar/test/bench/report"
+	"zaqar/bench/load"
+	"zaqar/bench/process"
+	"zaqar/bench/report"
 )
 
 // shallow is how many messages wait in the queue that others are compared to.
@@ -66,17 +66,17 @@ func size(n int) string {
 
 // depths measures what depends on how much waits or has waited.
 func (b *bench) depths(ctx context.Context) error {
-	sizes := []int{b.backlog}
-	if b.deep {
-		sizes = append(sizes, 10*b.backlog)
+	sizes := []int{b.Backlog}
+	if b.Deep {
+		sizes = append(sizes, 10*b.Backlog)
 	}
 	for _, n := range sizes {
 		if err := b.depth(ctx, n); err != nil {
 			return err
 		}
 	}
-	if b.wants(consumedRow.name + size(b.backlog)) {
-		return b.consumed(ctx, b.backlog)
+	if b.wants(consumedRow.name + size(b.Backlog)) {
+		return b.consumed(ctx, b.Backlog)
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (b *bench) restarts(ctx context.Context, dir string, n int) (*process.Proce
 			return nil, err
 		}
 		row.Values = append(row.Values, p.Took.Seconds())
-		if round == b.rounds {
+		if round == b.Rounds {
 			if b.wants(row.Name) {
 				b.add(row)
 			}
@@ -202,7 +202,7 @@ func (b *bench) flat(ctx context.Context, deep *process.Process, deepQueue *load
 		return err
 	}
 	row := backlogRow.at(n)
-	for range b.rounds {
+	for range b.Rounds {
 		this, _, err := b.measureOn(ctx, deep, deepQueue, batchCycle, 16)
 		if err != nil {
 			return err
@@ -243,7 +243,7 @@ func (b *bench) consumed(ctx context.Context, n int) error {
 		return err
 	}
 	row := consumedRow.at(n)
-	for range b.rounds {
+	for range b.Rounds {
 		pair, err := b.oldAndFresh(ctx, p, old)
 		if err != nil {
 			return err
@@ -283,7 +283,7 @@ func (b *bench) oldAndFresh(ctx context.Context, p *process.Process, old *load.Q
 
 // discard removes a data directory that is done with: they are large.
 func (b *bench) discard(dir string) error {
-	if b.keep || strings.Contains(dir, "/") {
+	if b.Keep || strings.Contains(dir, "/") {
 		return nil
 	}
 	return os.RemoveAll(b.work + "/" + dir)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"zaqar/test/bench/report"
+	"zaqar/bench/report"
 )
 
 func TestSpread(t *testing.T) {

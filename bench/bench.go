@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -6,20 +6,20 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
-	"zaqar/test/bench/load"
-	"zaqar/test/bench/process"
-	"zaqar/test/bench/report"
+	"zaqar/bench/load"
+	"zaqar/bench/process"
+	"zaqar/bench/report"
 )
 
 // bench is one run: its settings, the processes it started and its results.
 type bench struct {
-	options
+	TargetOptions
 	work     string // holds everything that is written
 	body     []byte
 	report   *report.Report
@@ -28,28 +28,20 @@ type bench struct {
 	started  int // counts servers and queues, to give them names
 }
 
-func newBench(ctx context.Context, o options, progress io.Writer) (*bench, error) {
-	b := &bench{options: o, body: load.Body(o.size), progress: progress}
+func newBench(o TargetOptions, progress io.Writer) (*bench, error) {
+	b := &bench{TargetOptions: o, body: load.Body(o.Size), progress: progress}
 	var err error
-	if b.work, err = os.MkdirTemp(o.dir, "zaqar-bench-"); err != nil {
+	if b.work, err = os.MkdirTemp(o.Dir, "zaqar-bench-"); err != nil {
 		return nil, err
 	}
 	b.report = &report.Report{
 		Begun:   time.Now(),
 		Machine: machine(),
 		Settings: map[string]string{
-			"rounds": fmt.Sprint(o.rounds), "duration": o.duration.String(), "warmup": o.warmup.String(),
-			"size": fmt.Sprint(o.size), "access_log": o.accessLog, "backlog": fmt.Sprint(o.backlog),
-			"client_procs": fmt.Sprint(o.procs),
+			"rounds": fmt.Sprint(o.Rounds), "duration": o.Duration.String(), "warmup": o.Warmup.String(),
+			"size": fmt.Sprint(o.Size), "access_log": o.AccessLog, "backlog": fmt.Sprint(o.Backlog),
+			"client_procs": fmt.Sprint(o.Procs),
 		},
-	}
-	if o.server == "" {
-		b.server = filepath.Join(b.work, "zaqar")
-		build := exec.CommandContext(ctx, "go", "build", "-o", b.server, "zaqar/cmd/zaqar")
-		build.Stderr = progress
-		if err := build.Run(); err != nil {
-			return nil, errors.Join(fmt.Errorf("go build zaqar/cmd/zaqar (or give -server): %w", err), b.close())
-		}
 	}
 	return b, nil
 }
@@ -74,7 +66,7 @@ func (b *bench) close() error {
 		err = errors.Join(err, p.Stop())
 	}
 	b.running = nil
-	if b.keep {
+	if b.Keep {
 		b.say("kept %s", b.work)
 		return err
 	}
@@ -94,10 +86,10 @@ func (b *bench) note(format string, args ...any) {
 // patience bounds the time a server takes to start.
 const patience = 2 * time.Minute
 
-func (b *bench) start(ctx context.Context, name string, args ...string) (*process.Process, error) {
+func (b *bench) start(ctx context.Context, name string, program []string, args ...string) (*process.Process, error) {
 	b.started++
 	p, err := process.Start(ctx, process.Command{
-		Name: name, Args: args, Patience: patience,
+		Name: name, Args: slices.Concat(program, args), Patience: patience,
 		Log: filepath.Join(b.work, fmt.Sprintf("%s-%d.log", name, b.started)),
 	})
 	if err == nil {
@@ -118,11 +110,7 @@ func (b *bench) stop(p *process.Process) error {
 }
 
 func (b *bench) startNull(ctx context.Context) (*process.Process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	return b.start(ctx, "null", self, "null", "-size", fmt.Sprint(b.size))
+	return b.start(ctx, "null", b.Null, "--size", fmt.Sprint(b.Size))
 }
 
 // startProduct starts the server on a data directory below the working one.
@@ -135,17 +123,13 @@ func (b *bench) startProduct(ctx context.Context, dir, accessLog string) (*proce
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	return b.start(ctx, "zaqar", b.server, "server", "--config-file", file,
+	return b.start(ctx, "zaqar", b.Server, "--config-file", file,
 		"--data-dir", filepath.Join(b.work, dir), "--bind", "127.0.0.1", "--port", "0")
 }
 
 // startInspected starts the product as part of this program.
 func (b *bench) startInspected(ctx context.Context, dir, accessLog string) (*process.Process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	return b.start(ctx, "inspected", self, "serve", "-data-dir", filepath.Join(b.work, dir), "-access-log", accessLog)
+	return b.start(ctx, "inspected", b.Inspected, "--data-dir", filepath.Join(b.work, dir), "--access-log", accessLog)
 }
 
 func target(p *process.Process, real bool) load.Target {
@@ -176,10 +160,10 @@ func (b *bench) fill(ctx context.Context, q *load.Queue, n int) error {
 
 // modes are the settings of the access log that are measured.
 func (b *bench) modes() []string {
-	if b.accessLog == "both" {
+	if b.AccessLog == "both" {
 		return []string{"off", "on"}
 	}
-	return []string{b.accessLog}
+	return []string{b.AccessLog}
 }
 
 // add appends a finished row and tells about it.

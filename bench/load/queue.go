@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"zaqar/test/bench/rawhttp"
+	"zaqar/bench/rawhttp"
 )
 
 // Queue is a queue of a target, with the account of what was done to it.
@@ -128,7 +128,7 @@ func (q *Queue) session(ctx context.Context, do func(*session) error) error {
 		return err
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer context.AfterFunc(ctx, conn.Close)()
 	err = do(&session{newTemplate(q.target, q.name, clientID(0)), q, conn})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

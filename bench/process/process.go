@@ -155,7 +155,7 @@ func (p *Process) Stop() error {
 		return nil
 	case <-timer.C:
 		_ = p.cmd.Process.Kill()
-		<-p.done
+		_ = <-p.done
 		p.done <- nil
 		return fmt.Errorf("%s did not stop within %s and was killed", p.Name, stopTime)
 	}

@@ -1,19 +1,19 @@
-package main
+package bench
 
 import (
 	"context"
 	"fmt"
 	"strings"
 
-	"zaqar/test/bench/report"
+	"zaqar/bench/report"
 )
 
 // wants reports whether a row was asked for.
-func (b *bench) wants(name string) bool { return b.run.MatchString(name) }
+func (b *bench) wants(name string) bool { return b.Rows.MatchString(name) }
 
 // measure measures everything that was asked for.
 func (b *bench) measure(ctx context.Context) error {
-	if b.rounds < 1 {
+	if b.Rounds < 1 {
 		for _, mode := range b.modes() {
 			if err := b.profiles(ctx, mode); err != nil {
 				return err
@@ -34,8 +34,8 @@ func (b *bench) measure(ctx context.Context) error {
 	return b.depths(ctx)
 }
 
-// rowList describes the rows for the help text.
-func rowList() string {
+// TargetList names the rows of Targets and says what each is, a line each.
+func TargetList() string {
 	var s strings.Builder
 	add := func(name, what string) { fmt.Fprintf(&s, "  %-22s%s\n", name, what) }
 	for _, r := range []report.Row{startRow, idleRow, syncRow} {

@@ -1,13 +1,13 @@
-package main
+package bench
 
 import (
 	"context"
 	"fmt"
 	"time"
 
-	"zaqar/test/bench/load"
-	"zaqar/test/bench/process"
-	"zaqar/test/bench/report"
+	"zaqar/bench/load"
+	"zaqar/bench/process"
+	"zaqar/bench/report"
 )
 
 // httpRow is a scenario that is measured against the null sink.
@@ -54,7 +54,7 @@ func (b *bench) againstNull(ctx context.Context, mode string) error {
 	}
 	for _, r := range rows {
 		row := &report.Row{Name: r.Name + suffix(mode), What: r.what + suffix(mode), Target: r.target}
-		for range b.rounds {
+		for range b.Rounds {
 			this, err := b.sample(ctx, zaqar, true, r)
 			if err != nil {
 				return err
@@ -97,7 +97,7 @@ func (b *bench) amplification(posts *report.Row, mode string) {
 		row.What += " (the log counts)"
 	}
 	for _, p := range posts.Pairs {
-		row.Values = append(row.Values, float64(p.This.Written)/float64(p.This.Messages*int64(b.size)))
+		row.Values = append(row.Values, float64(p.This.Written)/float64(p.This.Messages*int64(b.Size)))
 	}
 	b.add(row)
 }
@@ -125,7 +125,7 @@ func (b *bench) sample(ctx context.Context, p *process.Process, real bool, r htt
 func (b *bench) measureOn(ctx context.Context, p *process.Process, q *load.Queue, s load.Scenario, connections int) (report.Sample, *load.Result, error) {
 	var server, client []process.Usage
 	result, err := load.Run(ctx, q, load.Plan{
-		Scenario: s, Connections: connections, Warmup: b.warmup, Duration: b.duration,
+		Scenario: s, Connections: connections, Warmup: b.Warmup, Duration: b.Duration,
 		Mark: func() { server, client = append(server, p.Usage()), append(client, process.Self()) },
 	})
 	if err != nil {

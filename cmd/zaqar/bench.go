@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"zaqar/bench"
+)
+
+func benchCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure a server over HTTP, and account for every message",
+		Long: `Measure a server over HTTP. Every answer is checked and every message accounted
+for: one that is lost, handed out twice, never posted, back after its deletion
+or out of order fails the benchmark.`,
+		Example: `  zaqar bench targets
+  zaqar bench targets --run 'post-1-|list' --rounds 3 --duration 1s`,
+		Args: subcommand,
+		RunE: printHelp,
+	}
+	cmd.AddCommand(benchTargetsCommand(), benchNullCommand(), benchServeCommand())
+	return cmd
+}
+
+func benchTargetsCommand() *cobra.Command {
+	o := bench.DefaultTargets()
+	cmd := &cobra.Command{
+		Use:   "targets",
+		Short: "Compare this server with its targets",
+		Long: `Start this server on an empty data directory beside a null sink, a server of
+the same kind that stores nothing, and measure both in turns. Each row is
+compared with its floor and its aim. It takes several minutes; --run and
+--duration make it shorter.
+
+Rows:
+` + bench.TargetList(),
+		Example: `  zaqar bench targets
+  zaqar bench targets --run 'post-1-|list' --rounds 3
+  zaqar bench targets --run post-1-c64 --access-log both --json result.json
+  zaqar bench targets --run list --profile /tmp/profiles`,
+		Args: cobra.NoArgs,
+	}
+	f := cmd.Flags()
+	run := f.String("run", "", "measure only the rows whose name matches this `regexp`")
+	f.IntVar(&o.Rounds, "rounds", o.Rounds, "pairs of each row; 0: only --profile")
+	f.DurationVar(&o.Duration, "duration", o.Duration, "measured time of each half of a pair")
+	f.DurationVar(&o.Warmup, "warmup", o.Warmup, "time before that")
+	f.StringVar(&o.Dir, "dir", o.Dir, "make data directories in this `directory`, on the disk to be measured")
+	f.StringVar(&o.AccessLog, "access-log", o.AccessLog, "default (the product's), on, off or both (each row twice)")
+	f.IntVar(&o.Size, "size", o.Size, "size of message bodies in `bytes`")
+	f.IntVar(&o.Backlog, "backlog", o.Backlog, "`messages` of the long backlog")
+	f.BoolVar(&o.Deep, "deep", false, "also measure a backlog of ten times that")
+	f.StringVar(&o.JSON, "json", "", "write the report to this `file`, too")
+	f.StringVar(&o.Profile, "profile", "", "also write CPU profiles of the server into this `directory`")
+	f.BoolVar(&o.Keep, "keep", false, "keep data directories and logs")
+	f.IntVar(&o.Procs, "client-procs", o.Procs, "processors that the client may use")
+	program := f.String("program", "", "measure this `program` instead of the running one")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var err error
+		if o.Rows, err = regexp.Compile(*run); err != nil {
+			return fmt.Errorf("--run: %w", err)
+		}
+		if err := o.Check(); err != nil {
+			return err
+		}
+		if o.Programs, err = benchPrograms(*program); err != nil {
+			return failureError{err}
+		}
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		if err := bench.Targets(ctx, o, cmd.OutOrStdout(), cmd.ErrOrStderr()); err != nil {
+			return failureError{err}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// benchPrograms says how a benchmark starts this program in its several roles.
+// server, if not empty, is another one to measure.
+func benchPrograms(server string) (bench.Programs, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return bench.Programs{}, err
+	}
+	if server == "" {
+		server = self
+	}
+	return bench.Programs{
+		Server:    []string{server, "server"},
+		Inspected: []string{server, "bench", "serve"},
+		Null:      []string{self, "bench", "null"},
+	}, nil
+}
