@@ -33,30 +33,28 @@ var (
 	kept = []string{"kept-1", "kept-2", "kept-3", "kept-4"}
 )
 
-// harness runs the load through the lives of the server.
-type harness struct {
-	program program
-	ledger  *Ledger
+// Harness runs the load through the lives of the server.
+type Harness struct {
+	Program Program
+	Ledger  *Ledger
+	Rand    *rand.Rand // of what the caller decides; the load has its own
+	Answers int64      // that workers got
+	Starts  []time.Duration
+
 	rng     *rand.Rand
 	workers []*worker
-	summary Summary
 }
 
-// Summary counts what a run did.
-type Summary struct {
-	Kills, StartupKills, Stops int
-	Answers                    int64
-	Starts                     []time.Duration
-}
-
-func newHarness(p program, seed uint64) *harness {
-	h := &harness{program: p, ledger: New(time.Now), rng: rand.New(rand.NewPCG(seed, 0))}
+// NewHarness returns a harness with an empty ledger. The load follows from the
+// seed, as far as the server's timing lets it.
+func NewHarness(p Program, seed uint64) *Harness {
+	h := &Harness{Program: p, Ledger: New(time.Now), Rand: rand.New(rand.NewPCG(seed, 1<<32)), rng: rand.New(rand.NewPCG(seed, 0))}
 	for name, r := range rules {
-		h.ledger.Queue(name, r)
+		h.Ledger.Queue(name, r)
 	}
 	add := func(name string, step func(context.Context, *worker, *client) error) {
 		rng := rand.New(rand.NewPCG(seed, uint64(len(h.workers)+1)))
-		h.workers = append(h.workers, &worker{name: name, l: h.ledger, rng: rng, step: step})
+		h.workers = append(h.workers, &worker{name: name, l: h.Ledger, rng: rng, step: step})
 	}
 	add("producer-work-1", producer("work", 1))
 	add("producer-work-2", producer("work", 10))
@@ -90,18 +88,18 @@ func newHarness(p program, seed uint64) *harness {
 	return h
 }
 
-// prepare makes the queues.
-func (h *harness) prepare(ctx context.Context) error {
-	s, err := h.program.start()
+// Prepare makes the queues, in a first life of the server that ends with a kill.
+func (h *Harness) Prepare(ctx context.Context) error {
+	s, err := h.Program.Start()
 	if err != nil {
 		return err
 	}
-	defer s.kill()
+	defer s.Kill()
 	c := newClient(s.base, func() {})
 	defer c.close()
 	for name := range rules {
 		st := State{Exists: true, Generation: 1, Note: "load"}
-		e := h.ledger.Change("prepare", name, st)
+		e := h.Ledger.Change("prepare", name, st)
 		r, err := c.do(ctx, "PUT", queuePath(name), "application/json", st.metadata(settings[name]))
 		if err != nil || r.status != http.StatusCreated {
 			return fmt.Errorf("making queue %s: %v, %w", name, r, err)
@@ -111,45 +109,38 @@ func (h *harness) prepare(ctx context.Context) error {
 	return nil
 }
 
-// life is one life of the server process: it starts, is verified, gets load,
-// and is killed after some answers, or stopped.
-func (h *harness) life(ctx context.Context, stop bool) error {
-	if h.rng.IntN(4) == 0 {
-		if err := h.dieStarting(); err != nil {
-			return err
-		}
-	}
-	s, err := h.program.start()
+// An Ending ends a server that is starting or under load. It waits for the
+// process.
+type Ending func(*Server) error
+
+// Life is one life of the server process: it starts, is verified, gets load,
+// and meets its end after some answers.
+func (h *Harness) Life(ctx context.Context, end Ending) error {
+	s, err := h.Program.Start()
 	if err != nil {
 		return err
 	}
-	defer s.kill()
-	h.summary.Starts = append(h.summary.Starts, s.took)
-	h.ledger.Restarted()
+	defer s.Kill()
+	h.Starts = append(h.Starts, s.took)
+	h.Ledger.Restarted()
 	if err := h.verify(ctx, s); err != nil {
 		return fmt.Errorf("verifying: %w\n%s", err, s.out)
 	}
-	return h.load(ctx, s, stop)
+	return h.load(ctx, s, end)
 }
 
-// dieStarting kills a process while it starts and recovers.
-func (h *harness) dieStarting() error {
-	s, err := h.program.launch()
+// DieStarting starts a process that meets its end while it recovers.
+func (h *Harness) DieStarting(end Ending) error {
+	s, err := h.Program.launch()
 	if err != nil {
 		return err
 	}
-	select {
-	case <-time.After(time.Duration(h.rng.Int64N(int64(60 * time.Millisecond)))):
-	case <-s.exited:
-		return fmt.Errorf("the server ended while it started: %v\n%s", s.cmd.ProcessState, s.out)
-	}
-	s.kill()
-	h.summary.StartupKills++
-	return nil
+	defer s.Kill()
+	return end(s)
 }
 
 // verify reads everything at rest and holds it against the ledger.
-func (h *harness) verify(ctx context.Context, s *server) error {
+func (h *Harness) verify(ctx context.Context, s *Server) error {
 	c := newClient(s.base, func() {})
 	defer c.close()
 	since := time.Now()
@@ -157,7 +148,7 @@ func (h *harness) verify(ctx context.Context, s *server) error {
 	if err != nil {
 		return err
 	}
-	h.ledger.VerifyQueues(names, states)
+	h.Ledger.VerifyQueues(names, states)
 	all := map[string]Listing{}
 	for name := range rules {
 		if all[name], err = c.listing(ctx, name); err != nil {
@@ -169,7 +160,7 @@ func (h *harness) verify(ctx context.Context, s *server) error {
 			return err
 		}
 	}
-	h.ledger.Verify(since, all)
+	h.Ledger.Verify(since, all)
 	return nil
 }
 
@@ -185,7 +176,7 @@ const (
 
 // load lets the workers work until enough answers have come, then ends the
 // server under them.
-func (h *harness) load(ctx context.Context, s *server, stop bool) error {
+func (h *Harness) load(ctx context.Context, s *Server, end Ending) error {
 	ctx, cancel := context.WithTimeout(ctx, longestLoad+startTime)
 	defer cancel()
 	enough := make(chan struct{})
@@ -209,33 +200,25 @@ func (h *harness) load(ctx context.Context, s *server, stop bool) error {
 	case <-time.After(most):
 	case <-s.exited:
 	}
-	var err error
-	switch {
-	case !s.alive():
-		err = fmt.Errorf("the server ended by itself: %v\n%s", s.cmd.ProcessState, s.out)
-	case stop:
-		err = s.stop()
-		h.summary.Stops++
-	default:
-		s.kill()
-		h.summary.Kills++
+	err := s.early()
+	if err == nil {
+		err = end(s)
 	}
 	wg.Wait()
-	h.summary.Answers += answers.Load()
+	h.Answers += answers.Load()
 	if s.out.contains("DATA RACE") {
 		err = errors.Join(err, fmt.Errorf("the server has a data race\n%s", s.out))
 	}
 	return err
 }
 
-// report writes what the run did.
-func (h *harness) report(w io.Writer) {
-	t, s := h.ledger.Tally(), h.summary
-	fmt.Fprintf(w, "%d kills under load, %d while starting, %d orderly stops; %d answers\n", s.Kills, s.StartupKills, s.Stops, s.Answers)
-	fmt.Fprintf(w, "messages: %d posted, %d deleted, %d popped, %d claimed; %d claims released; %d queues changed; %d requests without an answer\n",
-		t.Posted, t.Removed, t.Popped, t.Claimed, t.Released, t.Changed, t.Unknown)
-	if len(s.Starts) > 0 {
-		sorted := slices.Sorted(slices.Values(s.Starts))
+// Report writes what the load did.
+func (h *Harness) Report(w io.Writer) {
+	t := h.Ledger.Tally()
+	fmt.Fprintf(w, "%d answers; messages: %d posted, %d deleted, %d popped, %d claimed; %d claims released; %d queues changed; %d requests without an answer\n",
+		h.Answers, t.Posted, t.Removed, t.Popped, t.Claimed, t.Released, t.Changed, t.Unknown)
+	if len(h.Starts) > 0 {
+		sorted := slices.Sorted(slices.Values(h.Starts))
 		fmt.Fprintf(w, "from start to listening: %v at best, %v median, %v at worst\n", sorted[0], sorted[len(sorted)/2], sorted[len(sorted)-1])
 	}
 }

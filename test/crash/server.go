@@ -12,15 +12,16 @@ import (
 	"time"
 )
 
-// program is the server's binary with the files it runs on.
-type program struct {
+// Program is the server's binary with the files it runs on.
+type Program struct {
+	Dir string // data
+
 	bin    string
-	dir    string // data
 	config string // a file
 }
 
-// server is one running process.
-type server struct {
+// Server is one running process.
+type Server struct {
 	cmd    *exec.Cmd
 	out    *output
 	exited chan struct{} // closed when it has ended
@@ -32,9 +33,9 @@ type server struct {
 const startTime = 30 * time.Second
 
 // launch starts a process, without waiting for it to listen.
-func (p program) launch() (*server, error) {
-	s := &server{out: &output{address: make(chan string, 1)}, exited: make(chan struct{})}
-	s.cmd = exec.Command(p.bin, "server", "--config-file", p.config, "--data-dir", p.dir, "--bind", "127.0.0.1", "--port", "0")
+func (p Program) launch() (*Server, error) {
+	s := &Server{out: &output{address: make(chan string, 1)}, exited: make(chan struct{})}
+	s.cmd = exec.Command(p.bin, "server", "--config-file", p.config, "--data-dir", p.Dir, "--bind", "127.0.0.1", "--port", "0")
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
@@ -46,8 +47,8 @@ func (p program) launch() (*server, error) {
 	return s, nil
 }
 
-// start starts a process and waits until it listens.
-func (p program) start() (*server, error) {
+// Start starts a process and waits until it listens.
+func (p Program) Start() (*Server, error) {
 	begun := time.Now()
 	s, err := p.launch()
 	if err != nil {
@@ -60,27 +61,38 @@ func (p program) start() (*server, error) {
 	case <-s.exited:
 		err = fmt.Errorf("the server ended before it listened: %v", s.cmd.ProcessState)
 	case <-time.After(startTime):
-		s.kill()
+		s.Kill()
 		err = fmt.Errorf("the server does not listen after %v", startTime)
 	}
 	return nil, fmt.Errorf("%w\n%s", err, s.out)
 }
 
-// kill ends the process at once.
-func (s *server) kill() {
-	_ = s.cmd.Process.Kill()
+// Kill ends the process at once.
+func (s *Server) Kill() {
+	s.Shoot()
 	<-s.exited
 }
 
-// stop asks the process to end, and reports whether it did so cleanly.
-func (s *server) stop() error {
+// Shoot sends the process SIGKILL. It runs no further code of its own, but may
+// still be held by system calls.
+func (s *Server) Shoot() { _ = s.cmd.Process.Kill() }
+
+// Exited is closed when the process has ended.
+func (s *Server) Exited() <-chan struct{} { return s.exited }
+
+// Listening yields once the process listens. It is not for servers that Start
+// returned.
+func (s *Server) Listening() <-chan string { return s.out.address }
+
+// Stop asks the process to end, and reports whether it did so cleanly.
+func (s *Server) Stop() error {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	select {
 	case <-s.exited:
 	case <-time.After(startTime):
-		s.kill()
+		s.Kill()
 		return fmt.Errorf("the server did not stop within %v\n%s", startTime, s.out)
 	}
 	if !s.cmd.ProcessState.Success() {
@@ -89,13 +101,13 @@ func (s *server) stop() error {
 	return nil
 }
 
-// alive reports whether the process still runs.
-func (s *server) alive() bool {
+// early is an error if the process has ended by itself.
+func (s *Server) early() error {
 	select {
 	case <-s.exited:
-		return false
+		return fmt.Errorf("the server ended by itself: %v\n%s", s.cmd.ProcessState, s.out)
 	default:
-		return true
+		return nil
 	}
 }
 
@@ -142,9 +154,9 @@ func (o *output) String() string {
 	return strings.Join(lines[max(0, len(lines)-60):], "\n")
 }
 
-// build makes the program in dir, with the toolchain that runs the test.
-func build(dir string, flags ...string) (program, error) {
-	p := program{bin: dir + "/zaqar", dir: dir + "/data", config: dir + "/zaqar.conf"}
+// Build makes the program in dir, with the toolchain that runs the test.
+func Build(dir string, flags ...string) (Program, error) {
+	p := Program{bin: dir + "/zaqar", Dir: dir + "/data", config: dir + "/zaqar.conf"}
 	if err := os.WriteFile(p.config, []byte("[drivers:transport:wsgi]\naccess_log = false\n"), 0o600); err != nil {
 		return p, err
 	}
