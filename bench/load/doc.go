@@ -8,7 +8,7 @@
 // answer is checked while it runs: status, number of messages, and for a list
 // of a queue that does not change also which ones. Every id that was posted,
 // claimed or deleted is kept, and Audit compares them with what the server
-// still holds: lost, duplicate, phantom, claimed twice, back after deletion and
+// still holds: lost, duplicate, phantom, claimed or deleted twice, back after deletion and
 // out of order are failures.
 //
 // A Target that is not Real (the null sink) gets the same requests, and its

@@ -15,13 +15,14 @@ type Queue struct {
 	target Target
 	name   string
 	body   []byte
-	fill   idList // posted by Fill, in order
-	ledger ledger
+	ledger Ledger
+	filled *Log // by Fill, in order
 }
 
 // Create makes a queue whose messages have the given body.
 func Create(ctx context.Context, t Target, name string, body []byte) (*Queue, error) {
 	q := &Queue{target: t, name: name, body: body}
+	q.filled = q.ledger.Log()
 	err := q.session(ctx, func(s *session) error {
 		_, err := s.call(s.on("PUT", "", nil), http.StatusCreated)
 		return err
@@ -55,8 +56,8 @@ func (q *Queue) Fill(ctx context.Context, n int, progress func(done int)) error 
 			if err != nil {
 				return err
 			}
-			var got int
-			if q.fill, got, err = posted(q.fill, answer); err != nil {
+			got, err := posted(answer, q.filled.Posted)
+			if err != nil {
 				return err
 			}
 			if got != each {
@@ -71,19 +72,18 @@ func (q *Queue) Fill(ctx context.Context, n int, progress func(done int)) error 
 	})
 }
 
-// posted adds the ids in the answer to a post.
-func posted(to idList, answer []byte) (idList, int, error) {
-	n := 0
-	err := resources(answer, func(path []byte) error {
+// posted calls f with the ids in the answer to a post, and counts them.
+func posted(answer []byte, f func(queue int, id []byte)) (n int, err error) {
+	err = resources(answer, func(path []byte) error {
 		id, _, ok := messageOf(path)
 		if !ok {
 			return errForm
 		}
-		to = to.add(id)
+		f(0, id)
 		n++
 		return nil
 	})
-	return to, n, err
+	return n, err
 }
 
 // Audit lists the queue to its end and compares it with all that was done. The
@@ -92,16 +92,15 @@ func (q *Queue) Audit(ctx context.Context) (left int, err error) {
 	if !q.target.Real {
 		return 0, nil
 	}
-	var listed idList
-	if err := q.session(ctx, func(s *session) error { return s.listAll(&listed) }); err != nil {
+	var at Log
+	if err := q.session(ctx, func(s *session) error { return s.listAll(&at.listed) }); err != nil {
 		return 0, err
 	}
-	all := ledger{posted: []idList{q.fill}}
-	all.add(q.ledger)
-	if err := all.audit(listed.all()); err != nil {
+	a, err := q.ledger.Audit(&at, time.Time{}, time.Time{})
+	if err != nil {
 		return 0, fmt.Errorf("queue %s: %w", q.name, err)
 	}
-	return listed.len(), nil
+	return a.Left, nil
 }
 
 // Drop deletes the queue.
@@ -194,7 +193,7 @@ func readPage(answer []byte, to idList) (page, error) {
 	p := page{ids: to}
 	err := hrefs(answer, func(href []byte) error {
 		if id, _, ok := messageOf(href); ok {
-			p.ids = p.ids.add(id)
+			p.ids = p.ids.add(0, id)
 			p.n++
 		} else {
 			p.next = href

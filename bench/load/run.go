@@ -99,7 +99,7 @@ func Run(ctx context.Context, q *Queue, p Plan) (Result, error) {
 	if ctx.Err() != nil {
 		return Result{}, fmt.Errorf("%s: %w", p.Scenario.Name, context.Cause(ctx))
 	}
-	return collect(q, workers, w, dry.Load())
+	return collect(workers, w, dry.Load())
 }
 
 // run repeats the scenario until the window is over or nothing is left.
@@ -138,9 +138,8 @@ func (p *Plan) watch(w *window, running *sync.WaitGroup) {
 	<-done
 }
 
-// collect adds up what the workers measured and enters what they did into the
-// ledger of the queue.
-func collect(q *Queue, workers []*worker, w *window, exhausted bool) (Result, error) {
+// collect adds up what the workers measured.
+func collect(workers []*worker, w *window, exhausted bool) (Result, error) {
 	r := Result{Elapsed: w.to.Load().Sub(w.from), Exhausted: exhausted}
 	if r.Elapsed <= 0 {
 		if exhausted {
@@ -153,7 +152,6 @@ func collect(q *Queue, workers []*worker, w *window, exhausted bool) (Result, er
 		for op := range k.measured {
 			r.Of[op].Add(&k.measured[op])
 		}
-		q.ledger.add(ledger{posted: []idList{k.posted}, claimed: []idList{k.claimed}, deleted: []idList{k.deleted}})
 	}
 	for op := range r.Of {
 		r.Latency.Add(&r.Of[op])

@@ -55,7 +55,8 @@ func TestPosted(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ids, n, err := posted(nil, []byte(tt.doc))
+			var ids idList
+			n, err := posted([]byte(tt.doc), func(queue int, id []byte) { ids = ids.add(queue, id) })
 			if (err != nil) != tt.bad {
 				t.Fatalf("error %v", err)
 			}

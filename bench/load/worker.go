@@ -25,11 +25,11 @@ type worker struct {
 	ids               idList // of one answer
 
 	next []byte // path of the next page; empty: the first
-	at   int    // where in q.fill that page starts
+	at   int    // where in q.filled that page starts
 
-	posted, claimed, deleted idList
-	measured                 [ops]Histogram
-	messages                 int64 // posted, listed or claimed in the window
+	log      *Log
+	measured [ops]Histogram
+	messages int64 // posted, listed or claimed in the window
 }
 
 func newWorker(n int, q *Queue, s Scenario, w *window) (*worker, error) {
@@ -38,6 +38,7 @@ func newWorker(n int, q *Queue, s Scenario, w *window) (*worker, error) {
 		return nil, err
 	}
 	k := &worker{template: newTemplate(q.target, q.name, clientID(1+n)), q: q, s: s, conn: conn, window: w}
+	k.log = q.ledger.Log()
 	k.post = k.on("POST", "/messages", posting(s.Post, q.body))
 	k.list = k.on("GET", "/messages?limit="+strconv.Itoa(s.List), nil)
 	k.claim = k.on("POST", "/claims?limit="+strconv.Itoa(s.Claim), []byte(`{"ttl":3600,"grace":60}`))
@@ -92,15 +93,16 @@ func (k *worker) doPost() error {
 	if err != nil {
 		return err
 	}
-	ids, n, err := posted(k.posted, r.Body)
+	n, err := posted(r.Body, func(queue int, id []byte) {
+		if k.q.target.Real {
+			k.log.Posted(queue, id)
+		}
+	})
 	if err != nil {
 		return err
 	}
 	if n != k.s.Post {
 		return fmt.Errorf("a post of %d messages was answered with %d", k.s.Post, n)
-	}
-	if k.q.target.Real {
-		k.posted = ids
 	}
 	return nil
 }
@@ -132,12 +134,12 @@ func (k *worker) doList() error {
 
 // follow checks a page of a queue that does not change.
 func (k *worker) follow(p page) error {
-	rest := k.q.fill[k.at:]
+	rest := k.q.filled.posted[k.at:]
 	if !bytes.HasPrefix(rest, p.ids) || p.n == 0 || p.n < k.s.List && len(p.ids) < len(rest) {
 		return fmt.Errorf("a page of %d messages is not what was posted at its place", p.n)
 	}
 	k.at += len(p.ids)
-	if k.at == len(k.q.fill) {
+	if k.at == len(k.q.filled.posted) {
 		k.at, k.next = 0, k.next[:0]
 	}
 	return nil
@@ -158,7 +160,7 @@ func (k *worker) doClaim() (int, error) {
 			return errForm
 		}
 		k.claimedHrefs = append(append(k.claimedHrefs, href...), '\n')
-		k.ids = k.ids.add(id)
+		k.ids = k.ids.add(0, id)
 		k.claimID = append(k.claimID[:0], claim...)
 		n++
 		return nil
@@ -170,7 +172,7 @@ func (k *worker) doClaim() (int, error) {
 		return 0, fmt.Errorf("a claim of %d messages was answered with %d", k.s.Claim, n)
 	}
 	if k.q.target.Real {
-		k.claimed = append(k.claimed, k.ids...)
+		k.log.claimed = append(k.log.claimed, k.ids...)
 	}
 	return n, nil
 }
@@ -211,6 +213,6 @@ func (k *worker) deleteAll() error {
 
 func (k *worker) noteDeleted() {
 	if k.q.target.Real {
-		k.deleted = append(k.deleted, k.ids...)
+		k.log.deleted = append(k.log.deleted, k.ids...)
 	}
 }

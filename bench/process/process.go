@@ -155,8 +155,8 @@ func (p *Process) Stop() error {
 		return nil
 	case <-timer.C:
 		_ = p.cmd.Process.Kill()
-		_ = <-p.done
+		killed := <-p.done
 		p.done <- nil
-		return fmt.Errorf("%s did not stop within %s and was killed", p.Name, stopTime)
+		return fmt.Errorf("%s did not stop within %s and was ended: %w", p.Name, stopTime, killed)
 	}
 }
