@@ -8,7 +8,8 @@ import (
 )
 
 // ClaimTerms reads {"ttl", "grace"} (http-v2 §9.1, §9.5). A member that is
-// absent or null gives nil; others are ignored.
+// absent or null gives nil; others are ignored. What is returned is valid until
+// the next document.
 func (r *Reader) ClaimTerms(raw []byte) (ttl, grace *int64, err error) {
 	if err := r.open(raw); err != nil {
 		return nil, nil, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"zaqar/broker"
 	"zaqar/messaging"
 )
 
@@ -19,29 +20,47 @@ const MaxDepth = 200
 
 // Reader reads JSON documents, one after the other. It keeps its memory
 // between documents; the zero value is ready. Not for concurrent use.
+//
+// It goes through a document once. Only when the scanner refuses a text does
+// it go through it again, to say what is wrong and where.
 type Reader struct {
-	raw []byte
-	buf bytes.Buffer
-	dec jsontext.Decoder
+	raw  []byte
+	at   int    // offset of what comes next
+	path []step // the arrays and objects around it
+
+	posts    []broker.Post
+	integers []int64
 }
 
-// open starts on a document. What is cut out of it aliases raw.
+// step is a place in an array or object.
+type step struct {
+	name  []byte // of the member, as in the document; nil in arrays
+	index int    // of the element; -1 before the first
+}
+
+// open starts on a document.
 func (r *Reader) open(raw []byte) error {
-	if err := checkLimits(raw); err != nil {
-		return err
-	}
-	r.raw = raw
-	r.buf = *bytes.NewBuffer(raw)
-	r.dec.Reset(&r.buf, jsontext.AllowDuplicateNames(true))
-	switch kind := r.dec.PeekKind(); kind {
+	r.raw, r.at, r.path, r.integers = raw, 0, r.path[:0], r.integers[:0]
+	switch kind := r.peek(); kind {
 	case '{', '[':
 		return nil
 	case 0:
-		_, err := r.dec.ReadToken()
-		return r.syntax(err)
+		return r.malformed()
 	default:
-		return invalid("The document must be an object or an array, not %s.", kindName(kind))
+		return r.refuse("The document must be an object or an array, not %s.", kindName(kind))
 	}
+}
+
+// peek returns the kind of the value that comes next, 0 if there is none.
+func (r *Reader) peek() jsontext.Kind {
+	r.at = scanBlank(r.raw, r.at)
+	switch c := at(r.raw, r.at); {
+	case c == '-', '0' <= c && c <= '9':
+		return '0'
+	case c == '{', c == '[', c == '"', c == 't', c == 'f', c == 'n':
+		return jsontext.Kind(c)
+	}
+	return 0
 }
 
 // object reads an object and calls member for each of its members, which must
@@ -50,16 +69,25 @@ func (r *Reader) object(member func(name []byte) error) error {
 	if err := r.enter('{', "an object"); err != nil {
 		return err
 	}
-	for r.dec.PeekKind() == '"' {
-		name, err := r.dec.ReadValue()
-		if err != nil {
-			return r.syntax(err)
+	for first := true; r.more('}', first); first = false {
+		if at(r.raw, r.at) != '"' {
+			return r.malformed()
 		}
+		end := scanString(r.raw, r.at)
+		if end < 0 {
+			return r.malformed()
+		}
+		name := r.raw[r.at:end]
+		if r.at = scanBlank(r.raw, end); at(r.raw, r.at) != ':' {
+			return r.malformed()
+		}
+		r.at++
+		r.path[len(r.path)-1].name = name
 		if err := member(unquoted(name)); err != nil {
 			return err
 		}
 	}
-	return r.leave()
+	return r.leave('}')
 }
 
 // array reads an array and calls element for each of its elements, which must
@@ -68,56 +96,80 @@ func (r *Reader) array(element func() error) error {
 	if err := r.enter('[', "an array"); err != nil {
 		return err
 	}
-	for k := r.dec.PeekKind(); k != ']' && k != 0; k = r.dec.PeekKind() {
+	for first := true; r.more(']', first); first = false {
+		r.path[len(r.path)-1].index++
 		if err := element(); err != nil {
 			return err
 		}
 	}
-	return r.leave()
+	return r.leave(']')
 }
 
 func (r *Reader) enter(open jsontext.Kind, want string) error {
-	kind := r.dec.PeekKind()
-	if kind == 0 {
-		_, err := r.dec.ReadToken()
-		return r.syntax(err)
-	}
+	kind := r.peek()
 	if kind != open {
 		if err := r.skip(); err != nil {
 			return err
 		}
 		return r.wrong("must be " + want + ", not " + kindName(kind))
 	}
-	_, err := r.dec.ReadToken()
-	return r.syntax(err)
+	if len(r.path) == MaxDepth {
+		return r.malformed()
+	}
+	r.at++
+	r.path = append(r.path, step{index: -1})
+	return nil
 }
 
-func (r *Reader) leave() error {
-	_, err := r.dec.ReadToken()
-	return r.syntax(err)
+// more reports whether a further member or element begins, and takes the comma
+// in front of it.
+func (r *Reader) more(end byte, first bool) bool {
+	r.at = scanBlank(r.raw, r.at)
+	switch c := at(r.raw, r.at); {
+	case first:
+		return c != end
+	case c != ',':
+		return false
+	}
+	r.at = scanBlank(r.raw, r.at+1)
+	return true
+}
+
+func (r *Reader) leave(end byte) error {
+	if at(r.raw, r.at) != end {
+		return r.malformed()
+	}
+	r.at++
+	r.path = r.path[:len(r.path)-1]
+	return nil
 }
 
 // value reads the next value and returns its text, a part of the document.
 func (r *Reader) value() ([]byte, error) {
-	v, err := r.dec.ReadValue()
-	if err != nil {
-		return nil, r.syntax(err)
+	start := scanBlank(r.raw, r.at)
+	end := scanValue(r.raw, start, len(r.path))
+	if end < 0 {
+		return nil, r.malformed()
 	}
-	end := r.dec.InputOffset()
-	return r.raw[end-int64(len(v)) : end : end], nil
+	r.at = end
+	return r.raw[start:end:end], nil
 }
 
 // skip reads the next value and drops it.
-func (r *Reader) skip() error { return r.syntax(r.dec.SkipValue()) }
+func (r *Reader) skip() error {
+	_, err := r.value()
+	return err
+}
 
 // integer reads an integer: no fraction, no exponent. With null allowed, null
-// gives nil.
+// gives nil. What it returns is valid until the next document.
 func (r *Reader) integer(null bool) (*int64, error) {
+	kind := r.peek()
 	v, err := r.value()
 	if err != nil {
 		return nil, err
 	}
-	switch kind := jsontext.Value(v).Kind(); {
+	switch {
 	case kind == 'n' && null:
 		return nil, nil
 	case kind != '0':
@@ -127,16 +179,18 @@ func (r *Reader) integer(null bool) (*int64, error) {
 	if err != nil {
 		return nil, r.wrong("must be an integer, without fraction and exponent")
 	}
-	return &n, nil
+	r.integers = append(r.integers, n)
+	return &r.integers[len(r.integers)-1], nil
 }
 
 // text reads a string.
 func (r *Reader) text() (string, error) {
+	kind := r.peek()
 	v, err := r.value()
 	if err != nil {
 		return "", err
 	}
-	if kind := jsontext.Value(v).Kind(); kind != '"' {
+	if kind != '"' {
 		return "", r.wrong("must be a string, not " + kindName(kind))
 	}
 	return string(unquoted(v)), nil
@@ -144,10 +198,8 @@ func (r *Reader) text() (string, error) {
 
 // end makes sure that nothing follows the document.
 func (r *Reader) end() error {
-	at := r.dec.InputOffset()
-	rest := bytes.TrimLeft(r.raw[at:], " \t\r\n")
-	if len(rest) > 0 {
-		return invalid("There is text behind the JSON document, at offset %d.", len(r.raw)-len(rest))
+	if r.at = scanBlank(r.raw, r.at); r.at < len(r.raw) {
+		return r.refuse("There is text behind the JSON document, at offset %d.", r.at)
 	}
 	return nil
 }
@@ -155,38 +207,63 @@ func (r *Reader) end() error {
 // close forgets the document, so that a pooled Reader does not keep it alive.
 func (r *Reader) close() {
 	r.raw = nil
-	r.buf = bytes.Buffer{}
-	r.dec.Reset(&r.buf)
+	clear(r.path[:cap(r.path)])
+	clear(r.posts)
+	if cap(r.posts) > keptPosts {
+		r.posts, r.integers = nil, nil
+	}
 }
 
 // wrong reports the value just read.
 func (r *Reader) wrong(what string) error {
-	where := pointer(r.dec.StackPointer())
+	where := pointer(r.here())
 	if where == "" {
 		where = "The document"
 	}
-	return invalid("%s %s.", where, what)
+	return r.refuse("%s %s.", where, what)
 }
 
-func (r *Reader) syntax(err error) error {
-	if err == nil {
-		return nil
+// here returns where in the document the value just read stands.
+func (r *Reader) here() jsontext.Pointer {
+	var p jsontext.Pointer
+	for _, s := range r.path {
+		if s.name != nil {
+			p = p.AppendToken(string(unquoted(s.name)))
+		} else {
+			p = p.AppendToken(strconv.Itoa(s.index))
+		}
 	}
+	return p
+}
+
+// refuse returns an Invalid error, unless the document breaks a limit: that is
+// told first, wherever it is.
+func (r *Reader) refuse(format string, args ...any) error {
+	if err := checkLimits(r.raw); err != nil {
+		return err
+	}
+	return invalid(format, args...)
+}
+
+// malformed finds out what the scanner did not like.
+func (r *Reader) malformed() error {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(r.raw), jsontext.AllowDuplicateNames(true))
+	err := dec.SkipValue()
 	var bad *jsontext.SyntacticError
 	switch {
 	case errors.As(err, &bad) && !errors.Is(bad.Err, io.ErrUnexpectedEOF):
 		what := strings.TrimPrefix(bad.Err.Error(), "jsontext: ")
 		if in := pointer(bad.JSONPointer); in != "" {
-			return invalid("Malformed JSON: %s, in %s at offset %d.", what, in, bad.ByteOffset)
+			return r.refuse("Malformed JSON: %s, in %s at offset %d.", what, in, bad.ByteOffset)
 		}
-		return invalid("Malformed JSON: %s, at offset %d.", what, bad.ByteOffset)
+		return r.refuse("Malformed JSON: %s, at offset %d.", what, bad.ByteOffset)
 	default:
-		return invalid("Malformed JSON: the document ends too early, at offset %d.", len(r.raw))
+		return r.refuse("Malformed JSON: the document ends too early, at offset %d.", len(r.raw))
 	}
 }
 
-// checkLimits refuses nesting beyond MaxDepth and integers that do not fit 64
-// bits. It finds them lexically: what is malformed is left to the decoder.
+// checkLimits reports nesting beyond MaxDepth and integers that do not fit 64
+// bits. It finds them lexically, in any text.
 func checkLimits(raw []byte) error {
 	depth := 0
 	for i := 0; i < len(raw); i++ {

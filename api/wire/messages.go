@@ -9,17 +9,17 @@ import (
 )
 
 // Posts reads {"messages": [{"body", "ttl", "delay"}, …]} (http-v2 §8.2). The
-// bodies and delays alias raw.
+// bodies and delays alias raw; what holds them is valid until the next document.
 func (r *Reader) Posts(raw []byte) ([]broker.Post, error) {
 	if err := r.open(raw); err != nil {
 		return nil, err
 	}
-	var posts []broker.Post
-	given := false
+	posts, given := r.posts[:0], false
 	err := r.object(func(name []byte) error {
 		if string(name) != "messages" {
 			return r.skip()
 		}
+		clear(posts) // of an earlier member of this name
 		given, posts = true, posts[:0]
 		return r.array(func() error {
 			post, err := r.post()
@@ -27,13 +27,14 @@ func (r *Reader) Posts(raw []byte) ([]broker.Post, error) {
 			return err
 		})
 	})
+	r.posts = posts
 	switch {
 	case err != nil:
 		return nil, err
 	case !given:
-		return nil, invalid(`The member "messages" is missing.`)
+		return nil, r.refuse(`The member "messages" is missing.`)
 	case len(posts) == 0:
-		return nil, invalid("/messages must hold at least one message.")
+		return nil, r.refuse("/messages must hold at least one message.")
 	}
 	return posts, r.end()
 }

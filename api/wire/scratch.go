@@ -15,6 +15,9 @@ type Scratch struct {
 // garbage collector, so that one huge request does not stay for ever.
 const keep = 64 << 10
 
+// keptPosts is how many posts a pooled Reader keeps room for.
+const keptPosts = 256
+
 // Pool recycles Scratches. The zero value is ready; safe for concurrent use.
 type Pool struct{ free sync.Pool }
 
