@@ -39,6 +39,8 @@ var errUnread = errors.New("a segment cannot be read")
 // rewrite carries what counts in the segment to the head of the log and
 // unlinks it. A segment that keeps changing stays, without an error.
 func (s *Store) rewrite(seg *segment) error {
+	s.rewriting.Store(true)
+	defer s.rewriting.Store(false)
 	index, err := s.indexOf(seg)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnread, err)
@@ -144,6 +146,7 @@ func (r *rewriter) submit(encode func([]byte) []byte, apply func(to *segment, at
 	if err == nil {
 		r.last = g
 		r.bytes += size
+		r.rewritten.Add(int64(size))
 	}
 	return err
 }

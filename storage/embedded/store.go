@@ -65,8 +65,10 @@ type Store struct {
 	swept  struct{ messages, claims, subscriptions atomic.Int64 }
 	damage []Damage
 
-	compacting   sync.Mutex // one compaction at a time
-	unlinkFailed bool       // under compacting: no more segments are removed
+	compacting   sync.Mutex   // one compaction at a time
+	rewriting    atomic.Bool  // a segment is being rewritten
+	rewritten    atomic.Int64 // bytes compaction has written
+	unlinkFailed bool         // under compacting: no more segments are removed
 
 	toldFull  bool // of the keeper: the log says that the store is full
 	closing   chan struct{}
@@ -295,23 +297,39 @@ func (s *Store) enter(ctx context.Context, adds bool) error {
 // now is the store's clock in ms.
 func (s *Store) now() int64 { return s.env.Now().UnixMilli() }
 
-// id renders a sequence number as the id clients see: 24 hex digits, the first
-// 8 of which tell the store.
+// idLength is how many hex digits an id has as clients see it; the first 8
+// tell the store.
+const idLength = 24
+
+// id renders a sequence number as the id clients see.
 func (s *Store) id(n uint64) string {
-	var b [12]byte
-	binary.BigEndian.PutUint32(b[:], s.epoch)
-	binary.BigEndian.PutUint64(b[4:], n)
-	var text [24]byte
-	hex.Encode(text[:], b[:])
-	return string(text[:])
+	var text [idLength]byte
+	return string(s.appendID(text[:0], n))
+}
+
+func (s *Store) appendID(b []byte, n uint64) []byte {
+	var raw [idLength / 2]byte
+	binary.BigEndian.PutUint32(raw[:], s.epoch)
+	binary.BigEndian.PutUint64(raw[4:], n)
+	return hex.AppendEncode(b, raw[:])
+}
+
+// idTexts renders many in one string, idLength bytes each.
+func (s *Store) idTexts(ns []uint64) string {
+	var short [16 * idLength]byte
+	b := short[:0]
+	for _, n := range ns {
+		b = s.appendID(b, n)
+	}
+	return string(b)
 }
 
 // number is the inverse of id; ok is false for ids of other makers.
 func (s *Store) number(id string) (n uint64, ok bool) {
-	if len(id) != 24 {
+	if len(id) != idLength {
 		return 0, false
 	}
-	for i := range 24 {
+	for i := range idLength {
 		c := id[i]
 		var d uint64
 		switch {
