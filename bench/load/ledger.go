@@ -1,10 +1,6 @@
 package load
 
 import (
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -13,13 +9,28 @@ import (
 // answered: a Log for each connection, compared at the end. The zero value is
 // an empty ledger without times.
 type Ledger struct {
-	// Timed keeps when messages were posted and received, so that Audit can
-	// tell how long they took. It is set before the first Log is made.
-	Timed bool
+	Keeps
+	// Shared says that others use the queues too: what nobody has posted is
+	// foreign then, not a phantom.
+	Shared bool
+	// ClaimLife, if not 0, is how long after the answer to a claim its messages
+	// are safe from other claims; later they may be claimed again. It needs
+	// Timed.
+	ClaimLife time.Duration
 
 	mu    sync.Mutex
 	epoch time.Time // times are kept as what went by since
 	logs  []*Log
+}
+
+// Keeps says what else than ids the logs keep. It is set before the first Log
+// is made.
+type Keeps struct {
+	// Timed keeps when messages were posted and received, so that Audit can
+	// tell how long they took, and which may have expired.
+	Timed bool
+	// Bodies keeps which body each message had: see Log.Body.
+	Bodies bool
 }
 
 // Log is what one connection was answered, in order. It is used by one
@@ -30,12 +41,22 @@ type Ledger struct {
 type Log struct {
 	// Complete says that the messages listed are to be all there are.
 	Complete bool
+	// Gapless says that the messages listed are to be all up to the last one,
+	// those that were deleted or may have expired excepted.
+	Gapless bool
 
+	keeps                            Keeps
 	posted, claimed, listed, deleted idList
-	timed                            bool
+	doubtful                         idList // maybe deleted
+	unsure                           int    // maybe posted
 	epoch                            time.Time
-	now                              time.Duration
-	postedAt, claimedAt, listedAt    []time.Duration // one for each key, if timed
+	now, life                        time.Duration
+	body                             int16
+
+	// One for each key, if kept.
+	postedAt, claimedAt, listedAt       []time.Duration
+	until                               []time.Duration // when those posted may expire, or 0
+	postedBody, claimedBody, listedBody []int16
 }
 
 // Log adds a log to the ledger.
@@ -45,46 +66,88 @@ func (l *Ledger) Log() *Log {
 	if l.epoch.IsZero() {
 		l.epoch = time.Now()
 	}
-	g := &Log{timed: l.Timed, epoch: l.epoch}
+	g := &Log{keeps: l.Keeps, epoch: l.epoch}
 	l.logs = append(l.logs, g)
 	return g
+}
+
+// Apart returns a log that is not part of the ledger: for what is left.
+func (l *Ledger) Apart() *Log {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &Log{keeps: l.Keeps, epoch: l.epoch}
 }
 
 // At sets the time of what is entered from now on: for posts that is when the
 // request was due, for the rest when the answer had come.
 func (g *Log) At(t time.Time) { g.now = t.Sub(g.epoch) }
 
+// Life sets how long what is posted from now on lives at least, in a ledger
+// with times; 0 is for ever.
+func (g *Log) Life(d time.Duration) { g.life = d }
+
+// Body sets which body messages entered from now on have, a number of the
+// caller's choice: what is received is to have the number it was posted with.
+func (g *Log) Body(n int16) { g.body = n }
+
 // Posted enters a message that the server has accepted.
 func (g *Log) Posted(queue int, id []byte) {
 	g.posted = g.posted.add(queue, id)
-	if g.timed {
-		g.postedAt = append(g.postedAt, g.now)
+	if g.keeps.Bodies {
+		g.postedBody = append(g.postedBody, g.body)
 	}
+	if !g.keeps.Timed {
+		return
+	}
+	g.postedAt = append(g.postedAt, g.now)
+	until := time.Duration(0)
+	if g.life > 0 {
+		until = g.now + g.life
+	}
+	g.until = append(g.until, until)
 }
+
+// MaybePosted enters a post of n messages that may have been carried out,
+// though the server has not said so.
+func (g *Log) MaybePosted(n int) { g.unsure += n }
 
 // Claimed enters a message that the server has handed out in a claim.
 func (g *Log) Claimed(queue int, id []byte) {
 	g.claimed = g.claimed.add(queue, id)
-	if g.timed {
+	if g.keeps.Timed {
 		g.claimedAt = append(g.claimedAt, g.now)
+	}
+	if g.keeps.Bodies {
+		g.claimedBody = append(g.claimedBody, g.body)
 	}
 }
 
 // Listed enters a message of a list whose pages follow each other.
 func (g *Log) Listed(queue int, id []byte) {
 	g.listed = g.listed.add(queue, id)
-	if g.timed {
+	if g.keeps.Timed {
 		g.listedAt = append(g.listedAt, g.now)
+	}
+	if g.keeps.Bodies {
+		g.listedBody = append(g.listedBody, g.body)
 	}
 }
 
 // Deleted enters a message whose deletion the server has confirmed.
 func (g *Log) Deleted(queue int, id []byte) { g.deleted = g.deleted.add(queue, id) }
 
+// MaybeDeleted enters a message whose deletion may have been carried out,
+// though the server has not confirmed it.
+func (g *Log) MaybeDeleted(queue int, id []byte) { g.doubtful = g.doubtful.add(queue, id) }
+
 // Account is the result of an audit.
 type Account struct {
 	Posted, Claimed, Deleted int
 	Left                     int // what the server has at the end
+	Expired                  int // neither deleted nor left, but no longer expected to be
+	Foreign                  int // not posted by this ledger's connections, which share the queues
+	Unsure                   int // found, and perhaps posted without an answer
+	Again                    int // claims of messages whose earlier claim may have ended
 	Findings                 Findings
 	// Delivery is how long messages took from Posted to Claimed or Listed, if
 	// the ledger is timed.
@@ -93,47 +156,57 @@ type Account struct {
 
 // Audit compares all logs with each other and with what the server lists at
 // the end, which is given as the Listed of a Log of its own (not one of the
-// ledger's). Of Delivery only messages posted in [from, to) count. The error
+// ledger's), at its time. Of Delivery only messages posted in [from, to) count. The error
 // is that of the findings.
 //
-// A message is lost if it was posted and not deleted, and is not left either;
-// a duplicate if its id was given out for two posts, or it was claimed twice,
+// A message is lost if it was posted and not deleted, and is not left either
+// though it cannot have expired; a duplicate if its id was given out for two posts, or it was claimed twice,
 // or listed twice by one connection or at the end; a phantom if nobody posted
-// it. It is back if it is left after its deletion. Of the messages that one
+// it. It is back if it is left after its deletion, and altered if it was
+// received with another body. Of the messages that one
 // connection has posted to a queue, each other connection must receive the
 // earlier before the later; else they are out of order.
 func (l *Ledger) Audit(left *Log, from, to time.Time) (*Account, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := &audit{logs: l.logs, index: make(map[string]int32), from: from.Sub(l.epoch), to: to.Sub(l.epoch)}
+	a := &audit{
+		Ledger: l, index: make(map[string]int32),
+		from: from.Sub(l.epoch), to: to.Sub(l.epoch), end: left.now,
+	}
 	a.posts()
+	for _, g := range l.logs {
+		a.deletes(g)
+	}
 	for _, g := range l.logs {
 		a.claims(g)
 		a.lists(g)
 	}
-	for _, g := range l.logs {
-		a.deletes(g)
-	}
 	a.left(left)
+	a.forgive()
 	return &a.account, a.account.Findings.Err()
 }
 
 // audit is one comparison under way.
 type audit struct {
-	logs     []*Log
-	index    map[string]int32 // by key: where in fates
-	fates    []fate
-	keys     []string // as fates
-	from, to time.Duration
-	account  Account
+	*Ledger
+	index         map[string]int32 // by key: where in fates
+	fates         []fate
+	keys          []string // as fates
+	from, to, end time.Duration
+	account       Account
 }
 
 // fate is what is known of one message.
 type fate struct {
-	log, place                int32 // whose post it was, and which
-	queue                     int32
-	claimed, deleted, present bool
+	log, place int32 // whose post it was, and which; a stranger has no log
+	queue      int32
+	claimed, deleted, present,
+	doubtful, altered bool
+	claimedAt time.Duration
 }
+
+// stranger is the log of what nobody has posted.
+const stranger = -1
 
 func (a *audit) posts() {
 	for i, g := range a.logs {
@@ -142,14 +215,56 @@ func (a *audit) posts() {
 			if _, known := a.index[key]; known {
 				a.account.Findings.Duplicate.add(key)
 			} else {
-				a.index[key] = int32(len(a.fates))
-				a.fates = append(a.fates, fate{log: int32(i), place: place, queue: queueOf(key)})
-				a.keys = append(a.keys, key)
+				a.enter(key, fate{log: int32(i), place: place, queue: queueOf(key)})
 			}
 			place++
 		}
 	}
 	a.account.Posted = len(a.fates)
+}
+
+func (a *audit) enter(key string, f fate) int32 {
+	i := int32(len(a.fates))
+	a.index[key] = i
+	a.fates = append(a.fates, f)
+	a.keys = append(a.keys, key)
+	return i
+}
+
+// find looks a message up. One that nobody has posted is entered as a stranger.
+func (a *audit) find(key string) int32 {
+	i, known := a.index[key]
+	if known {
+		return i
+	}
+	if a.Shared {
+		a.account.Foreign++
+	} else {
+		a.account.Findings.Phantom.add(key)
+	}
+	return a.enter(key, fate{log: stranger})
+}
+
+// mayBeGone reports whether a message need not exist at the end.
+func (a *audit) mayBeGone(f *fate) bool {
+	return f.log == stranger || f.deleted || f.doubtful || a.expired(f)
+}
+
+func (a *audit) expired(f *fate) bool {
+	until := a.logs[f.log].until
+	return int(f.place) < len(until) && until[f.place] != 0 && until[f.place] <= a.end
+}
+
+// compare compares the body of the nth message received with the one posted.
+func (a *audit) compare(i int32, received []int16, n int) {
+	f := &a.fates[i]
+	if f.log == stranger || f.altered || n >= len(received) {
+		return
+	}
+	if posted := a.logs[f.log].postedBody; int(f.place) < len(posted) && posted[f.place] != received[n] {
+		f.altered = true
+		a.account.Findings.Altered.add(a.keys[i])
+	}
 }
 
 // stream is what one connection receives, one message after the other.
@@ -162,19 +277,11 @@ func (a *audit) stream() *stream {
 	return &stream{audit: a, reached: make(map[[2]int32]int32)}
 }
 
-// find looks a message up; it is nil, and a finding, if nobody posted it.
-func (s *stream) find(key string) (*fate, int32) {
-	i, known := s.index[key]
-	if !known {
-		s.account.Findings.Phantom.add(key)
-		return nil, 0
-	}
-	f := &s.fates[i]
-	return f, i
-}
-
 // inOrder reports whether nothing that was posted later came before.
 func (s *stream) inOrder(f *fate) bool {
+	if f.log == stranger {
+		return true
+	}
 	from := [2]int32{f.log, f.queue}
 	reached := s.reached[from]
 	s.reached[from] = max(reached, f.place+1)
@@ -185,18 +292,25 @@ func (a *audit) claims(g *Log) {
 	s := a.stream()
 	n := 0
 	for key := range g.claimed.all() {
-		f, _ := s.find(key)
+		i := s.find(key)
+		f := &a.fates[i]
+		at := time.Duration(0)
+		if n < len(g.claimedAt) {
+			at = g.claimedAt[n]
+		}
 		switch {
-		case f == nil:
+		case f.claimed && a.ClaimLife > 0 && (at-f.claimedAt).Abs() >= a.ClaimLife:
+			a.account.Again++
 		case f.claimed:
 			a.account.Findings.ClaimedTwice.add(key)
 		case !s.inOrder(f):
 			a.account.Findings.OutOfOrder.add(key)
 		}
-		if f != nil {
-			f.claimed = true
+		if !f.claimed {
 			a.delivered(f, g.claimedAt, n)
 		}
+		f.claimed, f.claimedAt = true, at
+		a.compare(i, g.claimedBody, n)
 		n++
 	}
 	a.account.Claimed += n
@@ -210,25 +324,27 @@ func (a *audit) lists(g *Log) {
 	seen := make([]bool, len(a.fates))
 	n := 0
 	for key := range g.listed.all() {
-		f, i := s.find(key)
+		i := s.find(key)
+		if int(i) == len(seen) {
+			seen = append(seen, false)
+		}
+		f := &a.fates[i]
 		switch {
-		case f == nil:
 		case seen[i]:
 			a.account.Findings.Duplicate.add(key)
 		case !s.inOrder(f):
 			a.account.Findings.OutOfOrder.add(key)
 		}
-		if f != nil {
-			seen[i] = true
-			a.delivered(f, g.listedAt, n)
-		}
+		seen[i] = true
+		a.delivered(f, g.listedAt, n)
+		a.compare(i, g.listedBody, n)
 		n++
 	}
-	if !g.Complete {
-		return
-	}
 	for i, was := range seen {
-		if !was {
+		f := &a.fates[i]
+		switch {
+		case was || f.log == stranger:
+		case g.Complete, g.Gapless && f.place < s.reached[[2]int32{f.log, f.queue}] && !a.mayBeGone(f):
 			a.account.Findings.Missed.add(a.keys[i])
 		}
 	}
@@ -236,6 +352,9 @@ func (a *audit) lists(g *Log) {
 
 // delivered measures how long the nth message that a log received took.
 func (a *audit) delivered(f *fate, received []time.Duration, n int) {
+	if f.log == stranger {
+		return
+	}
 	posted := a.logs[f.log].postedAt
 	if n >= len(received) || int(f.place) >= len(posted) {
 		return
@@ -247,16 +366,15 @@ func (a *audit) delivered(f *fate, received []time.Duration, n int) {
 
 func (a *audit) deletes(g *Log) {
 	for key := range g.deleted.all() {
-		i, known := a.index[key]
-		switch {
-		case !known:
-			a.account.Findings.Phantom.add(key)
-		case a.fates[i].deleted:
+		i := a.find(key)
+		if a.fates[i].deleted {
 			a.account.Findings.DeletedTwice.add(key)
-		default:
-			a.fates[i].deleted = true
 		}
+		a.fates[i].deleted = true
 		a.account.Deleted++
+	}
+	for key := range g.doubtful.all() {
+		a.fates[a.find(key)].doubtful = true
 	}
 }
 
@@ -264,11 +382,9 @@ func (a *audit) deletes(g *Log) {
 func (a *audit) left(g *Log) {
 	s := a.stream()
 	for key := range g.listed.all() {
-		a.account.Left++
-		f, _ := s.find(key)
+		i := s.find(key)
+		f := &a.fates[i]
 		switch {
-		case f == nil:
-			continue
 		case f.present:
 			a.account.Findings.Duplicate.add(key)
 		case f.deleted:
@@ -277,86 +393,30 @@ func (a *audit) left(g *Log) {
 			a.account.Findings.OutOfOrder.add(key)
 		}
 		f.present = true
+		a.compare(i, g.listedBody, a.account.Left)
+		a.account.Left++
 	}
 	for i := range a.fates {
-		if f := &a.fates[i]; !f.present && !f.deleted {
+		f := &a.fates[i]
+		switch {
+		case f.present:
+		case !a.mayBeGone(f):
 			a.account.Findings.Lost.add(a.keys[i])
+		case f.log != stranger && !f.deleted && !f.doubtful:
+			a.account.Expired++
 		}
 	}
 }
 
-// Findings are what an audit found wrong, by kind.
-type Findings struct {
-	Lost         Finding `json:"lost,omitzero"`
-	Missed       Finding `json:"missed,omitzero"` // by a connection that was to list all
-	Duplicate    Finding `json:"duplicate,omitzero"`
-	Phantom      Finding `json:"phantom,omitzero"`
-	ClaimedTwice Finding `json:"claimed_twice,omitzero"`
-	DeletedTwice Finding `json:"deleted_twice,omitzero"`
-	Undead       Finding `json:"undead,omitzero"`
-	OutOfOrder   Finding `json:"out_of_order,omitzero"`
-}
-
-// Finding is how many messages something is wrong with, and some of them.
-type Finding struct {
-	Count int      `json:"count"`
-	IDs   []string `json:"ids"` // no more than maxIDs; of queues but 0 with their number before
-}
-
-// maxIDs is how many ids a finding names.
-const maxIDs = 5
-
-func (f *Finding) add(key string) {
-	if len(f.IDs) < maxIDs {
-		f.IDs = append(f.IDs, strings.Clone(key))
+// forgive takes as many of those that nobody has posted for messages of posts
+// that were not answered as there may be.
+func (a *audit) forgive() {
+	unsure := 0
+	for _, g := range a.logs {
+		unsure += g.unsure
 	}
-	f.Count++
-}
-
-func (f *Finding) merge(other Finding) {
-	f.Count += other.Count
-	f.IDs = append(slices.Clip(f.IDs), other.IDs[:min(len(other.IDs), maxIDs-len(f.IDs))]...)
-}
-
-// kind is a kind of finding with its description.
-type kind struct {
-	what string
-	*Finding
-}
-
-func (f *Findings) kinds() []kind {
-	return []kind{
-		{"lost", &f.Lost}, {"missed by a reader", &f.Missed}, {"duplicate", &f.Duplicate}, {"never posted", &f.Phantom},
-		{"claimed twice", &f.ClaimedTwice}, {"deleted twice", &f.DeletedTwice},
-		{"back after deletion", &f.Undead}, {"out of order", &f.OutOfOrder},
-	}
-}
-
-// Merge adds those of another audit.
-func (f *Findings) Merge(other *Findings) {
-	from := other.kinds()
-	for i, k := range f.kinds() {
-		k.merge(*from[i].Finding)
-	}
-}
-
-// ErrFindings is wrapped by every error of findings.
-var ErrFindings = errors.New("messages are not accounted for")
-
-// Err returns nil if nothing is wrong; else it says what, and of which ids.
-func (f *Findings) Err() error {
-	var all []string
-	for _, k := range f.kinds() {
-		if k.Count > 0 {
-			more := ""
-			if k.Count > len(k.IDs) {
-				more = ", …"
-			}
-			all = append(all, fmt.Sprintf("%d %s (%s%s)", k.Count, k.what, strings.Join(k.IDs, ", "), more))
-		}
-	}
-	if all == nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %s", ErrFindings, strings.Join(all, "; "))
+	p := &a.account.Findings.Phantom
+	a.account.Unsure = min(unsure, p.Count)
+	p.Count -= a.account.Unsure
+	p.IDs = p.IDs[:min(len(p.IDs), p.Count)]
 }

@@ -85,7 +85,7 @@ func TestAuditMissed(t *testing.T) {
 }
 
 func TestAuditMeasuresDelivery(t *testing.T) {
-	l := Ledger{Timed: true}
+	l := Ledger{Keeps: Keeps{Timed: true}}
 	producer, consumer := l.Log(), l.Log()
 	begun := time.Now()
 	at := func(n int) time.Time { return begun.Add(time.Duration(n) * time.Millisecond) }
