@@ -37,7 +37,7 @@ func (s *Store) Claim(ctx context.Context, ref messaging.QueueRef, t storage.Ter
 // lease makes a claim. The Lease holds no message if all were damaged, and no
 // claim if there was nothing to take.
 func (s *Store) lease(ctx context.Context, q *queue, t storage.Terms) (storage.Lease, error) {
-	taken, spent := &picked{q: q}, &picked{q: q}
+	taken, spent := pick(q, t.Limit), &picked{q: q}
 	g, cl, err := q.claim(t, taken, spent)
 	if err != nil || g == nil {
 		return storage.Lease{}, err
@@ -134,7 +134,7 @@ func (s *Store) Held(ctx context.Context, ref messaging.QueueRef, id messaging.C
 		return messaging.Claim{}, nil, errNoClaim()
 	}
 	now := s.now()
-	found := &picked{q: q}
+	found := pick(q, 10)
 	q.mu.Lock()
 	q.advance(now)
 	cl := q.claims[n]

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"zaqar/messaging"
@@ -35,12 +36,23 @@ func (s *Store) Append(ctx context.Context, ref messaging.QueueRef, by messaging
 		if err := g.wait(); err != nil {
 			return nil, err
 		}
-		ids := make([]messaging.MessageID, len(drafts))
-		for i := range ids {
-			ids[i] = messaging.MessageID(s.id(first + uint64(i)))
-		}
-		return ids, nil
+		return s.idRange(first, len(drafts)), nil
 	}
+}
+
+// idRange renders n successive sequence numbers.
+func (s *Store) idRange(first uint64, n int) []messaging.MessageID {
+	var short [16 * idLength]byte
+	b := short[:0]
+	for i := range n {
+		b = s.appendID(b, first+uint64(i))
+	}
+	text := string(b)
+	ids := make([]messaging.MessageID, n)
+	for i := range ids {
+		ids[i] = messaging.MessageID(text[i*idLength:][:idLength])
+	}
+	return ids
 }
 
 // checkDrafts refuses what the format cannot hold.
@@ -169,7 +181,7 @@ func (q *queue) snapshot(after uint64, scan storage.Scan, limit int) *picked {
 	packed, _ := packClient(scan.Hide)
 	hash := s.posterHash(packed)
 	now := s.now()
-	found := &picked{q: q}
+	found := pick(q, limit)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.advance(now)
@@ -206,7 +218,7 @@ func (s *Store) Fetch(ctx context.Context, ref messaging.QueueRef, ids []messagi
 		return nil, nil
 	}
 	now := s.now()
-	found := &picked{q: q}
+	found := pick(q, len(ids))
 	q.mu.Lock()
 	q.advance(now)
 	q.resolve(ids, func(c *chunk, i int) {
@@ -220,13 +232,22 @@ func (s *Store) Fetch(ctx context.Context, ref messaging.QueueRef, ids []messagi
 
 // resolve calls f once for each live entry the ids name, in their order.
 func (q *queue) resolve(ids []messaging.MessageID, f func(c *chunk, i int)) {
-	seen := make(map[uint64]bool, len(ids))
+	var short [32]uint64
+	seen := short[:0]
+	var more map[uint64]bool // instead, if they are many
+	if len(ids) > len(short) {
+		more = make(map[uint64]bool, len(ids))
+	}
 	for _, id := range ids {
 		n, ok := q.store.number(string(id))
-		if !ok || seen[n] {
+		if !ok || more[n] || slices.Contains(seen, n) {
 			continue
 		}
-		seen[n] = true
+		if more != nil {
+			more[n] = true
+		} else {
+			seen = append(seen, n)
+		}
 		if c, i, ok := q.lookup(n); ok {
 			f(c, i)
 		}
@@ -264,7 +285,7 @@ func (s *Store) Tally(ctx context.Context, ref messaging.QueueRef) (messaging.Ta
 
 // tally counts, and picks the first and the last message.
 func (q *queue) tally(now int64) (messaging.Tally, *picked) {
-	ends := &picked{q: q}
+	ends := pick(q, 2)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.advance(now)

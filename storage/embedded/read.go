@@ -15,7 +15,7 @@ type picked struct {
 	q        *queue
 	entries  []entry
 	ids      []uint64
-	segments map[uint32]*segment
+	segments []*segment // each once
 
 	// The client and claim rendered last: neighbours mostly share them.
 	packed []byte
@@ -25,20 +25,34 @@ type picked struct {
 	claim  messaging.ClaimID
 }
 
+// pick returns a picked for about n entries of the queue.
+func pick(q *queue, n int) *picked {
+	n = min(n, 64)
+	return &picked{q: q, entries: make([]entry, 0, n), ids: make([]uint64, 0, n)}
+}
+
 func (p *picked) len() int { return len(p.entries) }
 
 // take adds a copy of the entry. The caller holds the queue's lock.
 func (p *picked) take(e *entry) {
-	if p.segments[e.seg] == nil {
-		if p.segments == nil {
-			p.segments = make(map[uint32]*segment, 1)
-		}
+	if p.segment(e.seg) == nil {
 		seg := p.q.store.segment(e.seg)
 		seg.acquire()
-		p.segments[e.seg] = seg
+		p.segments = append(p.segments, seg)
 	}
 	p.entries = append(p.entries, *e)
 	p.ids = append(p.ids, p.q.identity(e))
+}
+
+// segment returns the one with that number among those kept open. Neighbours
+// share it, so the last taken is looked at first.
+func (p *picked) segment(number uint32) *segment {
+	for i := len(p.segments) - 1; i >= 0; i-- {
+		if p.segments[i].number == number {
+			return p.segments[i]
+		}
+	}
+	return nil
 }
 
 // heldBy shows all of them as held by the claim.
@@ -69,13 +83,14 @@ const (
 func (p *picked) read(ctx context.Context, keep func(*messaging.Message) bool) ([]messaging.Message, error) {
 	defer p.drop()
 	out := make([]messaging.Message, 0, len(p.entries))
+	names := p.q.store.idTexts(p.ids)
 	for i := 0; i < len(p.entries); {
 		if err := ctx.Err(); err != nil {
 			return nil, unreadable(err)
 		}
 		n, end := p.run(i)
 		start := p.entries[i].off
-		seg := p.segments[p.entries[i].seg]
+		seg := p.segment(p.entries[i].seg)
 		buf := make([]byte, end-start)
 		if err := seg.read(buf, start); err != nil {
 			return nil, unreadable(err)
@@ -83,7 +98,7 @@ func (p *picked) read(ctx context.Context, keep func(*messaging.Message) bool) (
 		for ; n > 0; n, i = n-1, i+1 {
 			e := &p.entries[i]
 			record := buf[e.off-start:][:e.size:e.size]
-			m, err := p.decode(e, p.ids[i], seg, record)
+			m, err := p.decode(e, p.ids[i], names[i*idLength:][:idLength], seg, record)
 			if err != nil {
 				p.q.quarantine(e, p.ids[i], seg, err)
 			} else if keep == nil || keep(&m) {
@@ -99,12 +114,12 @@ func (p *picked) read(ctx context.Context, keep func(*messaging.Message) bool) (
 func (p *picked) raw() (*message, error) {
 	defer p.drop()
 	e := &p.entries[0]
-	seg := p.segments[e.seg]
+	seg := p.segment(e.seg)
 	record := make([]byte, e.size)
 	if err := seg.read(record, e.off); err != nil {
 		return nil, unreadable(err)
 	}
-	if _, err := p.decode(e, p.ids[0], seg, record); err != nil {
+	if _, err := p.decode(e, p.ids[0], "", seg, record); err != nil {
 		p.q.quarantine(e, p.ids[0], seg, err)
 		return nil, nil
 	}
@@ -128,8 +143,9 @@ func (p *picked) run(i int) (n int, end uint32) {
 
 var errDamaged = errors.New("record is damaged")
 
-// decode checks the record and makes the message of it and of its entry.
-func (p *picked) decode(e *entry, id uint64, seg *segment, record []byte) (messaging.Message, error) {
+// decode checks the record and makes the message of it and of its entry. name
+// is the id as clients see it.
+func (p *picked) decode(e *entry, id uint64, name string, seg *segment, record []byte) (messaging.Message, error) {
 	if !intact(record, seg.salt, e.off) {
 		return messaging.Message{}, errDamaged
 	}
@@ -140,7 +156,7 @@ func (p *picked) decode(e *entry, id uint64, seg *segment, record []byte) (messa
 	}
 	s := p.q.store
 	out := messaging.Message{
-		ID:       messaging.MessageID(s.id(id)),
+		ID:       messaging.MessageID(name),
 		Position: messaging.Position(e.pos),
 		Poster:   p.poster(&m),
 		Posted:   time.UnixMilli(m.posted),
