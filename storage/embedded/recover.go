@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"slices"
 	"strings"
 
@@ -12,16 +11,20 @@ import (
 )
 
 // recovery rebuilds memory from the log, segment after segment, from index
-// files where there are such.
+// files where there are such. Reading changes nothing on the disk; what has to
+// be done there is noted, and done only when all has been read. So a store can
+// be looked at without being opened, and one that does not open stays as it is.
 type recovery struct {
 	*Store
 	open   []*segment
+	unused []*segment // at the end of the log, holding nothing
+	number uint32     // highest number of a segment
 	next   uint64
 	at     int64 // the present, ms
 	byNum  map[uint64]*queue
 	batch  []pendingMessage // messages of a batch whose last is still to come
-	cut    uint32           // where the batch begins
 	commit uint32           // where the last commit of the segment begins
+	mends  []func() error   // what to do on the disk, in order
 }
 
 type pendingMessage struct {
@@ -31,10 +34,34 @@ type pendingMessage struct {
 
 // recover reads the log and makes the journal ready to write.
 func (s *Store) recover() error {
-	r := &recovery{Store: s, next: 1, at: s.now(), byNum: make(map[uint64]*queue)}
+	r := s.newRecovery()
+	if err := r.read(); err != nil {
+		return errors.Join(err, r.closeUnused())
+	}
+	for _, mend := range r.mends {
+		if err := mend(); err != nil {
+			return err
+		}
+	}
+	s.journal.number = r.number
+	s.journal.next = r.next
+	return r.startJournal()
+}
+
+func (s *Store) newRecovery() *recovery {
+	return &recovery{Store: s, next: 1, at: s.now(), byNum: make(map[uint64]*queue)}
+}
+
+// read opens what is there and replays it.
+func (r *recovery) read() error {
 	if err := r.openSegments(); err != nil {
 		return err
 	}
+	return r.replayAll()
+}
+
+// replayAll replays the segments that are open.
+func (r *recovery) replayAll() error {
 	if err := r.dropUnused(); err != nil {
 		return err
 	}
@@ -48,16 +75,23 @@ func (s *Store) recover() error {
 		r.next += damageSkip
 	}
 	r.bind()
-	s.journal.next = r.next
-	return r.startJournal()
+	return nil
+}
+
+// mend notes something to be done on the disk.
+func (r *recovery) mend(do func() error) { r.mends = append(r.mends, do) }
+
+// remove notes that a file of the store is to be removed.
+func (r *recovery) remove(name string) {
+	r.mend(func() error { return r.fs.Remove(r.dir + "/" + name) })
 }
 
 // damageSkip is how many sequence numbers are left out when what is lost may
 // have given out some.
 const damageSkip = 1 << 32
 
-// openSegments opens what is there, in order, and clears away what a crash
-// left behind.
+// openSegments opens what is there, in order, and notes what a crash left
+// behind.
 func (r *recovery) openSegments() error {
 	names, err := r.fs.List(r.dir)
 	if err != nil {
@@ -65,20 +99,17 @@ func (r *recovery) openSegments() error {
 	}
 	for _, name := range names {
 		if unfinished(name) {
-			if err := r.fs.Remove(r.dir + "/" + name); err != nil {
-				return err
-			}
+			r.remove(name)
 		}
 		number, ok := segmentNumber(name, logSuffix)
 		if !ok {
 			continue
 		}
-		r.journal.number = max(r.journal.number, number)
+		r.number = max(r.number, number)
 		seg, err := openSegment(r.fs, r.dir, number)
 		switch {
 		case err == nil:
-			r.open = append(r.open, seg)
-			r.adopt(seg)
+			r.take(seg)
 		case errors.Is(err, errNoSegment):
 			if err := r.headless(number, names, err); err != nil {
 				return err
@@ -87,7 +118,14 @@ func (r *recovery) openSegments() error {
 			return err
 		}
 	}
-	return r.dropOrphans(names)
+	r.dropOrphans(names)
+	return nil
+}
+
+// take adds a segment behind those that are open.
+func (r *recovery) take(seg *segment) {
+	r.open = append(r.open, seg)
+	r.adopt(seg)
 }
 
 // unfinished reports whether the file is one that replaceFile left behind.
@@ -109,8 +147,7 @@ func (r *recovery) headless(number uint32, names []string, cause error) error {
 	}
 	r.log.Error("the header of a log segment is damaged; its index replaces it", "segment", number, "error", cause)
 	r.damage = append(r.damage, Damage{Segment: number, Bytes: headerSize})
-	r.open = append(r.open, seg)
-	r.adopt(seg)
+	r.take(seg)
 	return nil
 }
 
@@ -128,12 +165,14 @@ func (r *recovery) setAsideHeadless(number uint32, names []string, cause error) 
 			return err
 		}
 		if empty {
-			return r.fs.Remove(r.dir + "/" + name)
+			r.remove(name)
+			return nil
 		}
 	}
 	r.log.Error("a log segment is unreadable and set aside", "segment", number, "error", cause)
 	r.damage = append(r.damage, Damage{Segment: number})
-	return r.quarantineFile(name)
+	r.mend(func() error { return r.quarantineFile(name) })
+	return nil
 }
 
 // holdsNothing reports whether a segment file is zero behind its header.
@@ -162,20 +201,16 @@ func (s *Store) quarantineFile(name string) error {
 	return err
 }
 
-// dropOrphans removes index files without a segment.
-func (r *recovery) dropOrphans(names []string) error {
+// dropOrphans notes index files without a segment.
+func (r *recovery) dropOrphans(names []string) {
 	for _, name := range names {
-		number, ok := segmentNumber(name, indexSuffix)
-		if ok && r.segment(number) == nil {
-			if err := r.fs.Remove(r.dir + "/" + name); err != nil {
-				return err
-			}
+		if number, ok := segmentNumber(name, indexSuffix); ok && r.segment(number) == nil {
+			r.remove(name)
 		}
 	}
-	return nil
 }
 
-// dropUnused removes segments at the end that hold nothing: spares, and one
+// dropUnused leaves out segments at the end that hold nothing: spares, and one
 // whose first commit a crash tore. What such a commit held was never
 // acknowledged.
 func (r *recovery) dropUnused() error {
@@ -187,12 +222,19 @@ func (r *recovery) dropUnused() error {
 		}
 		r.next = max(r.next, last.first)
 		r.open = r.open[:len(r.open)-1]
+		r.unused = append(r.unused, last)
 		r.changeSegments(func(m map[uint32]*segment) { delete(m, last.number) })
-		if err := errors.Join(last.release(), r.fs.Remove(last.name)); err != nil {
-			return err
-		}
+		r.mend(func() error { return errors.Join(last.release(), r.fs.Remove(last.name)) })
 	}
 	return nil
+}
+
+func (r *recovery) closeUnused() error {
+	var errs []error
+	for _, seg := range r.unused {
+		errs = append(errs, seg.release())
+	}
+	return errors.Join(errs...)
 }
 
 // begun reports whether any commit in the segment is whole.
@@ -246,98 +288,38 @@ func (r *recovery) readEntries(seg *segment, entries []byte) error {
 
 // scan replays the segment file itself and builds its index.
 func (r *recovery) scan(seg *segment, last bool) error {
-	w := &window{seg: seg}
-	at := uint32(headerSize)
 	r.commit = 0
-	for {
-		record, f, err := w.record(at)
-		if err != nil {
+	w := &walker{
+		seg: seg, last: last, beyond: lookahead,
+		record: func(at uint32, f frame, record []byte) error {
+			err := r.replay(seg, at, f, record[frameSize:])
+			if err == nil {
+				seg.index = appendIndexEntry(seg.index, at, f, record)
+			}
 			return err
-		}
-		if record != nil {
-			err = r.replay(seg, at, f, record[frameSize:])
-		}
-		if record != nil && err == nil {
-			seg.index = appendIndexEntry(seg.index, at, f, record)
-			at += uint32(padded(int(f.size)))
-			continue
-		}
-		next, err := r.gap(w, at, last)
-		if err != nil {
-			return err
-		}
-		if next == 0 {
-			break
-		}
-		at = next
+		},
+		hole: func(h hole) {
+			r.endBatch(seg) // the rest of it is lost, but it was written
+			r.lose(seg, h)
+		},
+	}
+	end, err := w.walk()
+	if err != nil {
+		return err
 	}
 	if len(r.batch) > 0 { // its end never reached the disk
-		at = r.cut
 		r.batch = r.batch[:0]
-		seg.index = trimIndex(seg.index, at)
+		seg.index = trimIndex(seg.index, end)
 	}
-	seg.size = at
+	seg.size = end
 	return nil
 }
 
-// gap deals with bytes at offset at that are no record. It returns where to go
-// on, or 0 if the log ends here: in the last segment, when no commit follows,
-// what is here was never acknowledged.
-func (r *recovery) gap(w *window, at uint32, last bool) (next uint32, err error) {
-	ahead := math.MaxInt
-	if last {
-		ahead = lookahead
-	}
-	if empty, err := w.zero(at, ahead); err != nil || empty {
-		return 0, err
-	}
-	commit, err := findCommit(w.seg, at)
-	if err != nil {
-		return 0, err
-	}
-	end := commit
-	if commit == 0 {
-		if last {
-			return 0, nil
-		}
-		size, err := w.seg.file.Size()
-		if err != nil {
-			return 0, err
-		}
-		end = uint32(size)
-	}
-	next, err = r.resume(w, at, end)
-	if err != nil {
-		return 0, err
-	}
-	lost := next
-	if lost == 0 {
-		lost = end
-	}
-	r.endBatch(w.seg) // the rest of it is lost, but it was written
-	w.seg.damaged.Store(true)
-	r.damage = append(r.damage, Damage{Segment: w.seg.number, Offset: at, Bytes: lost - at})
-	r.log.Error("log segment is damaged: what these bytes held is lost", "segment", w.seg.number, "offset", at, "bytes", lost-at)
-	return next, nil
-}
-
-// resume finds the first whole record between at and end; end itself if it is
-// a commit.
-func (r *recovery) resume(w *window, at, end uint32) (uint32, error) {
-	for at += alignment; at < end; at += alignment {
-		record, _, err := w.record(at)
-		if err != nil {
-			return 0, err
-		}
-		if record != nil {
-			return at, nil
-		}
-	}
-	record, _, err := w.record(end)
-	if err != nil || record == nil {
-		return 0, err
-	}
-	return end, nil
+// lose takes down damage in a segment.
+func (r *recovery) lose(seg *segment, h hole) {
+	seg.damaged.Store(true)
+	r.damage = append(r.damage, Damage{Segment: seg.number, Offset: h.at, Bytes: h.n})
+	r.log.Error("log segment is damaged: what these bytes held is lost", "segment", seg.number, "offset", h.at, "bytes", h.n)
 }
 
 // bind gives the queues their names, and lets go of those that were dropped.

@@ -22,9 +22,6 @@ func (r *recovery) replay(seg *segment, off uint32, f frame, content []byte) err
 		if err != nil {
 			return err
 		}
-		if len(r.batch) == 0 {
-			r.cut = off
-		}
 		m.body = nil
 		r.batch = append(r.batch, pendingMessage{off, f.size, m})
 		if m.last {
