@@ -26,7 +26,7 @@ func newKiller(t *testing.T) *killer {
 	if *race {
 		flags = []string{"-race"}
 	}
-	p, err := Build(t.TempDir(), flags...)
+	p, err := build(t.TempDir(), flags...)
 	if err != nil {
 		t.Fatal(err)
 	}

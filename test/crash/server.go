@@ -154,16 +154,23 @@ func (o *output) String() string {
 	return strings.Join(lines[max(0, len(lines)-60):], "\n")
 }
 
-// Build makes the program in dir, with the toolchain that runs the test.
-func Build(dir string, flags ...string) (Program, error) {
-	p := Program{bin: dir + "/zaqar", Dir: dir + "/data", config: dir + "/zaqar.conf"}
-	if err := os.WriteFile(p.config, []byte("[drivers:transport:wsgi]\naccess_log = false\n"), 0o600); err != nil {
-		return p, err
-	}
-	args := append([]string{"build", "-o", p.bin}, flags...)
+// build makes the program in dir, with the toolchain that runs the test.
+func build(dir string, flags ...string) (Program, error) {
+	bin := dir + "/zaqar"
+	args := append([]string{"build", "-o", bin}, flags...)
 	out, err := exec.Command("go", append(args, "zaqar/cmd/zaqar")...).CombinedOutput()
 	if err != nil {
-		return p, fmt.Errorf("go build: %w\n%s", err, out)
+		return Program{}, fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	return p, nil
+	return NewProgram(bin, dir)
 }
+
+// NewProgram returns the binary with a configuration file that it puts into
+// dir, where its data directory is, too.
+func NewProgram(bin, dir string) (Program, error) {
+	p := Program{bin: bin, Dir: dir + "/data", config: dir + "/zaqar.conf"}
+	return p, os.WriteFile(p.config, []byte("[drivers:transport:wsgi]\naccess_log = false\n"), 0o600)
+}
+
+// Output returns the end of what the server printed.
+func (s *Server) Output() string { return s.out.String() }

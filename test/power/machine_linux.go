@@ -1,0 +1,189 @@
+package power
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"zaqar/storage/embedded/disk/faultdisk"
+	"zaqar/test/crash"
+)
+
+// machine is a computer whose power can be cut while the server runs on it.
+type machine struct {
+	top   string // where its file system is mounted
+	disk  *faultdisk.Disk
+	layer *Layer
+	rng   *rand.Rand
+	loss  faultdisk.Loss // of all cuts
+	count counts
+
+	// booted is the disk as the last cut left it, before anything recovered.
+	booted *faultdisk.Disk
+}
+
+// counts is what a run did.
+type counts struct {
+	Load, Start, Stopped int            // cuts under load, during recovery, and after an orderly stop
+	In                   map[string]int // what the disk was doing at a cut
+	Ops                  [4]int64       // the disk's operations, as opKinds
+}
+
+// opKinds are the operations that are counted.
+var opKinds = [4]faultdisk.Kind{faultdisk.Write, faultdisk.Sync | faultdisk.SyncDir,
+	faultdisk.Create | faultdisk.Rename | faultdisk.Remove, faultdisk.Truncate | faultdisk.Allocate}
+
+// newMachine returns a machine that is switched on, with an empty disk.
+func newMachine(top string, c faultdisk.Config, loss faultdisk.Loss, rng *rand.Rand) (*machine, error) {
+	m := &machine{top: top, disk: faultdisk.New(c), rng: rng, loss: loss, count: counts{In: map[string]int{}}}
+	return m, m.boot()
+}
+
+// boot mounts the disk.
+func (m *machine) boot() (err error) {
+	m.booted = m.disk.Clone()
+	m.layer, err = Mount(m.top, m.disk)
+	return err
+}
+
+// off unmounts it.
+func (m *machine) off() error { return m.layer.Unmount() }
+
+// patience is how long a cut waits for the moment it is to come at.
+const patience = time.Second
+
+// cut cuts the power under a running server, at a moment by chance, and boots.
+func (m *machine) cut(s *crash.Server) error {
+	m.count.Load++
+	return m.crash(s, m.moment(200))
+}
+
+// cutStarting does so while a server starts.
+func (m *machine) cutStarting(s *crash.Server) error {
+	m.count.Start++
+	return m.crash(s, m.moment(12))
+}
+
+// moment chooses when the power goes: some changes of the disk from now, or at
+// some change of a directory, a size or an allocation, which are rare. It
+// returns what to wait for, and a name for it.
+func (m *machine) moment(within int64) moment {
+	if m.rng.IntN(3) > 0 {
+		m.disk.CrashAt(m.disk.Changes() + 1 + m.rng.Int64N(within))
+		return moment{name: "some change"}
+	}
+	kinds := []faultdisk.Kind{faultdisk.Create, faultdisk.Remove, faultdisk.Rename, faultdisk.SyncDir, faultdisk.Truncate, faultdisk.Allocate}
+	kind := kinds[m.rng.IntN(len(kinds))]
+	gate := faultdisk.NewGate()
+	m.disk.Inject(faultdisk.Fault{Kind: kind, Gate: gate, Times: 1})
+	return moment{name: kind.String(), gate: gate, after: m.rng.Int64N(4)}
+}
+
+// moment is when a cut comes.
+type moment struct {
+	name  string
+	gate  *faultdisk.Gate // nil: the disk crashes by itself
+	after int64           // changes after the one at the gate; 0: it does not happen
+}
+
+// wait returns when the moment has come, or will not.
+func (m *machine) wait(s *crash.Server, at moment) string {
+	var arrived <-chan struct{}
+	if at.gate != nil {
+		arrived = at.gate.Arrived()
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for {
+		select {
+		case <-m.disk.Dead():
+			return at.name
+		case <-arrived:
+			if at.after == 0 {
+				return at.name
+			}
+			m.disk.CrashAt(m.disk.Changes() + at.after)
+			at.gate.Open()
+			arrived = nil
+		case <-late.C:
+			return "quiet"
+		case <-s.Exited():
+			return "exit"
+		}
+	}
+}
+
+// crash cuts the power at the moment and boots with what is left.
+func (m *machine) crash(s *crash.Server, at moment) error {
+	name := m.wait(s, at)
+	if name == "exit" {
+		return errors.New("the server ended by itself\n" + s.Output())
+	}
+	return m.fail(s, name, m.loss)
+}
+
+// stop stops the server in order and then cuts the power. Nothing may be left
+// to lose.
+func (m *machine) stop(s *crash.Server) error {
+	m.count.Stopped++
+	if err := s.Stop(); err != nil {
+		return err
+	}
+	return m.fail(s, "stopped", faultdisk.LoseAll)
+}
+
+// fail is the power failure: the disk stops, then everything else, and what
+// was not synced is lost in part.
+func (m *machine) fail(s *crash.Server, during string, loss faultdisk.Loss) error {
+	m.count.In[during]++
+	cut := faultdisk.Cut{Loss: loss, Seed: m.rng.Uint64(), Torn: m.rng.IntN(2) == 0, Garbage: m.rng.IntN(4) == 0, Ordered: m.rng.IntN(3) == 0}
+	found := m.disk.Crash(cut)
+	s.Shoot()
+	m.layer.Resume()
+	s.Kill()
+	if err := m.off(); err != nil {
+		return err
+	}
+	for i, kind := range opKinds {
+		m.count.Ops[i] += m.disk.Stats().Count(kind)
+	}
+	m.disk = found
+	return m.boot()
+}
+
+// report writes what happened.
+func (m *machine) report(w io.Writer) {
+	fmt.Fprintf(w, "%d power cuts under load, %d during recovery, %d after a stop; at %v\n",
+		m.count.Load, m.count.Start, m.count.Stopped, m.count.In)
+	for i, kind := range opKinds {
+		fmt.Fprintf(w, "%d %v; ", m.count.Ops[i], kind)
+	}
+}
+
+// save writes what the last cut left into a directory.
+func (m *machine) save(dir string) error { return export(m.booted, "/", dir) }
+
+func export(d *faultdisk.Disk, from, to string) error {
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	names, err := d.List(from)
+	for _, name := range names {
+		path := filepath.Join(from, name)
+		i, serr := d.Stat(path)
+		switch {
+		case serr != nil:
+			err = errors.Join(err, serr)
+		case i.Dir:
+			err = errors.Join(err, export(d, path, filepath.Join(to, name)))
+		default:
+			b, rerr := d.ReadFile(path)
+			err = errors.Join(err, rerr, os.WriteFile(filepath.Join(to, name), b, 0o600))
+		}
+	}
+	return err
+}

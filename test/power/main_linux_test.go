@@ -1,0 +1,57 @@
+package power
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"zaqar/internal/need"
+	"zaqar/test/e2e/daemon"
+)
+
+// inside says that the process has a mount namespace of its own.
+const inside = "ZAQAR_POWER_NAMESPACE"
+
+// TestMain runs the tests in another process with a mount namespace of its own:
+// its mounts, and loop devices on them, end with it. Root is enough for that, or
+// the right to make user namespaces.
+func TestMain(m *testing.M) {
+	if os.Getenv(inside) != "" {
+		os.Exit(daemon.Main(m, false))
+	}
+	runtime.LockOSThread() // Pdeathsig is about the thread
+	c := exec.Command(os.Args[0], os.Args[1:]...)
+	c.Env = append(os.Environ(), inside+"=1")
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	if os.Getuid() != 0 {
+		c.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		c.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		c.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	if c.Start() != nil {
+		os.Exit(daemon.Main(m, false)) // skips what needs it
+	}
+	var e *exec.ExitError
+	if err := c.Wait(); errors.As(err, &e) {
+		os.Exit(max(1, e.ExitCode()))
+	} else if err != nil {
+		panic(err)
+	}
+}
+
+// needMounts ends the test where nothing can be mounted.
+func needMounts(t testing.TB) {
+	t.Helper()
+	if os.Getenv(inside) == "" {
+		need.Missing(t, "the right to make a mount namespace")
+	}
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		need.Missing(t, "/dev/fuse ("+err.Error()+")")
+	}
+	f.Close()
+}

@@ -1,0 +1,165 @@
+package power
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"zaqar/storage/embedded/disk/faultdisk"
+	"zaqar/test/crash"
+	"zaqar/test/e2e/daemon"
+)
+
+// The environment says how much the tests do, for long runs and to repeat one.
+const (
+	envRounds = "ZAQAR_POWER_ROUNDS" // power cuts under load, default 20
+	envSeed   = "ZAQAR_POWER_SEED"   // default: the time
+)
+
+func setting(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	text, given := os.LookupEnv(name)
+	if !given {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%s is no number", name, text)
+	}
+	return n
+}
+
+// run is a server on a machine, under the load of package crash.
+type run struct {
+	*crash.Harness
+	m *machine
+	t *testing.T
+}
+
+func newRun(t *testing.T, c faultdisk.Config, loss faultdisk.Loss) *run {
+	t.Helper()
+	needMounts(t)
+	seed := setting(t, envSeed, uint64(time.Now().UnixNano()))
+	t.Logf("%s=%d", envSeed, seed)
+	p, err := crash.NewProgram(daemon.Binary(t), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := t.TempDir()
+	p.Dir = top + "/data"
+	c.Seed = seed
+	m, err := newMachine(top, c, loss, rand.New(rand.NewPCG(seed, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{Harness: crash.NewHarness(p, seed), m: m, t: t}
+	t.Cleanup(r.end)
+	return r
+}
+
+func (r *run) prepare() {
+	r.t.Helper()
+	if err := r.Prepare(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *run) end() {
+	var b strings.Builder
+	r.m.report(&b)
+	r.Report(&b)
+	r.t.Log(b.String())
+	if r.t.Failed() {
+		dir := r.t.ArtifactDir() + "/disk"
+		r.t.Logf("what the last cut left is in %s, kept with -artifacts; error: %v", dir, r.m.save(dir))
+	}
+	if err := r.m.off(); err != nil {
+		r.t.Error(err)
+	}
+}
+
+// round is a power cut under load, sometimes after one during recovery.
+func (r *run) round() {
+	r.t.Helper()
+	for r.Rand.IntN(3) == 0 {
+		if err := r.DieStarting(r.m.cutStarting); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	end := r.m.cut
+	if r.Rand.IntN(10) == 0 {
+		end = r.m.stop
+	}
+	if err := r.Life(r.t.Context(), end); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// judge ends the test if the ledger found something.
+func (r *run) judge() {
+	r.t.Helper()
+	vs := r.Ledger.Violations()
+	for _, v := range vs[:min(len(vs), 10)] {
+		r.t.Error(v)
+	}
+	if len(vs) > 0 {
+		r.t.Fatalf("%d violations", len(vs))
+	}
+}
+
+// What was acknowledged survives any power cut.
+func TestPowerCuts(t *testing.T) {
+	r := newRun(t, faultdisk.Config{}, faultdisk.Mixed)
+	r.prepare()
+	for range setting(t, envRounds, 20) {
+		r.round()
+		r.judge()
+	}
+	if err := r.Life(t.Context(), (*crash.Server).Stop); err != nil { // the last cut is verified too
+		t.Fatal(err)
+	}
+	r.judge()
+	if tally := r.Ledger.Tally(); tally.Posted == 0 || tally.Removed == 0 || tally.Popped == 0 || tally.Claimed == 0 || tally.Unknown == 0 {
+		t.Errorf("the load did not do everything: %+v", tally)
+	}
+}
+
+// A disk that acknowledges syncs and drops them makes the server lose what it
+// acknowledged, and the ledger says so: the cuts have teeth.
+func TestLyingDisksAreNoticed(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		lie  faultdisk.Kind
+		from func(*run, func()) // puts the lie in force
+		want crash.Kind
+	}{
+		{"files", faultdisk.Sync, func(r *run, lie func()) { r.prepare(); lie() }, crash.Lost},
+		{"directories", faultdisk.SyncDir, func(r *run, lie func()) { lie(); r.prepare() }, crash.QueueState},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRun(t, faultdisk.Config{}, faultdisk.LoseAll)
+			c.from(r, func() { r.m.disk.Inject(faultdisk.Fault{Kind: c.lie, Lie: true}) })
+			for r.Ledger.Tally().Posted < 100 {
+				if err := r.Life(t.Context(), func(s *crash.Server) error { s.Kill(); return nil }); err != nil {
+					t.Fatal(err)
+				}
+				r.judge() // the process may die: the kernel has it all
+			}
+			if err := r.Life(t.Context(), r.m.cut); err != nil {
+				t.Fatal(err)
+			}
+			err := r.Life(t.Context(), (*crash.Server).Stop)
+			found := map[crash.Kind]int{}
+			for _, v := range r.Ledger.Violations() {
+				found[v.Kind]++
+			}
+			t.Logf("found %v; error: %v", found, err)
+			if found[c.want] == 0 {
+				t.Errorf("nothing was found to be %q", c.want)
+			}
+		})
+	}
+}
