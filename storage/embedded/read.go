@@ -101,8 +101,10 @@ func (p *picked) read(ctx context.Context, keep func(*messaging.Message) bool) (
 			m, err := p.decode(e, p.ids[i], names[i*idLength:][:idLength], seg, record)
 			if err != nil {
 				p.q.quarantine(e, p.ids[i], seg, err)
-			} else if keep == nil || keep(&m) {
-				out = append(out, m)
+				continue
+			}
+			if out = append(out, m); keep != nil && !keep(&out[len(out)-1]) {
+				out = out[:len(out)-1]
 			}
 		}
 	}
