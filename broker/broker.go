@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,6 +53,7 @@ type Broker struct {
 
 	active  atomic.Pointer[setup]
 	waiters *hub
+	drafts  sync.Pool // of *drafts
 }
 
 // setup is a configuration in force, with what is derived from it.
@@ -70,6 +72,7 @@ func New(c Config, p Parts) (*Broker, error) {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
 	b := &Broker{control: p.Control, data: p.Data, policy: p.Policy, now: p.Now, log: p.Log}
+	b.drafts.New = func() any { return new(drafts) }
 	s, err := newSetup(c)
 	if err != nil {
 		return nil, err
@@ -113,9 +116,8 @@ func newSetup(c Config) (*setup, error) {
 }
 
 // enter begins a use case on a queue: it checks the name, that the queue is
-// one of the caller's project, and the policy. action is the second half of a
-// rule, resource the first; an empty one stands for "queues" or "topics".
-func (b *Broker) enter(ctx context.Context, who messaging.Caller, q messaging.QueueRef, resource, action string) (*setup, error) {
+// one of the caller's project, and the policy.
+func (b *Broker) enter(ctx context.Context, who messaging.Caller, q messaging.QueueRef, rule string) (*setup, error) {
 	if !messaging.ValidName(q.Name) {
 		return nil, invalid("The %s name must be 1 to %d letters, digits, '_', '-' or '.' of ASCII, not %s.",
 			noun(q), messaging.MaxNameLength, quoted(q.Name))
@@ -123,11 +125,11 @@ func (b *Broker) enter(ctx context.Context, who messaging.Caller, q messaging.Qu
 	if q.Project != who.Project {
 		return nil, messaging.E(messaging.Denied, "The "+noun(q)+" belongs to another project.")
 	}
-	if resource == "" {
-		resource = noun(q) + "s"
-	}
-	return b.admit(ctx, who, resource+":"+action)
+	return b.admit(ctx, who, rule)
 }
+
+// rule returns the name of the rule for an action on the queue or topic itself.
+func rule(q messaging.QueueRef, action string) string { return noun(q) + "s:" + action }
 
 // admit asks the policy and returns the configuration for this call.
 func (b *Broker) admit(ctx context.Context, who messaging.Caller, rule string) (*setup, error) {

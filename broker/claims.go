@@ -15,7 +15,7 @@ import (
 // Messages that have been claimed too often are moved to the dead-letter queue
 // on the way (http-v2 §11.4).
 func (b *Broker) CreateClaim(ctx context.Context, who messaging.Caller, q messaging.QueueRef, in CreateClaim) (ClaimView, error) {
-	s, err := b.enterClaims(ctx, who, q, "create")
+	s, err := b.enterClaims(ctx, who, q, "claims:create")
 	if err != nil {
 		return ClaimView{}, err
 	}
@@ -80,7 +80,7 @@ func (b *Broker) claim(ctx context.Context, s *setup, q messaging.QueueRef, t st
 // ShowClaim returns a live claim with the messages it still holds, or NotFound
 // (http-v2 §9.3).
 func (b *Broker) ShowClaim(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.ClaimID) (ClaimView, error) {
-	s, err := b.enterClaims(ctx, who, q, "get")
+	s, err := b.enterClaims(ctx, who, q, "claims:get")
 	if err != nil {
 		return ClaimView{}, err
 	}
@@ -97,7 +97,7 @@ func (b *Broker) ShowClaim(ctx context.Context, who messaging.Caller, q messagin
 // UpdateClaim restarts a live claim from now with the terms given, or the
 // configured defaults, or returns NotFound (http-v2 §9.5).
 func (b *Broker) UpdateClaim(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.ClaimID, in UpdateClaim) error {
-	s, err := b.enterClaims(ctx, who, q, "update")
+	s, err := b.enterClaims(ctx, who, q, "claims:update")
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (b *Broker) UpdateClaim(ctx context.Context, who messaging.Caller, q messag
 // ReleaseClaim dissolves a claim: its messages are available at once. An
 // unknown claim is no error (http-v2 §9.6).
 func (b *Broker) ReleaseClaim(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.ClaimID) error {
-	if _, err := b.enterClaims(ctx, who, q, "delete"); err != nil {
+	if _, err := b.enterClaims(ctx, who, q, "claims:delete"); err != nil {
 		return err
 	}
 	return b.release(ctx, q, id)
@@ -134,8 +134,8 @@ func (b *Broker) release(ctx context.Context, q messaging.QueueRef, id messaging
 }
 
 // enterClaims begins a use case on the claims of a queue. Topics have none.
-func (b *Broker) enterClaims(ctx context.Context, who messaging.Caller, q messaging.QueueRef, action string) (*setup, error) {
-	s, err := b.enter(ctx, who, q, "claims", action)
+func (b *Broker) enterClaims(ctx context.Context, who messaging.Caller, q messaging.QueueRef, rule string) (*setup, error) {
+	s, err := b.enter(ctx, who, q, rule)
 	if err == nil && q.Topic {
 		return nil, messaging.E(messaging.Unsupported, "Messages of topics cannot be claimed.")
 	}

@@ -50,8 +50,8 @@ var failings = []failing{
 	{"PurgeQueue", func(w *world, _ []messaging.MessageID, _ messaging.ClaimID) error {
 		return w.PurgeQueue(w.ctx(), w.who, q, broker.Purge{Messages: true, Subscriptions: true})
 	}, 2, "*", 0},
-	{"PostLimit", func(w *world, _ []messaging.MessageID, _ messaging.ClaimID) error {
-		_, err := w.PostLimit(w.ctx(), w.who, q)
+	{"BeginPost", func(w *world, _ []messaging.MessageID, _ messaging.ClaimID) error {
+		_, err := w.BeginPost(w.ctx(), w.who, q)
 		return err
 	}, 1, "0 1 2", 0},
 	{"PostMessages", func(w *world, _ []messaging.MessageID, _ messaging.ClaimID) error {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -10,75 +11,107 @@ import (
 	"zaqar/storage"
 )
 
-// PostLimit returns how many bytes the body of a post to the queue may have:
-// the configured maximum or, if smaller, the queue's (http-v2 §8.2).
-func (b *Broker) PostLimit(ctx context.Context, who messaging.Caller, q messaging.QueueRef) (int64, error) {
-	s, err := b.enter(ctx, who, q, "messages", "create")
-	if err != nil {
-		return 0, err
-	}
-	r, err := b.record(ctx, q)
-	if err != nil {
-		return 0, err
-	}
-	return s.postLimit(r), nil
+// Posting is a post that was let in. What the queue and the configuration said
+// then holds until it is stored.
+type Posting struct {
+	broker *Broker
+	setup  *setup
+	client messaging.ClientID
+	queue  messaging.QueueRef
+	record record
 }
 
-// PostMessages stores all of the messages or none and returns their ids in
-// order. It creates the queue if it is missing, once the posts have passed all
-// checks (http-v2 §8.2).
-func (b *Broker) PostMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, posts []Post) ([]messaging.MessageID, error) {
-	s, err := b.enter(ctx, who, q, "messages", "create")
+// BeginPost lets a post in, before its body is read.
+func (b *Broker) BeginPost(ctx context.Context, who messaging.Caller, q messaging.QueueRef) (Posting, error) {
+	s, err := b.enter(ctx, who, q, "messages:create")
 	if err != nil {
-		return nil, err
+		return Posting{}, err
 	}
 	r, err := b.record(ctx, q)
 	if err != nil {
-		return nil, err
+		return Posting{}, err
 	}
-	drafts, err := s.drafts(q, r, posts)
-	if err != nil {
+	return Posting{broker: b, setup: s, client: who.Client, queue: q, record: r}, nil
+}
+
+// Limit returns how many bytes the body of the post may have: the configured
+// maximum or, if smaller, the queue's (http-v2 §8.2).
+func (p *Posting) Limit() int64 { return p.setup.postLimit(p.record) }
+
+// Store stores all of the messages or none and returns their ids in order. It
+// creates the queue if it is missing, once the posts have passed all checks
+// (http-v2 §8.2).
+func (p *Posting) Store(ctx context.Context, posts []Post) ([]messaging.MessageID, error) {
+	b, q := p.broker, p.queue
+	d := b.drafts.Get().(*drafts)
+	if err := d.fill(p.setup, q, p.record, posts); err != nil {
+		b.recycle(d)
 		return nil, err
 	}
 	began := b.now()
 	var ids []messaging.MessageID
-	err = b.intoQueue(ctx, q, r.exists, func() (err error) {
-		ids, err = b.data.Append(ctx, q, who.Client, drafts)
+	err := b.intoQueue(ctx, q, p.record.exists, func() (err error) {
+		ids, err = b.data.Append(ctx, q, p.client, d.list)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, err // the store may still be busy with the drafts
 	}
-	b.announce(q, drafts, began)
+	b.announce(q, d.list, began)
+	b.recycle(d)
 	return ids, nil
 }
 
-// drafts makes of posts what is stored.
-func (s *setup) drafts(q messaging.QueueRef, r record, posts []Post) ([]messaging.Draft, error) {
-	if len(posts) == 0 {
-		return nil, invalid("messages must hold at least one message.")
+// PostMessages stores a post whose size is known to be allowed.
+func (b *Broker) PostMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, posts []Post) ([]messaging.MessageID, error) {
+	p, err := b.BeginPost(ctx, who, q)
+	if err != nil {
+		return nil, err
 	}
-	drafts := make([]messaging.Draft, len(posts))
+	return p.Store(ctx, posts)
+}
+
+// drafts are what a post makes of its messages, in memory that is used again.
+type drafts struct{ list []messaging.Draft }
+
+// keptDrafts is how many drafts room is kept for.
+const keptDrafts = 256
+
+// recycle takes back drafts that nobody uses any more.
+func (b *Broker) recycle(d *drafts) {
+	if cap(d.list) <= keptDrafts {
+		clear(d.list) // they would keep bodies alive
+		b.drafts.Put(d)
+	}
+}
+
+// fill makes of posts what is stored.
+func (d *drafts) fill(s *setup, q messaging.QueueRef, r record, posts []Post) error {
+	if len(posts) == 0 {
+		return invalid("messages must hold at least one message.")
+	}
+	d.list = slices.Grow(d.list[:0], len(posts))[:len(posts)]
 	for i := range posts {
-		if err := s.draft(&drafts[i], r, i, posts[i]); err != nil {
-			return nil, err
+		if err := s.draft(&d.list[i], r, i, posts[i]); err != nil {
+			return err
 		}
 	}
-	for i := range drafts {
-		if s.Checksums && string(drafts[i].Body) != "null" {
-			sum, err := checksum.Of(drafts[i].Body)
+	for i := range d.list {
+		draft := &d.list[i]
+		if s.Checksums && string(draft.Body) != "null" {
+			sum, err := checksum.Of(draft.Body)
 			if err != nil {
-				return nil, messaging.Wrap(messaging.Invalid, nth(i, "body")+" must be JSON.", err)
+				return messaging.Wrap(messaging.Invalid, nth(i, "body")+" must be JSON.", err)
 			}
-			drafts[i].Checksum = sum
+			draft.Checksum = sum
 		}
 		if r.Encrypt {
-			if err := s.keys.seal(q.Project, &drafts[i]); err != nil {
-				return nil, err
+			if err := s.keys.seal(q.Project, draft); err != nil {
+				return err
 			}
 		}
 	}
-	return drafts, nil
+	return nil
 }
 
 // draft fills in a draft of the i-th post, checked and with defaults.
@@ -86,11 +119,10 @@ func (s *setup) draft(d *messaging.Draft, r record, i int, p Post) error {
 	if len(p.Body) == 0 {
 		return invalid("%s is missing.", nth(i, "body"))
 	}
-	d.Body = p.Body
-	d.TTL = s.ttl(r)
+	*d = messaging.Draft{Body: p.Body, TTL: s.ttl(r)}
 	if p.TTL != nil {
-		if err := ranged(nth(i, "ttl"), *p.TTL, minMessageTTL, s.MaxMessageTTL); err != nil {
-			return err
+		if *p.TTL < minMessageTTL || *p.TTL > s.MaxMessageTTL {
+			return ranged(nth(i, "ttl"), *p.TTL, minMessageTTL, s.MaxMessageTTL)
 		}
 		d.TTL = *p.TTL
 	}
@@ -119,10 +151,17 @@ func (b *Broker) intoQueue(ctx context.Context, q messaging.QueueRef, exists boo
 	if err := put(); err != nil {
 		return fault(err)
 	}
+	_, err := b.control.Queue(ctx, q)
+	if err == nil {
+		return nil
+	}
 	// What is stored is stored: to report a failure now would make the client
 	// post it twice.
+	gone := ctx.Err() != nil
 	ctx = context.WithoutCancel(ctx)
-	_, err := b.control.Queue(ctx, q)
+	if gone {
+		_, err = b.control.Queue(ctx, q)
+	}
 	if is(err, messaging.NotFound) {
 		_, err = b.control.CreateQueue(ctx, q, nil)
 	}
@@ -154,7 +193,7 @@ func (b *Broker) announce(q messaging.QueueRef, drafts []messaging.Draft, began 
 // for a first message that passes the filters; a wait that ends without one
 // gives an empty page (http-v2 §8.3).
 func (b *Broker) ListMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, in ListMessages) (Messages, error) {
-	s, err := b.enter(ctx, who, q, "messages", "get_all")
+	s, err := b.enter(ctx, who, q, "messages:get_all")
 	if err != nil {
 		return Messages{}, err
 	}
@@ -190,6 +229,9 @@ func (b *Broker) ListMessages(ctx context.Context, who messaging.Caller, q messa
 // place reads a marker: a position, or else the id of a message. What is
 // neither is the id of a message that does not exist.
 func place(marker string) (messaging.Position, messaging.MessageID) {
+	if marker == "" {
+		return 0, ""
+	}
 	n, err := strconv.ParseUint(marker, 10, 64)
 	if err == nil {
 		return messaging.Position(n), ""
@@ -215,7 +257,11 @@ func (b *Broker) messagesPage(ctx context.Context, s *setup, q messaging.QueueRe
 		if err != nil {
 			shut = err
 		}
-		page = append(page, found...)
+		if page == nil {
+			page = found
+		} else {
+			page = append(page, found...)
+		}
 		switch {
 		case more && len(page) < limit:
 		case len(page) == 0:
@@ -229,7 +275,7 @@ func (b *Broker) messagesPage(ctx context.Context, s *setup, q messaging.QueueRe
 // GetMessages returns those of the messages that exist, in the order of the
 // ids, each once. NotFound if none does (http-v2 §8.4).
 func (b *Broker) GetMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ids []messaging.MessageID) (Messages, error) {
-	s, err := b.enter(ctx, who, q, "messages", "get_all")
+	s, err := b.enter(ctx, who, q, "messages:get_all")
 	if err != nil {
 		return Messages{}, err
 	}
@@ -241,7 +287,7 @@ func (b *Broker) GetMessages(ctx context.Context, who messaging.Caller, q messag
 
 // GetMessage returns the message, or NotFound (http-v2 §8.5).
 func (b *Broker) GetMessage(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.MessageID) (Messages, error) {
-	s, err := b.enter(ctx, who, q, "messages", "get")
+	s, err := b.enter(ctx, who, q, "messages:get")
 	if err != nil {
 		return Messages{}, err
 	}
@@ -270,7 +316,7 @@ func (b *Broker) fetch(ctx context.Context, s *setup, q messaging.QueueRef, ids 
 // under that one. A message that does not exist is no error, whatever the claim
 // (http-v2 §8.7).
 func (b *Broker) DeleteMessage(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.MessageID, claim messaging.ClaimID) error {
-	if _, err := b.enter(ctx, who, q, "messages", "delete"); err != nil {
+	if _, err := b.enter(ctx, who, q, "messages:delete"); err != nil {
 		return err
 	}
 	ids := []messaging.MessageID{id}
@@ -301,7 +347,7 @@ func (b *Broker) DeleteMessage(ctx context.Context, who messaging.Caller, q mess
 // are no error. If the configuration says so, the claims must be given and
 // hold every one of the messages, else nothing is deleted (http-v2 §8.6).
 func (b *Broker) DeleteMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ids []messaging.MessageID, claims []messaging.ClaimID) error {
-	s, err := b.enter(ctx, who, q, "messages", "delete_all")
+	s, err := b.enter(ctx, who, q, "messages:delete_all")
 	if err != nil {
 		return err
 	}
@@ -328,7 +374,7 @@ func (b *Broker) DeleteMessages(ctx context.Context, who messaging.Caller, q mes
 // PopMessages removes and returns up to n of the oldest available messages
 // (http-v2 §8.6). It passes over messages whose key the server does not have.
 func (b *Broker) PopMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, n int) (Messages, error) {
-	s, err := b.enter(ctx, who, q, "messages", "delete_all")
+	s, err := b.enter(ctx, who, q, "messages:delete_all")
 	if err != nil {
 		return Messages{}, err
 	}

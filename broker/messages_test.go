@@ -19,15 +19,15 @@ func TestPostLimit(t *testing.T) {
 		q    messaging.QueueRef
 		want int64
 	}{{queue("missing"), 1000}, {queue("small"), 100}, {queue("null"), 1000}, {topic("small"), 10}, {topic("missing"), 1000}} {
-		if got, err := w.PostLimit(w.ctx(), w.who, tt.q); got != tt.want || err != nil {
-			t.Errorf("%s %s: %d (%v), want %d", noun(tt.q), tt.q.Name, got, err, tt.want)
+		if p, err := w.BeginPost(w.ctx(), w.who, tt.q); err != nil || p.Limit() != tt.want {
+			t.Errorf("%s %s: %d (%v), want %d", noun(tt.q), tt.q.Name, p.Limit(), err, tt.want)
 		}
 	}
 	if err := w.Reconfigure(config(func(c *broker.Config) { c.MaxMessagesPostSize = 50 })); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := w.PostLimit(w.ctx(), w.who, queue("small")); got != 50 {
-		t.Errorf("after the maximum was lowered: %d, want 50", got)
+	if p, err := w.BeginPost(w.ctx(), w.who, queue("small")); err != nil || p.Limit() != 50 {
+		t.Errorf("after the maximum was lowered: %d (%v), want 50", p.Limit(), err)
 	}
 	wantEqual(t, "queues", w.names(false), "null small")
 }

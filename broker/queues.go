@@ -99,7 +99,7 @@ func (f Filter) equals(stored []byte) bool {
 // An existing queue is left as it is, which reports false; the metadata is
 // checked all the same (http-v2 §7.2).
 func (b *Broker) CreateQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef, m *messaging.Metadata) (created bool, err error) {
-	s, err := b.enter(ctx, who, q, "", "create")
+	s, err := b.enter(ctx, who, q, rule(q, "create"))
 	if err != nil {
 		return false, err
 	}
@@ -113,7 +113,7 @@ func (b *Broker) CreateQueue(ctx context.Context, who messaging.Caller, q messag
 // ShowQueue returns the metadata with the defaults filled in; of a missing
 // queue, the defaults alone (http-v2 §7.3).
 func (b *Broker) ShowQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef) (*messaging.Metadata, error) {
-	s, err := b.enter(ctx, who, q, "", "get")
+	s, err := b.enter(ctx, who, q, rule(q, "get"))
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (b *Broker) ShowQueue(ctx context.Context, who messaging.Caller, q messagin
 // would then return. NotFound: no such queue; Conflict: an operation addresses
 // a member that is not there; Invalid: the result breaks a rule (http-v2 §7.5).
 func (b *Broker) PatchQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ops []PatchOp) (*messaging.Metadata, error) {
-	s, err := b.enter(ctx, who, q, "", "update")
+	s, err := b.enter(ctx, who, q, rule(q, "update"))
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (b *Broker) PatchQueue(ctx context.Context, who messaging.Caller, q messagi
 // DeleteQueue removes the queue, its metadata, messages and claims. A missing
 // queue is no error, and subscriptions stay (http-v2 §7.4).
 func (b *Broker) DeleteQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef) error {
-	if _, err := b.enter(ctx, who, q, "", "delete"); err != nil {
+	if _, err := b.enter(ctx, who, q, rule(q, "delete")); err != nil {
 		return err
 	}
 	return b.deleteQueue(ctx, q)
@@ -181,7 +181,7 @@ func (b *Broker) deleteQueue(ctx context.Context, q messaging.QueueRef) error {
 // QueueStats counts the messages of a queue and returns the instant to which
 // ages refer. A missing queue has none (http-v2 §7.6).
 func (b *Broker) QueueStats(ctx context.Context, who messaging.Caller, q messaging.QueueRef) (messaging.Tally, time.Time, error) {
-	if _, err := b.enter(ctx, who, q, "", "stats"); err != nil {
+	if _, err := b.enter(ctx, who, q, rule(q, "stats")); err != nil {
 		return messaging.Tally{}, time.Time{}, err
 	}
 	t, err := b.data.Tally(ctx, q)
@@ -194,7 +194,7 @@ func (b *Broker) QueueStats(ctx context.Context, who messaging.Caller, q messagi
 // PurgeQueue removes the messages that are not under a live claim, all
 // subscriptions, or both. The queue and its metadata stay (http-v2 §7.7).
 func (b *Broker) PurgeQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef, p Purge) error {
-	if _, err := b.enter(ctx, who, q, "", "purge"); err != nil {
+	if _, err := b.enter(ctx, who, q, rule(q, "purge")); err != nil {
 		return err
 	}
 	if p.Messages {

@@ -302,8 +302,8 @@ func everyUseCase(w *world, who messaging.Caller, q messaging.QueueRef, each fun
 	_, _, err = w.QueueStats(ctx, who, q)
 	each("QueueStats", own+"stats", err)
 	each("PurgeQueue", own+"purge", w.PurgeQueue(ctx, who, q, broker.Purge{}))
-	_, err = w.PostLimit(ctx, who, q)
-	each("PostLimit", "messages:create", err)
+	_, err = w.BeginPost(ctx, who, q)
+	each("BeginPost", "messages:create", err)
 	ids, err := w.PostMessages(ctx, who, q, []broker.Post{{Body: []byte("1")}})
 	each("PostMessages", "messages:create", err)
 	if ids == nil {
