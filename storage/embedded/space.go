@@ -13,8 +13,8 @@ import (
 // are needs of the newer segment, and the older one owes its neighbours for
 // them.
 
-// Space is what the log takes and what it has to say.
-type Space struct {
+// Usage is what the log takes and what it has to say.
+type Usage struct {
 	Log        int64 // bytes written to segments that exist
 	Live       int64 // those of them that messages and control records take which exist
 	Segments   int
@@ -22,20 +22,20 @@ type Space struct {
 	Rewritten  int64 // bytes that compaction has written since the store was opened
 }
 
-// Space sums up the segments. The sums are those of a moment only while nothing
+// Usage sums up the segments. The sums are those of a moment only while nothing
 // is written.
-func (s *Store) Space() Space {
-	sp := Space{Compacting: s.rewriting.Load(), Rewritten: s.rewritten.Load()}
+func (s *Store) Usage() Usage {
+	u := Usage{Compacting: s.rewriting.Load(), Rewritten: s.rewritten.Load()}
 	for _, seg := range *s.segments.Load() {
-		sp.Segments++
-		sp.Live += seg.live.Load()
+		u.Segments++
+		u.Live += seg.live.Load()
 		if seg.sealed.Load() {
-			sp.Log += int64(seg.size)
+			u.Log += int64(seg.size)
 		} else {
-			sp.Log += s.config.SegmentSize // some of it is only reserved
+			u.Log += s.config.SegmentSize // some of it is only reserved
 		}
 	}
-	return sp
+	return u
 }
 
 // need notes that n bytes in seg matter for as long as the older segment is there.
