@@ -38,10 +38,11 @@ type Claims interface {
 
 // Terms are the conditions of a claim.
 type Terms struct {
-	TTL, Grace int64 // seconds; TTL ≥ 1, Grace ≥ 0
-	Limit      int   // ≥ 1
-	MaxClaims  int64 // 0: no limit
-	Delayed    bool  // messages whose delay has not elapsed are available too
+	TTL, Grace int64  // seconds; TTL ≥ 1, Grace ≥ 0
+	Limit      int    // ≥ 1
+	MaxClaims  int64  // 0: no limit
+	Delayed    bool   // messages whose delay has not elapsed are available too
+	Arena      *Arena // may get the bodies; nil is fine
 }
 
 // Lease is what a call of Claim took. Claim.ID is empty when nothing was taken.

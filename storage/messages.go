@@ -71,6 +71,8 @@ type Scan struct {
 	Claimed bool
 	// Delayed includes messages whose delay has not elapsed.
 	Delayed bool
+	// Arena may get the bodies; nil is fine.
+	Arena *Arena
 }
 
 // Take says which messages Pop may have.

@@ -45,8 +45,8 @@ func (s *Store) lease(ctx context.Context, q *queue, t storage.Terms) (storage.L
 	// Read while the disk writes. A caller that went away still gets the claim
 	// or not, as a whole. What cannot be read is free again when it expires.
 	ctx = context.WithoutCancel(ctx)
-	messages, err := taken.read(ctx, nil)
-	exhausted, serr := spent.read(ctx, nil)
+	messages, err := taken.read(ctx, t.Arena, nil)
+	exhausted, serr := spent.read(ctx, t.Arena, nil)
 	if werr := g.wait(); werr != nil {
 		return storage.Lease{}, werr
 	}
@@ -149,7 +149,7 @@ func (s *Store) Held(ctx context.Context, ref messaging.QueueRef, id messaging.C
 		}
 	}
 	q.mu.Unlock()
-	messages, err := found.read(ctx, nil)
+	messages, err := found.read(ctx, nil, nil)
 	if err != nil {
 		return messaging.Claim{}, nil, err
 	}

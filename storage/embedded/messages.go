@@ -161,7 +161,7 @@ func (s *Store) Scan(ctx context.Context, ref messaging.QueueRef, scan storage.S
 			break
 		}
 		after = found.entries[found.len()-1].pos
-		page, err := found.read(ctx, func(m *messaging.Message) bool { return scan.Hide == "" || m.Poster != scan.Hide })
+		page, err := found.read(ctx, scan.Arena, func(m *messaging.Message) bool { return scan.Hide == "" || m.Poster != scan.Hide })
 		if err != nil {
 			return nil, err
 		}
@@ -227,7 +227,7 @@ func (s *Store) Fetch(ctx context.Context, ref messaging.QueueRef, ids []messagi
 		}
 	})
 	q.mu.Unlock()
-	return found.read(ctx, nil)
+	return found.read(ctx, nil, nil)
 }
 
 // resolve calls f once for each live entry the ids name, in their order.
@@ -268,7 +268,7 @@ func (s *Store) Tally(ctx context.Context, ref messaging.QueueRef) (messaging.Ta
 		if t.Total == 0 {
 			return t, nil
 		}
-		read, err := ends.read(ctx, nil)
+		read, err := ends.read(ctx, nil, nil)
 		if err != nil {
 			return messaging.Tally{}, err
 		}

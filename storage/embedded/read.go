@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zaqar/messaging"
+	"zaqar/storage"
 )
 
 // picked are entries as they stood at one moment, and the segments that hold
@@ -79,8 +80,8 @@ const (
 )
 
 // read returns the messages that keep wants (all, if nil), in order, and drops
-// p. A damaged record is left out, for ever.
-func (p *picked) read(ctx context.Context, keep func(*messaging.Message) bool) ([]messaging.Message, error) {
+// p. Bodies are in the arena. A damaged record is left out, for ever.
+func (p *picked) read(ctx context.Context, arena *storage.Arena, keep func(*messaging.Message) bool) ([]messaging.Message, error) {
 	defer p.drop()
 	out := make([]messaging.Message, 0, len(p.entries))
 	names := p.q.store.idTexts(p.ids)
@@ -91,7 +92,7 @@ func (p *picked) read(ctx context.Context, keep func(*messaging.Message) bool) (
 		n, end := p.run(i)
 		start := p.entries[i].off
 		seg := p.segment(p.entries[i].seg)
-		buf := make([]byte, end-start)
+		buf := arena.Take(int(end - start))
 		if err := seg.read(buf, start); err != nil {
 			return nil, unreadable(err)
 		}

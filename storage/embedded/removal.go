@@ -92,7 +92,7 @@ func (s *Store) Pop(ctx context.Context, ref messaging.QueueRef, t storage.Take)
 		if found.len() == 0 {
 			return nil, nil
 		}
-		out, err := found.read(ctx, nil)
+		out, err := found.read(ctx, nil, nil)
 		if err != nil || len(out) == 0 {
 			ch.abort()
 		}

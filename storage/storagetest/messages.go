@@ -32,6 +32,7 @@ func messagePromises() []promise {
 		{"S52 a message is there until the instant it expires", messageExpiresAtOnce},
 		{"bodies come back byte for byte", bodiesByteForByte},
 		{"the caller may reuse what it passed and change what it got", slicesAreNotShared},
+		{"bodies in an arena hold until it is reset", bodiesInArena},
 		{"filters apply before the page is cut", scanFiltersFirst},
 		{"a filtered scan pages through all that match", scanPagesWithFilters},
 		{"ids are opaque words that are no positions", messageIDs},
@@ -461,4 +462,28 @@ func messageLongLife(s *subject) {
 	}
 	s.clock.Advance(time.Second)
 	s.gone(inbox, id)
+}
+
+// bodiesInArena asks for pages and a claim with one arena, and again with the
+// same memory.
+func bodiesInArena(s *subject) {
+	q := inbox
+	for n := range 30 {
+		s.put(q, alice, messaging.Draft{TTL: 600, Body: []byte(strconv.Quote(strings.Repeat(strconv.Itoa(n), 500)))})
+	}
+	want := s.all(q)
+	arena := new(storage.Arena)
+	for range 3 {
+		list := s.scan(q, storage.Scan{Limit: 20, Claimed: true, Arena: arena})
+		rest := s.scan(q, storage.Scan{Limit: 20, Claimed: true, Arena: arena, After: list[len(list)-1].Position})
+		lease := s.claim(q, storage.Terms{TTL: 60, Limit: 5, Arena: arena})
+		list = append(list, rest...)
+		for i := range want {
+			s.same("body", string(list[i].Body), string(want[i].Body))
+		}
+		for _, m := range lease.Messages {
+			s.same("claimed body", string(m.Body), string(s.one(q, m.ID).Body))
+		}
+		arena.Reset(1 << 20)
+	}
 }
