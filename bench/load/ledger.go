@@ -133,6 +133,13 @@ func (g *Log) Listed(queue int, id []byte) {
 	}
 }
 
+// Append adds what another log has listed, which then comes after.
+func (g *Log) Append(other *Log) {
+	g.listed = append(g.listed, other.listed...)
+	g.listedAt = append(g.listedAt, other.listedAt...)
+	g.listedBody = append(g.listedBody, other.listedBody...)
+}
+
 // Deleted enters a message whose deletion the server has confirmed.
 func (g *Log) Deleted(queue int, id []byte) { g.deleted = g.deleted.add(queue, id) }
 
@@ -152,6 +159,8 @@ type Account struct {
 	// Delivery is how long messages took from Posted to Claimed or Listed, if
 	// the ledger is timed.
 	Delivery Histogram
+	// FirstClaim is that of first claims alone.
+	FirstClaim Histogram
 }
 
 // Audit compares all logs with each other and with what the server lists at
@@ -307,7 +316,7 @@ func (a *audit) claims(g *Log) {
 			a.account.Findings.OutOfOrder.add(key)
 		}
 		if !f.claimed {
-			a.delivered(f, g.claimedAt, n)
+			a.delivered(f, g.claimedAt, n, &a.account.FirstClaim)
 		}
 		f.claimed, f.claimedAt = true, at
 		a.compare(i, g.claimedBody, n)
@@ -336,7 +345,7 @@ func (a *audit) lists(g *Log) {
 			a.account.Findings.OutOfOrder.add(key)
 		}
 		seen[i] = true
-		a.delivered(f, g.listedAt, n)
+		a.delivered(f, g.listedAt, n, nil)
 		a.compare(i, g.listedBody, n)
 		n++
 	}
@@ -350,8 +359,9 @@ func (a *audit) lists(g *Log) {
 	}
 }
 
-// delivered measures how long the nth message that a log received took.
-func (a *audit) delivered(f *fate, received []time.Duration, n int) {
+// delivered measures how long the nth message that a log received took, also
+// in a histogram of its own if there is one.
+func (a *audit) delivered(f *fate, received []time.Duration, n int, own *Histogram) {
 	if f.log == stranger {
 		return
 	}
@@ -361,6 +371,9 @@ func (a *audit) delivered(f *fate, received []time.Duration, n int) {
 	}
 	if at := posted[f.place]; at >= a.from && at < a.to {
 		a.account.Delivery.Record(received[n] - at)
+		if own != nil {
+			own.Record(received[n] - at)
+		}
 	}
 }
 
