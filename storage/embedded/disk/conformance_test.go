@@ -169,6 +169,20 @@ var conformance = []struct {
 			t.Error("renamed a file over a directory")
 		}
 	}},
+	{"directories are renamed", func(t *testing.T, fsys disk.FS, at func(string) string) {
+		must(t, fsys.MkdirAll(at("d/e")))
+		write(t, create(t, fsys, at("d/e/a")), "a", 0)
+		must(t, fsys.Rename(at("d"), at("f")))
+		wantList(t, fsys, at("."), "f")
+		wantFile(t, fsys, at("f/e/a"), "a")
+		create(t, fsys, at("g"))
+		for _, to := range []string{"g", "f/e/f"} {
+			if fsys.Rename(at("f"), at(to)) == nil {
+				t.Errorf("renamed a directory to %s", to)
+			}
+		}
+		wantFile(t, fsys, at("f/e/a"), "a")
+	}},
 	{"removed files live until closed", func(t *testing.T, fsys disk.FS, at func(string) string) {
 		wantErr(t, fsys.Remove(at("a")), fs.ErrNotExist)
 		f := create(t, fsys, at("a"))

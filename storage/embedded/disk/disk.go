@@ -60,7 +60,8 @@ type FS interface {
 	// open stays usable, and its space stays in use, until its last close.
 	Remove(name string) error
 	// Rename gives the file the new name, replacing a file that has it. At any
-	// instant the new name means one of the two.
+	// instant the new name means one of the two. A directory is only given a
+	// name that is free.
 	Rename(oldname, newname string) error
 	// List returns the base names of everything in dir, sorted byte-wise.
 	List(dir string) ([]string, error)

@@ -168,8 +168,10 @@ func (d *Disk) Rename(oldname, newname string) error {
 		switch {
 		case target == n:
 			return nil
-		case n.isDir():
-			return syscall.ENOTSUP
+		case n.isDir() && target != nil:
+			return syscall.ENOTDIR
+		case n.isDir() && n.holds(to):
+			return syscall.EINVAL
 		case target != nil && target.isDir():
 			return syscall.EISDIR
 		}
@@ -182,6 +184,19 @@ func (d *Disk) Rename(oldname, newname string) error {
 		}
 		return nil
 	}, nil)
+}
+
+// holds reports whether the directory is other, or has it below.
+func (n *node) holds(other *node) bool {
+	if n == other {
+		return true
+	}
+	for _, e := range n.entries {
+		if e.isDir() && e.holds(other) {
+			return true
+		}
+	}
+	return false
 }
 
 // List implements disk.FS.
