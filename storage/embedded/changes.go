@@ -67,7 +67,8 @@ func (ch *change) unmark() {
 	clear := func(c *chunk, i int) {
 		c.entries[i].flags &^= entryPending
 		q.ready(c, i)
-		q.soonest, c.soonest = min(q.soonest, c.entries[i].expires), min(c.soonest, c.entries[i].expires)
+		c.soonest, c.latest = min(c.soonest, c.entries[i].expires), max(c.latest, c.entries[i].expires)
+		q.schedule(c)
 	}
 	switch ch.op.kind {
 	case recPurge:

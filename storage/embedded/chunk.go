@@ -52,10 +52,12 @@ type chunk struct {
 	entries []entry
 	live    int
 	soonest int64 // no live entry expires earlier, ms
+	latest  int64 // no live entry expires later, ms
+	queued  int64 // place in the queue's lapses, math.MaxInt64 if none
 	ready   [chunkSize / 64]uint64
 }
 
-func newChunk() *chunk { return &chunk{soonest: math.MaxInt64} }
+func newChunk() *chunk { return &chunk{soonest: math.MaxInt64, queued: math.MaxInt64} }
 
 func (c *chunk) first() uint64 { return c.entries[0].pos }
 
@@ -65,7 +67,7 @@ func (c *chunk) full() bool { return len(c.entries) == chunkSize }
 func (c *chunk) push(e entry) {
 	c.entries = append(c.entries, e)
 	c.live++
-	c.soonest = min(c.soonest, e.expires)
+	c.soonest, c.latest = min(c.soonest, e.expires), max(c.latest, e.expires)
 	c.mark(len(c.entries) - 1)
 }
 
@@ -102,6 +104,18 @@ func (c *chunk) search(pos uint64) int {
 	return sort.Search(n, func(i int) bool { return c.entries[i].pos >= pos })
 }
 
+// spans reports whether pos lies between the first and the last entry.
+func (c *chunk) spans(pos uint64) bool {
+	n := len(c.entries)
+	return n > 0 && c.entries[0].pos <= pos && pos <= c.entries[n-1].pos
+}
+
+// lookup returns the index of the live entry at pos.
+func (c *chunk) lookup(pos uint64) (i int, ok bool) {
+	i = c.search(pos)
+	return i, i < len(c.entries) && c.entries[i].pos == pos && c.entries[i].flags&entryDead == 0
+}
+
 // tidy drops dead entries when they are most of the chunk.
 func (c *chunk) tidy() {
 	if len(c.entries) < 32 || c.live > len(c.entries)/4 {
@@ -124,7 +138,7 @@ func (c *chunk) insert(i int, e entry) {
 	copy(c.entries[i+1:], c.entries[i:])
 	c.entries[i] = e
 	c.live++
-	c.soonest = min(c.soonest, e.expires)
+	c.soonest, c.latest = min(c.soonest, e.expires), max(c.latest, e.expires)
 	c.remark()
 }
 
@@ -132,7 +146,7 @@ func (c *chunk) insert(i int, e entry) {
 func (c *chunk) revive(i int, e entry) {
 	c.entries[i] = e
 	c.live++
-	c.soonest = min(c.soonest, e.expires)
+	c.soonest, c.latest = min(c.soonest, e.expires), max(c.latest, e.expires)
 	c.mark(i)
 }
 
@@ -148,11 +162,11 @@ func (c *chunk) split() *chunk {
 }
 
 func (c *chunk) recount() {
-	c.live, c.soonest = 0, math.MaxInt64
+	c.live, c.soonest, c.latest = 0, math.MaxInt64, 0
 	for i := range c.entries {
 		if c.entries[i].flags&entryDead == 0 {
 			c.live++
-			c.soonest = min(c.soonest, c.entries[i].expires)
+			c.soonest, c.latest = min(c.soonest, c.entries[i].expires), max(c.latest, c.entries[i].expires)
 		}
 	}
 	c.remark()

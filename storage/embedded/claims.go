@@ -71,9 +71,9 @@ func (q *queue) claim(t storage.Terms, taken, spent *picked) (*group, *claim, er
 	cl := &claim{ttl: ch.op.ttl, renewed: now, expires: expiry(now, ch.op.ttl)}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.advance(now)
+	q.catchClaims(now)
 	var counted, uncounted []target
-	q.eachFree(t.Delayed, func(c *chunk, i int) bool {
+	q.eachFree(now, t.Delayed, func(c *chunk, i int) bool {
 		e := &c.entries[i]
 		exhausted := t.MaxClaims > 0 && int64(e.claims) >= t.MaxClaims
 		seen := *e
@@ -136,7 +136,7 @@ func (s *Store) Held(ctx context.Context, ref messaging.QueueRef, id messaging.C
 	now := s.now()
 	found := pick(q, 10)
 	q.mu.Lock()
-	q.advance(now)
+	q.catchUp(now)
 	cl := q.claims[n]
 	if cl == nil || cl.expires <= now {
 		q.mu.Unlock()
@@ -220,7 +220,7 @@ func (q *queue) onClaim(id uint64, make func(*queue, *claim, int64) *change) (*c
 	now := q.store.now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.advance(now)
+	q.catchUp(now)
 	cl := q.claims[id]
 	if cl == nil || cl.expires <= now {
 		return nil, nil, errNoClaim()

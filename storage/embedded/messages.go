@@ -184,7 +184,7 @@ func (q *queue) snapshot(after uint64, scan storage.Scan, limit int) *picked {
 	found := pick(q, limit)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.advance(now)
+	q.catchUp(now)
 	if after == math.MaxUint64 {
 		return found
 	}
@@ -220,7 +220,7 @@ func (s *Store) Fetch(ctx context.Context, ref messaging.QueueRef, ids []messagi
 	now := s.now()
 	found := pick(q, len(ids))
 	q.mu.Lock()
-	q.advance(now)
+	q.catchUp(now)
 	q.resolve(ids, func(c *chunk, i int) {
 		if visible(&c.entries[i], now) {
 			found.take(&c.entries[i])
@@ -288,7 +288,7 @@ func (q *queue) tally(now int64) (messaging.Tally, *picked) {
 	ends := pick(q, 2)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.advance(now)
+	q.catchUp(now)
 	t := messaging.Tally{Total: q.live, Claimed: q.claimed}
 	if t.Total == 0 {
 		return t, ends
@@ -325,7 +325,7 @@ func (s *Store) Due(ctx context.Context, ref messaging.QueueRef) (time.Time, boo
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.advance(s.now())
+	q.catchUp(s.now())
 	due := int64(math.MaxInt64)
 	if len(q.expiry.items) > 0 {
 		due = q.expiry.items[0].at

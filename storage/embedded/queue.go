@@ -28,6 +28,7 @@ type queue struct {
 	expiry  heap[*claim] // live claims by expiry; may hold superseded places
 	delays  heap[uint64] // positions by the end of their delay
 	soonest int64        // no live entry expires earlier, ms
+	lapses  *lapses      // of a long queue
 	watched int64        // when the sweeper looks at the queue, ms; 0: not at all
 
 	ids   map[uint64]uint64 // id -> position of messages that were moved in
@@ -57,8 +58,7 @@ func (q *queue) find(pos uint64) (c *chunk, i int, ok bool) {
 		return nil, 0, false
 	}
 	c = q.chunks[at]
-	i = c.search(pos)
-	ok = i < len(c.entries) && c.entries[i].pos == pos && c.entries[i].flags&entryDead == 0
+	i, ok = c.lookup(pos)
 	return c, i, ok
 }
 
@@ -107,7 +107,6 @@ func (q *queue) add(e entry, id uint64) {
 	if e.claim != 0 {
 		q.claimed++
 	}
-	q.soonest = min(q.soonest, e.expires)
 	n := len(q.chunks)
 	if n == 0 || q.chunks[n-1].full() && q.chunks[n-1].entries[chunkSize-1].pos < e.pos {
 		c := newChunk()
@@ -120,6 +119,7 @@ func (q *queue) add(e entry, id uint64) {
 	last := q.chunks[n-1]
 	if k := len(last.entries); k == 0 || last.entries[k-1].pos < e.pos {
 		last.push(e)
+		q.schedule(last)
 		q.hint = min(q.hint, n-1)
 		return
 	}
@@ -133,6 +133,7 @@ func (q *queue) insert(e entry) {
 	c := q.chunks[at]
 	if i := c.search(e.pos); i < len(c.entries) && c.entries[i].pos == e.pos && c.entries[i].flags&entryDead != 0 {
 		c.revive(i, e) // the original, which the copy supersedes
+		q.schedule(c)
 		q.hint = min(q.hint, at)
 		return
 	}
@@ -141,11 +142,13 @@ func (q *queue) insert(e entry) {
 		q.chunks = append(q.chunks, nil)
 		copy(q.chunks[at+2:], q.chunks[at+1:])
 		q.chunks[at+1] = upper
+		q.schedule(upper)
 		if upper.first() <= e.pos {
 			c = upper
 		}
 	}
 	c.insert(c.search(e.pos), e)
+	q.schedule(c)
 	q.hint = min(q.hint, at)
 }
 
@@ -189,8 +192,13 @@ func (q *queue) settle(c *chunk) {
 	} else {
 		q.chunks = append(q.chunks[:at], q.chunks[at+1:]...)
 	}
+	c.entries = nil // it may still be named in lapses
+	if len(q.chunks) <= shortQueue {
+		q.lapses = nil
+	}
 	if len(q.chunks) == 0 {
 		q.chunks, q.soonest = nil, math.MaxInt64
+		q.delays = heap[uint64]{}
 	}
 	if q.hint > at {
 		q.hint--
@@ -234,6 +242,7 @@ func (q *queue) extend(c *chunk, i int, cl *claim, grace uint32) {
 	}
 	e.ttl = cl.ttl + grace
 	e.expires = expiry(cl.renewed, e.ttl)
+	c.latest = max(c.latest, e.expires)
 }
 
 // adopt makes a claim known.
@@ -269,8 +278,14 @@ func (q *queue) dissolve(cl *claim) {
 // free releases everything the claim holds and returns how many those were.
 func (q *queue) free(cl *claim) int {
 	freed := 0
+	var c *chunk // where the last one was
 	for _, pos := range cl.held {
-		c, i, ok := q.find(pos)
+		i, ok := 0, c != nil && c.spans(pos)
+		if ok {
+			i, ok = c.lookup(pos)
+		} else {
+			c, i, ok = q.find(pos)
+		}
 		if !ok || c.entries[i].claim != cl.id {
 			continue
 		}
@@ -285,83 +300,10 @@ func (q *queue) free(cl *claim) int {
 // ready updates what claimers see of entry i after it may have become free.
 func (q *queue) ready(c *chunk, i int) {
 	c.mark(i)
-	if c.entries[i].free() {
-		q.hint = min(q.hint, max(q.chunkOf(c.entries[i].pos), 0))
+	pos := c.entries[i].pos
+	if c.entries[i].free() && (q.hint >= len(q.chunks) || pos < q.chunks[q.hint].first()) {
+		q.hint = max(q.chunkOf(pos), 0)
 	}
-}
-
-// advance brings the queue to the present: delays that have elapsed, claims and
-// messages that have expired.
-func (q *queue) advance(now int64) {
-	for q.delays.due(now) {
-		if c, i, ok := q.find(q.delays.pop()); ok {
-			q.undelay(c, i)
-		}
-	}
-	for q.expiry.due(now) {
-		at := q.expiry.items[0].at
-		cl := q.expiry.pop()
-		if q.claims[cl.id] != cl || cl.expires != at {
-			continue // gone, or renewed and further down the heap
-		}
-		if cl.renewals > 0 {
-			continue // decided when the renewal is on disk, or has failed
-		}
-		q.free(cl)
-		q.store.swept.claims.Add(1)
-	}
-	if q.soonest <= now {
-		q.expire(now)
-	}
-}
-
-func (q *queue) undelay(c *chunk, i int) {
-	c.entries[i].flags &^= entryDelayed
-	q.ready(c, i)
-}
-
-// expire kills what has outlived its lifetime, looking only into chunks that
-// have such entries.
-func (q *queue) expire(now int64) {
-	q.soonest = math.MaxInt64
-	var spent []*chunk
-	for _, c := range q.chunks {
-		if c.soonest <= now {
-			q.expireChunk(c, now)
-			if c.live <= len(c.entries)/4 {
-				spent = append(spent, c)
-			}
-		}
-		q.soonest = min(q.soonest, c.soonest)
-	}
-	if len(spent) == len(q.chunks) && q.live == 0 {
-		q.chunks, q.hint, q.soonest = nil, 0, math.MaxInt64
-		return
-	}
-	for _, c := range spent {
-		q.settle(c)
-	}
-}
-
-func (q *queue) expireChunk(c *chunk, now int64) {
-	c.soonest = math.MaxInt64
-	for i := range c.entries {
-		e := &c.entries[i]
-		switch {
-		case e.flags&entryDead != 0:
-		case e.expires <= now && e.flags&entryPending == 0 && !q.renewing(e):
-			q.kill(c, i)
-			q.store.swept.messages.Add(1)
-		default:
-			c.soonest = min(c.soonest, e.expires)
-		}
-	}
-}
-
-// renewing reports whether a renewal on its way to disk may extend the entry.
-func (q *queue) renewing(e *entry) bool {
-	cl := q.claims[e.claim]
-	return cl != nil && cl.renewals > 0
 }
 
 // visible reports whether readers may see the entry: an expired one is kept for
@@ -381,13 +323,14 @@ func (q *queue) each(pos uint64, f func(c *chunk, i int) (more bool)) {
 	}
 }
 
-// eachFree calls f for the entries that may be taken, oldest first, until it
-// says stop. f may take them. With delayed, those whose delay has not elapsed
-// are among them.
-func (q *queue) eachFree(delayed bool, f func(c *chunk, i int) (more bool)) {
+// eachFree calls f for the entries that may be taken at the instant now, oldest
+// first, until it says stop. f may take them. With delayed, those whose delay
+// has not elapsed are among them.
+func (q *queue) eachFree(now int64, delayed bool, f func(c *chunk, i int) (more bool)) {
 	if delayed && len(q.delays.items) > 0 {
 		q.each(0, func(c *chunk, i int) bool {
-			return !c.entries[i].freeOr(entryDelayed) || f(c, i)
+			e := &c.entries[i]
+			return e.expires <= now || !e.freeOr(entryDelayed) || f(c, i)
 		})
 		return
 	}
@@ -396,54 +339,13 @@ func (q *queue) eachFree(delayed bool, f func(c *chunk, i int) (more bool)) {
 	}
 	for at := q.hint; at < len(q.chunks); at++ {
 		c := q.chunks[at]
+		if c.latest <= now {
+			continue // the sweeper will come
+		}
 		for i := c.nextReady(0); i >= 0; i = c.nextReady(i + 1) {
-			if !f(c, i) {
+			if c.entries[i].expires > now && !f(c, i) {
 				return
 			}
 		}
-	}
-}
-
-// heap is a binary min-heap of values by instant.
-type heap[T any] struct{ items []heapItem[T] }
-
-type heapItem[T any] struct {
-	at    int64
-	value T
-}
-
-func (h *heap[T]) due(now int64) bool { return len(h.items) > 0 && h.items[0].at <= now }
-
-func (h *heap[T]) push(at int64, v T) {
-	h.items = append(h.items, heapItem[T]{at, v})
-	for i := len(h.items) - 1; i > 0; {
-		parent := (i - 1) / 2
-		if h.items[parent].at <= h.items[i].at {
-			return
-		}
-		h.items[parent], h.items[i] = h.items[i], h.items[parent]
-		i = parent
-	}
-}
-
-func (h *heap[T]) pop() T {
-	top := h.items[0].value
-	n := len(h.items) - 1
-	h.items[0] = h.items[n]
-	h.items[n] = heapItem[T]{}
-	h.items = h.items[:n]
-	for i := 0; ; {
-		child := 2*i + 1
-		if child >= n {
-			return top
-		}
-		if child+1 < n && h.items[child+1].at < h.items[child].at {
-			child++
-		}
-		if h.items[i].at <= h.items[child].at {
-			return top
-		}
-		h.items[i], h.items[child] = h.items[child], h.items[i]
-		i = child
 	}
 }

@@ -35,7 +35,7 @@ func (q *queue) remove(ids []messaging.MessageID, hold storage.Hold) (*group, er
 	ch := &change{q: q, op: operation{kind: recRemove}}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.advance(now)
+	q.catchUp(now)
 	type place struct {
 		c *chunk
 		i int
@@ -122,8 +122,8 @@ func (q *queue) pick(found *picked, t storage.Take) *change {
 	ch := &change{q: q, op: operation{kind: recRemove}}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.advance(now)
-	q.eachFree(t.Delayed, func(c *chunk, i int) bool {
+	q.catchClaims(now)
+	q.eachFree(now, t.Delayed, func(c *chunk, i int) bool {
 		if e := &c.entries[i]; opens[e.key] {
 			found.take(e)
 			ch.mark(c, i, entryKills)
@@ -178,9 +178,11 @@ func (s *Store) Move(ctx context.Context, ref messaging.QueueRef, ids []messagin
 func (q *queue) move(ids []messaging.MessageID, claim uint64, to *queue, ttl uint32) (*change, *group, error) {
 	now := q.store.now()
 	ch := &change{q: q, to: to, op: operation{kind: recMove, now: now, to: to.number}}
+	q.mu.Lock()
+	q.catchUp(now)
+	q.mu.Unlock()
 	lockBoth(q, to)
 	defer unlockBoth(q, to)
-	q.advance(now)
 	if q.dropped.Load() || to.dropped.Load() {
 		return nil, q.store.control.latest(), nil
 	}
@@ -250,7 +252,7 @@ func (q *queue) purge() (*group, error) {
 	ch := &change{q: q, op: operation{kind: recPurge, now: now, to: math.MaxUint64}}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.advance(now)
+	q.catchUp(now)
 	q.each(0, func(c *chunk, i int) bool {
 		e := &c.entries[i]
 		if e.claim != 0 || e.flags&entryClaims != 0 {

@@ -126,7 +126,8 @@ func (r *recovery) state(seg *segment, st *state) {
 	e := &c.entries[i]
 	r.need(seg, e.seg, stateSize)
 	e.ttl, e.expires, e.claims = st.ttl, st.expires, uint16(min(st.claims, maxClaims))
-	c.soonest, q.soonest = min(c.soonest, e.expires), min(q.soonest, e.expires)
+	c.soonest, c.latest = min(c.soonest, e.expires), max(c.latest, e.expires)
+	q.schedule(c)
 	r.leaseAgain(q, st.pos, st.claim, st.renewed, st.claimTTL)
 }
 

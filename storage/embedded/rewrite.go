@@ -237,7 +237,7 @@ func (r *rewriter) carryMessage(number, id, pos uint64, seg *segment, off uint32
 	}
 	found := &picked{q: q}
 	q.mu.Lock()
-	q.advance(r.now())
+	q.catchUp(r.now())
 	e := q.at(pos, seg.number, off)
 	if e != nil {
 		found.take(e)

@@ -427,7 +427,7 @@ func (s *Store) Volume(ctx context.Context) (total, claimed int, err error) {
 	now := s.now()
 	for _, q := range queues {
 		q.mu.Lock()
-		q.advance(now)
+		q.catchUp(now)
 		total += q.live
 		claimed += q.claimed
 		q.mu.Unlock()
@@ -472,7 +472,7 @@ func (s *Store) sweep(due int64) {
 		q.mu.Lock()
 		if q.watched == w.at {
 			q.watched = 0
-			q.advance(now)
+			q.catchUp(now)
 			q.watch()
 		}
 		q.mu.Unlock()
