@@ -6,14 +6,11 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"os"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"zaqar/bench/load"
-	"zaqar/bench/process"
 	"zaqar/bench/report"
 )
 
@@ -28,19 +25,19 @@ var batchCycle = load.Scenario{Name: "cycle-10", Post: 10, Claim: 10, Bulk: true
 type depthRow struct {
 	name, what string
 	unit       string
-	targets    map[int]report.Target // by size
+	targets    map[int]*report.Target // by size
 }
 
 var (
-	backlogRow = depthRow{"backlog-", "cycle of 10, 16 connections, backlog of %s ÷ of 10k", "", map[int]report.Target{
+	backlogRow = depthRow{"backlog-", "cycle of 10, 16 connections, backlog of %s ÷ of 10k", "", map[int]*report.Target{
 		1_000_000: {Floor: 0.85, Aim: 0.95}, 10_000_000: {Floor: 0.80, Aim: 0.90}}}
-	restartRow = depthRow{"restart-", "restart with %s messages to first answer", "s", map[int]report.Target{
+	restartRow = depthRow{"restart-", "restart with %s messages to first answer", "s", map[int]*report.Target{
 		1_000_000: {Floor: 1, Aim: 0.3, Less: true}, 10_000_000: {Floor: 5, Aim: 2, Less: true}}}
-	memoryRow = depthRow{"memory-", "memory per message at %s, as the process has it", "B", map[int]report.Target{
+	memoryRow = depthRow{"memory-", "memory per message at %s, as the process has it", "B", map[int]*report.Target{
 		1_000_000: {Floor: 128, Aim: 64, Less: true}}}
-	heapRow = depthRow{"memory-collected-", "memory per message at %s, garbage collected", "B", map[int]report.Target{
+	heapRow = depthRow{"memory-collected-", "memory per message at %s, garbage collected", "B", map[int]*report.Target{
 		1_000_000: {Floor: 128, Aim: 64, Less: true}}}
-	consumedRow = depthRow{"consumed-", "claim p50, first %s consumed ÷ fresh queue, 16 connections", "", map[int]report.Target{
+	consumedRow = depthRow{"consumed-", "claim p50, first %s consumed ÷ fresh queue, 16 connections", "", map[int]*report.Target{
 		1_000_000: {Floor: 1.2, Aim: 1.05, Less: true}}}
 )
 
@@ -65,7 +62,7 @@ func size(n int) string {
 }
 
 // depths measures what depends on how much waits or has waited.
-func (b *bench) depths(ctx context.Context) error {
+func (b *targets) depths(ctx context.Context) error {
 	sizes := []int{b.Backlog}
 	if b.Deep {
 		sizes = append(sizes, 10*b.Backlog)
@@ -83,7 +80,7 @@ func (b *bench) depths(ctx context.Context) error {
 
 // depth measures memory while n messages are posted, then restarts with them,
 // then the cycle on top of them.
-func (b *bench) depth(ctx context.Context, n int) error {
+func (b *targets) depth(ctx context.Context, n int) error {
 	wanted := false
 	for _, d := range []depthRow{memoryRow, heapRow, restartRow, backlogRow} {
 		wanted = wanted || b.wants(d.name+size(n))
@@ -100,14 +97,13 @@ func (b *bench) depth(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	q.Moved(deep.Addr)
+	q.Moved(deep.target.Addr)
 	if b.wants(backlogRow.name + size(n)) {
 		if err := b.flat(ctx, deep, q, n); err != nil {
 			return err
 		}
 	}
-	b.say("auditing %s messages", size(n))
-	if _, err := q.Audit(ctx); err != nil {
+	if _, err := b.audit(ctx, deep, q, nil); err != nil {
 		return err
 	}
 	if err := b.stop(deep); err != nil {
@@ -117,28 +113,27 @@ func (b *bench) depth(ctx context.Context, n int) error {
 }
 
 // memory posts n messages and compares what the process has before and after.
-func (b *bench) memory(ctx context.Context, dir string, n int) (*load.Queue, error) {
+func (b *targets) memory(ctx context.Context, dir string, n int) (*load.Queues, error) {
 	p, err := b.startInspected(ctx, dir, "off")
 	if err != nil {
 		return nil, err
 	}
-	q, err := b.queue(ctx, target(p, true), 1000) // what is allocated once is not counted
+	q, err := b.filled(ctx, p, 1000) // what is allocated once is not counted
 	if err != nil {
 		return nil, err
 	}
 	if _, err := inspected(p, "collect"); err != nil {
 		return nil, err
 	}
-	before := p.Usage().Resident
-	b.say("filling %s messages", size(n))
-	if err := b.fill(ctx, q, n); err != nil {
+	before := p.usage().Resident
+	if err := b.fill(ctx, p, q, n, 0); err != nil {
 		return nil, err
 	}
-	full := p.Usage().Resident
+	full := p.usage().Resident
 	if _, err := inspected(p, "collect"); err != nil {
 		return nil, err
 	}
-	collected := p.Usage().Resident
+	collected := p.usage().Resident
 	for _, m := range []struct {
 		depthRow
 		bytes int64
@@ -153,8 +148,8 @@ func (b *bench) memory(ctx context.Context, dir string, n int) (*load.Queue, err
 }
 
 // inspected asks the second listener of a server that startInspected began.
-func inspected(p *process.Process, path string) ([]byte, error) {
-	m, err := p.Logged(regexp.MustCompile(`inspector on (\S+)`))
+func inspected(p *side, path string) ([]byte, error) {
+	m, err := p.own.Logged(regexp.MustCompile(`inspector on (\S+)`))
 	if err != nil {
 		return nil, err
 	}
@@ -170,14 +165,14 @@ func inspected(p *process.Process, path string) ([]byte, error) {
 }
 
 // restarts starts the server again and again, and leaves it running.
-func (b *bench) restarts(ctx context.Context, dir string, n int) (*process.Process, error) {
+func (b *targets) restarts(ctx context.Context, dir string, n int) (*side, error) {
 	row := restartRow.at(n)
 	for round := 1; ; round++ {
 		p, err := b.startProduct(ctx, dir, b.modes()[0])
 		if err != nil {
 			return nil, err
 		}
-		row.Values = append(row.Values, p.Took.Seconds())
+		row.Values = append(row.Values, p.own.Took.Seconds())
 		if round == b.Rounds {
 			if b.wants(row.Name) {
 				b.add(row)
@@ -192,29 +187,29 @@ func (b *bench) restarts(ctx context.Context, dir string, n int) (*process.Proce
 
 // flat measures the cycle on a deep and on a shallow queue, each on a server
 // of its own.
-func (b *bench) flat(ctx context.Context, deep *process.Process, deepQueue *load.Queue, n int) error {
+func (b *targets) flat(ctx context.Context, deep *side, deepQueue *load.Queues, n int) error {
 	plain, err := b.startProduct(ctx, "shallow-"+size(n), b.modes()[0])
 	if err != nil {
 		return err
 	}
-	plainQueue, err := b.queue(ctx, target(plain, true), shallow)
+	plainQueue, err := b.filled(ctx, plain, shallow)
 	if err != nil {
 		return err
 	}
 	row := backlogRow.at(n)
 	for range b.Rounds {
-		this, _, err := b.measureOn(ctx, deep, deepQueue, batchCycle, 16)
+		this, err := b.batches(ctx, deep, deepQueue)
 		if err != nil {
 			return err
 		}
-		other, _, err := b.measureOn(ctx, plain, plainQueue, batchCycle, 16)
+		other, err := b.batches(ctx, plain, plainQueue)
 		if err != nil {
 			return err
 		}
 		row.Pairs = append(row.Pairs, report.Pair{This: this, Other: other, Ratio: this.Rate / other.Rate})
 	}
 	b.add(row)
-	if _, err := plainQueue.Audit(ctx); err != nil {
+	if _, err := b.audit(ctx, plain, plainQueue, nil); err != nil {
 		return err
 	}
 	return b.stop(plain)
@@ -222,14 +217,13 @@ func (b *bench) flat(ctx context.Context, deep *process.Process, deepQueue *load
 
 // consumed compares claims on a queue that has had n messages consumed with
 // those on a fresh one, on one server.
-func (b *bench) consumed(ctx context.Context, n int) error {
+func (b *targets) consumed(ctx context.Context, n int) error {
 	dir := "consumed"
 	p, err := b.startProduct(ctx, dir, b.modes()[0])
 	if err != nil {
 		return err
 	}
-	b.say("filling and consuming %s messages", size(n))
-	old, err := b.queue(ctx, target(p, true), n)
+	old, err := b.filled(ctx, p, n)
 	if err != nil {
 		return err
 	}
@@ -239,7 +233,7 @@ func (b *bench) consumed(ctx context.Context, n int) error {
 		return err
 	}
 	b.say("consumed at %.0f messages/s", float64(r.Messages)/r.Elapsed.Seconds())
-	if err := b.fill(ctx, old, shallow); err != nil {
+	if err := b.fill(ctx, p, old, shallow, 0); err != nil {
 		return err
 	}
 	row := consumedRow.at(n)
@@ -251,8 +245,7 @@ func (b *bench) consumed(ctx context.Context, n int) error {
 		row.Pairs = append(row.Pairs, pair)
 	}
 	b.add(row)
-	b.say("auditing %s messages", size(n))
-	if _, err := old.Audit(ctx); err != nil {
+	if _, err := b.audit(ctx, p, old, nil); err != nil {
 		return err
 	}
 	if err := b.stop(p); err != nil {
@@ -261,30 +254,22 @@ func (b *bench) consumed(ctx context.Context, n int) error {
 	return b.discard(dir)
 }
 
-func (b *bench) oldAndFresh(ctx context.Context, p *process.Process, old *load.Queue) (report.Pair, error) {
-	fresh, err := b.queue(ctx, target(p, true), shallow)
+func (b *targets) oldAndFresh(ctx context.Context, p *side, old *load.Queues) (report.Pair, error) {
+	fresh, err := b.filled(ctx, p, shallow)
 	if err != nil {
 		return report.Pair{}, err
 	}
-	this, _, err := b.measureOn(ctx, p, old, batchCycle, 16)
+	this, err := b.batches(ctx, p, old)
 	if err != nil {
 		return report.Pair{}, err
 	}
-	other, _, err := b.measureOn(ctx, p, fresh, batchCycle, 16)
+	other, err := b.batches(ctx, p, fresh)
 	if err != nil {
 		return report.Pair{}, err
 	}
-	if _, err := fresh.Audit(ctx); err != nil {
+	if _, err := b.audit(ctx, p, fresh, nil); err != nil {
 		return report.Pair{}, err
 	}
 	claim := load.Claim.String()
-	return report.Pair{This: this, Other: other, Ratio: this.P50Of[claim] / other.P50Of[claim]}, fresh.Drop(ctx)
-}
-
-// discard removes a data directory that is done with: they are large.
-func (b *bench) discard(dir string) error {
-	if b.Keep || strings.Contains(dir, "/") {
-		return nil
-	}
-	return os.RemoveAll(b.work + "/" + dir)
+	return report.Pair{This: this, Other: other, Ratio: this.P50Of[claim] / other.P50Of[claim]}, b.drop(ctx, fresh)
 }

@@ -17,8 +17,6 @@ import (
 	"io"
 	"os"
 	"regexp"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"time"
 )
@@ -37,7 +35,7 @@ type Programs struct {
 
 // TargetOptions says what Targets measures and how.
 type TargetOptions struct {
-	Programs
+	Programs  Programs
 	Rows      *regexp.Regexp // names of what is measured
 	Rounds    int            // pairs of each row; 0: only Profile
 	Duration  time.Duration  // measured time of each half of a pair
@@ -50,6 +48,7 @@ type TargetOptions struct {
 	JSON      string         // file that gets the report, too
 	Profile   string         // directory that gets CPU profiles of the server
 	Keep      bool           // keep data directories and logs
+	Quiet     bool           // tell nothing of the progress
 	Procs     int            // GOMAXPROCS of the client
 }
 
@@ -87,23 +86,8 @@ func Targets(ctx context.Context, o TargetOptions, stdout, stderr io.Writer) err
 	if err := o.Check(); err != nil {
 		return err
 	}
-	// The client is to take little of the machine, and that evenly.
-	runtime.GOMAXPROCS(o.Procs)
-	debug.SetGCPercent(800)
-	b, err := newBench(o, stderr)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(b.measure(ctx), b.close())
-	if len(b.report.Rows) > 0 {
-		err = errors.Join(err, b.report.WriteTable(stdout))
-	}
-	if err != nil || o.JSON == "" {
-		return err
-	}
-	file, err := os.Create(o.JSON)
-	if err != nil {
-		return err
-	}
-	return errors.Join(b.report.WriteJSON(file), file.Close())
+	modest(o.Procs)
+	b := newTargets(o, stderr)
+	err := b.measureAll(ctx)
+	return b.finish(ctx, err, o.JSON, stdout)
 }

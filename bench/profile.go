@@ -11,12 +11,11 @@ import (
 	"time"
 
 	"zaqar/bench/load"
-	"zaqar/bench/process"
 )
 
 // profiles runs the chosen scenarios once more on a server that can be
 // profiled, and writes what it spent its time on.
-func (b *bench) profiles(ctx context.Context, mode string) error {
+func (b *targets) profiles(ctx context.Context, mode string) error {
 	if b.Profile == "" {
 		return nil
 	}
@@ -37,9 +36,9 @@ func (b *bench) profiles(ctx context.Context, mode string) error {
 	return b.stop(p)
 }
 
-func (b *bench) profileOne(ctx context.Context, p *process.Process, r httpRow, mode string) error {
+func (b *targets) profileOne(ctx context.Context, p *side, r httpRow, mode string) error {
 	const usual = 3 * time.Second // what fill is made for
-	q, err := b.queue(ctx, target(p, true), r.fill*int(max(1, b.Duration/usual)))
+	q, err := b.filled(ctx, p, r.fill*int(max(1, b.Duration/usual)))
 	if err != nil {
 		return err
 	}
@@ -76,11 +75,11 @@ func (b *bench) profileOne(ctx context.Context, p *process.Process, r httpRow, m
 		return err
 	}
 	b.say("wrote %s", name)
-	return q.Drop(ctx)
+	return b.drop(ctx, q)
 }
 
 // allocated returns what the server has allocated since its start.
-func allocated(p *process.Process) (runtime.MemStats, error) {
+func allocated(p *side) (runtime.MemStats, error) {
 	var m runtime.MemStats
 	text, err := inspected(p, "memory")
 	if err != nil {

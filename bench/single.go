@@ -15,15 +15,15 @@ import (
 // Rows about a server that has little to do.
 var (
 	syncRow = report.Row{Name: "sync-c1", What: "post 1, 1 connection ÷ raw append + fdatasync",
-		Target: report.Target{Floor: 0.45, Aim: 0.60}}
+		Target: &report.Target{Floor: 0.45, Aim: 0.60}}
 	startRow = report.Row{Name: "start", What: "start of an empty server to first answer", Unit: "ms",
-		Target: report.Target{Floor: 200, Aim: 50, Less: true}}
+		Target: &report.Target{Floor: 200, Aim: 50, Less: true}}
 	idleRow = report.Row{Name: "idle", What: "memory of an idle server", Unit: "MB",
-		Target: report.Target{Floor: 50, Aim: 20, Less: true}}
+		Target: &report.Target{Floor: 50, Aim: 20, Less: true}}
 )
 
 // starts measures how an empty server starts and what it has then.
-func (b *bench) starts(ctx context.Context, mode string) error {
+func (b *targets) starts(ctx context.Context, mode string) error {
 	start, idle := startRow, idleRow
 	if !b.wants(start.Name) && !b.wants(idle.Name) {
 		return nil
@@ -33,8 +33,8 @@ func (b *bench) starts(ctx context.Context, mode string) error {
 		if err != nil {
 			return err
 		}
-		start.Values = append(start.Values, float64(p.Took)/float64(time.Millisecond))
-		idle.Values = append(idle.Values, float64(p.Usage().Resident)/1e6)
+		start.Values = append(start.Values, float64(p.own.Took)/float64(time.Millisecond))
+		idle.Values = append(idle.Values, float64(p.usage().Resident)/1e6)
 		if err := errors.Join(b.stop(p), b.discard("empty")); err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (b *bench) starts(ctx context.Context, mode string) error {
 }
 
 // alone measures one connection beside the bare disk.
-func (b *bench) alone(ctx context.Context, mode string) error {
+func (b *targets) alone(ctx context.Context, mode string) error {
 	if !b.wants(syncRow.Name) {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (b *bench) alone(ctx context.Context, mode string) error {
 	}
 	post := httpRow{Scenario: load.Scenario{Name: syncRow.Name, Post: 1}, connections: 1}
 	for range b.Rounds {
-		this, err := b.sample(ctx, p, true, post)
+		this, err := b.sample(ctx, p, post)
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ const rawSize = 64 << 20
 // rawAppend appends records of the size that a message takes to a file that
 // was allocated beforehand, each with a sync, as a store without any work of
 // its own would.
-func (b *bench) rawAppend(ctx context.Context) (report.Sample, error) {
+func (b *targets) rawAppend(ctx context.Context) (report.Sample, error) {
 	files, name := disk.OS(), filepath.Join(b.work, "raw")
 	file, err := files.Create(name)
 	if err != nil {

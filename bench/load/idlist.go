@@ -32,6 +32,19 @@ func (l idList) all() iter.Seq[string] {
 	}
 }
 
+// each yields the keys in place.
+func (l idList) each() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for rest := l; len(rest) > 0; {
+			i := bytes.IndexByte(rest, '\n')
+			if !yield(rest[:i]) {
+				return
+			}
+			rest = rest[i+1:]
+		}
+	}
+}
+
 // queueOf returns the number of the queue in a key.
 func queueOf(key string) int32 {
 	number, _, found := strings.Cut(key, "/")

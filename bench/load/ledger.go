@@ -78,6 +78,17 @@ func (l *Ledger) Apart() *Log {
 	return &Log{keeps: l.Keeps, epoch: l.epoch}
 }
 
+// posted returns how many posts the logs have.
+func (l *Ledger) posted() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, g := range l.logs {
+		n += g.posted.len()
+	}
+	return n
+}
+
 // At sets the time of what is entered from now on: for posts that is when the
 // request was due, for the rest when the answer had come.
 func (g *Log) At(t time.Time) { g.now = t.Sub(g.epoch) }

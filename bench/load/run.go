@@ -15,20 +15,39 @@ type Plan struct {
 	Connections int
 	Warmup      time.Duration // runs, but is not measured
 	Duration    time.Duration // measured
+	// Rate, if not 0, is how many steps (a post, a list, or a claim with its
+	// deletes) all connections together begin in a second. A step that begins
+	// late because all connections were busy is measured from when it was due:
+	// a server that stalls does not hide that by keeping the load away.
+	Rate float64
+	// Waits says that the server honours wait; else receivers poll.
+	Waits bool
 	// Cycles, if not 0, ends each connection after so many.
 	Cycles int
 	// Mark is called at the begin and at the end of the time that is measured;
 	// it may be nil.
 	Mark func()
+	// Live, if not nil, is how many requests were answered so far.
+	Live *atomic.Int64
+}
+
+func (p *Plan) live(op Op) {
+	if p.Live != nil && op != Wait {
+		p.Live.Add(1)
+	}
 }
 
 // Result is what was measured.
 type Result struct {
+	From, To time.Time // the window; what follows was measured in it
 	Elapsed  time.Duration
-	Requests int64
+	Requests int64          // without those that wait
 	Messages int64          // posted, listed or claimed
-	Latency  Histogram      // of all requests
+	Received int64          // of these, by consumers and readers
+	Latency  Histogram      // of all requests, without those that wait
 	Of       [ops]Histogram // by kind
+	Redials  int64          // connections made again because the server closed them
+	Behind   int64          // steps that Rate asked for and that were not begun
 	// Exhausted says that nothing was left to claim before the time was over.
 	Exhausted bool
 }
@@ -55,107 +74,236 @@ func (w *window) endAt(t time.Time) {
 	}
 }
 
-// Run carries a plan out on a queue. A connection ends with a whole cycle, so
-// that the queue is at rest afterwards. The first mistake of the server ends
-// the run and is its error.
-func Run(ctx context.Context, q *Queue, p Plan) (Result, error) {
-	w := &window{from: time.Now().Add(p.Warmup)}
-	end := w.from.Add(p.Duration)
-	w.to.Store(&end)
-	workers := make([]*worker, p.Connections)
-	for i := range workers {
-		k, err := newWorker(i, q, p.Scenario, w)
-		if err != nil {
-			return Result{}, err
-		}
-		defer k.conn.Close()
-		workers[i] = k
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(ctx, func() {
-		for _, k := range workers {
-			k.conn.Close()
-		}
-	})()
+// run is a plan under way.
+type run struct {
+	ctx    context.Context //nolint:containedctx // it is the run's own
+	cancel context.CancelCauseFunc
+	queues *Queues
+	plan   Plan
+	begun  time.Time
+	window window
 
-	var running sync.WaitGroup
-	var dry atomic.Bool
-	for _, k := range workers {
-		running.Go(func() {
-			exhausted, err := k.run(ctx, p.Cycles)
-			if err != nil {
-				cancel(err)
-			}
-			if exhausted {
-				dry.Store(true)
-			}
-			if exhausted || err != nil {
-				w.endAt(time.Now())
+	workers   []*worker
+	receivers []*receiver
+	turns     atomic.Int64 // taken, if there is a rate
+	dry       atomic.Bool
+	posted    atomic.Bool // the workers have ended
+}
+
+// Run carries a plan out on queues. A connection ends with a whole step, so
+// that the queues are at rest afterwards. The first mistake of the server ends
+// the run and is its error.
+func Run(ctx context.Context, q *Queues, p Plan) (*Result, error) {
+	r := &run{queues: q, plan: p}
+	r.ctx, r.cancel = context.WithCancelCause(ctx)
+	defer r.cancel(nil)
+	defer r.close()
+	if err := r.connect(); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Scenario.Name, err)
+	}
+	defer context.AfterFunc(r.ctx, r.close)()
+	r.begun = time.Now()
+	r.window.from = r.begun.Add(p.Warmup)
+	end := r.window.from.Add(p.Duration)
+	r.window.to.Store(&end)
+
+	done := r.start()
+	watched := make(chan struct{})
+	go func() { defer close(watched); r.guard(done) }()
+	r.mark(done)
+	<-done
+	<-watched
+	if r.ctx.Err() != nil {
+		return nil, fmt.Errorf("%s: %w", p.Scenario.Name, context.Cause(r.ctx))
+	}
+	return r.collect()
+}
+
+func (r *run) connect() error {
+	for i := range r.plan.Connections {
+		w, err := r.worker(i)
+		if err != nil {
+			return err
+		}
+		r.workers = append(r.workers, w)
+	}
+	s := &r.plan.Scenario
+	for i := range s.Consumers + s.Readers {
+		v, err := r.receiver(r.plan.Connections+i, i >= s.Consumers)
+		if err != nil {
+			return err
+		}
+		r.receivers = append(r.receivers, v)
+	}
+	return nil
+}
+
+func (r *run) close() {
+	for _, c := range r.clients() {
+		c.close()
+	}
+}
+
+func (r *run) clients() []*client {
+	var all []*client
+	for _, w := range r.workers {
+		all = append(all, w.client)
+	}
+	for _, v := range r.receivers {
+		all = append(all, v.client)
+	}
+	return all
+}
+
+// start lets all connections do their work, and closes the channel when they
+// have done it.
+func (r *run) start() <-chan struct{} {
+	var working, receiving sync.WaitGroup
+	for _, v := range r.receivers {
+		receiving.Go(func() { r.failed(v.receive()) })
+	}
+	for _, w := range r.workers {
+		working.Go(func() {
+			dry, err := w.work()
+			r.failed(err)
+			if dry {
+				r.dry.Store(true)
+				r.window.endAt(time.Now())
 			}
 		})
 	}
-	p.watch(w, &running)
-	if ctx.Err() != nil {
-		return Result{}, fmt.Errorf("%s: %w", p.Scenario.Name, context.Cause(ctx))
-	}
-	return collect(workers, w, dry.Load())
-}
-
-// run repeats the scenario until the window is over or nothing is left.
-func (k *worker) run(ctx context.Context, cycles int) (exhausted bool, err error) {
-	if err := k.conn.SetDeadline(k.window.to.Load().Add(answerTime)); err != nil {
-		return false, err
-	}
-	for n := 0; cycles == 0 || n < cycles; n++ {
-		if ctx.Err() != nil || !time.Now().Before(*k.window.to.Load()) {
-			return false, nil
-		}
-		more, err := k.cycle()
-		if err != nil || !more {
-			return err == nil, err
-		}
-	}
-	return false, nil
-}
-
-// watch marks the window and returns when all connections have ended.
-func (p *Plan) watch(w *window, running *sync.WaitGroup) {
 	done := make(chan struct{})
-	go func() { running.Wait(); close(done) }()
-	for _, at := range []time.Time{w.from, *w.to.Load()} {
+	go func() {
+		defer close(done)
+		working.Wait()
+		r.posted.Store(true)
+		r.window.endAt(time.Now())
+		receiving.Wait()
+	}()
+	return done
+}
+
+// failed ends the run with its first error.
+func (r *run) failed(err error) {
+	if err != nil {
+		r.cancel(err)
+		r.window.endAt(time.Now())
+	}
+}
+
+// turn returns when the next step is due; zero stands for now. It waits for
+// that; ok is false when the window is over before.
+func (r *run) turn() (due time.Time, ok bool) {
+	now, end := time.Now(), *r.window.to.Load()
+	if r.ctx.Err() != nil || !now.Before(end) {
+		return due, false
+	}
+	if r.plan.Rate == 0 {
+		return due, true
+	}
+	due = r.dueAt(r.turns.Add(1) - 1)
+	if !due.Before(end) {
+		return due, false
+	}
+	if ahead := due.Sub(now); ahead > 0 {
+		r.pause(ahead)
+		return time.Time{}, r.ctx.Err() == nil
+	}
+	return due, true
+}
+
+// dueAt returns when the nth step is due.
+func (r *run) dueAt(n int64) time.Time {
+	return r.begun.Add(time.Duration(float64(n) / r.plan.Rate * float64(time.Second)))
+}
+
+// pause waits, unless the run ends.
+func (r *run) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.ctx.Done():
+	}
+}
+
+// patience is how long the answer to a request may take.
+func (r *run) patience(op Op) time.Duration {
+	if op == Wait {
+		return r.queues.target.timeout() + waitSeconds*time.Second
+	}
+	return r.queues.target.timeout()
+}
+
+// mark marks the begin and the end of the window.
+func (r *run) mark(done <-chan struct{}) {
+	for _, at := range []time.Time{r.window.from, *r.window.to.Load()} {
 		timer := time.NewTimer(time.Until(at))
 		select {
 		case <-timer.C:
 		case <-done:
 			timer.Stop()
-			w.endAt(time.Now())
 		}
-		if p.Mark != nil {
-			p.Mark()
+		if r.plan.Mark != nil {
+			r.plan.Mark()
 		}
 	}
-	<-done
 }
 
-// collect adds up what the workers measured.
-func collect(workers []*worker, w *window, exhausted bool) (Result, error) {
-	r := Result{Elapsed: w.to.Load().Sub(w.from), Exhausted: exhausted}
-	if r.Elapsed <= 0 {
-		if exhausted {
-			return r, errors.New("nothing was left to claim before the measurement began; fill the queue with more")
+// lag bounds how much longer than the posts the receivers may take, in
+// durations of the run.
+const lag = 10
+
+// guard ends the run when an answer takes too long, or when messages do not
+// cease to come.
+func (r *run) guard(done <-chan struct{}) {
+	tick := time.NewTicker(min(time.Second, r.queues.target.timeout()/4))
+	defer tick.Stop()
+	last := r.begun.Add(r.plan.Warmup + r.plan.Duration).Add(lag*(r.plan.Warmup+r.plan.Duration) + r.patience(Wait))
+	for {
+		select {
+		case <-done:
+			return
+		case now := <-tick.C:
+			for _, c := range r.clients() {
+				r.failed(c.overdue(now))
+			}
+			if r.posted.Load() && now.After(last) {
+				r.failed(errors.New("messages did not cease to come after the last post"))
+			}
 		}
-		r.Elapsed = 0
 	}
-	for _, k := range workers {
-		r.Messages += k.messages
-		for op := range k.measured {
-			r.Of[op].Add(&k.measured[op])
+}
+
+// collect adds up what the connections measured.
+func (r *run) collect() (*Result, error) {
+	s := &Result{From: r.window.from, To: *r.window.to.Load(), Exhausted: r.dry.Load()}
+	s.Elapsed = s.To.Sub(s.From)
+	if s.Elapsed <= 0 {
+		if s.Exhausted {
+			return nil, fmt.Errorf("%s: nothing was left to claim before the measurement began; fill the queue with more", r.plan.Scenario.Name)
+		}
+		return nil, fmt.Errorf("%s: the connections ended before the measurement began", r.plan.Scenario.Name)
+	}
+	for _, c := range r.clients() {
+		s.Messages += c.messages
+		s.Redials += c.redials
+		for op := range c.measured {
+			s.Of[op].Add(&c.measured[op])
 		}
 	}
-	for op := range r.Of {
-		r.Latency.Add(&r.Of[op])
+	for _, v := range r.receivers {
+		s.Received += v.messages
 	}
-	r.Requests = r.Latency.Count()
-	return r, nil
+	for op := range s.Of {
+		if Op(op) != Wait {
+			s.Latency.Add(&s.Of[op])
+		}
+	}
+	s.Requests = s.Latency.Count()
+	if r.plan.Rate > 0 && !s.Exhausted {
+		asked := int64(s.To.Sub(r.begun).Seconds() * r.plan.Rate)
+		s.Behind = max(0, asked-r.turns.Load())
+	}
+	return s, nil
 }

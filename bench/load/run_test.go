@@ -55,7 +55,7 @@ func TestRunOnTheProduct(t *testing.T) {
 	for _, s := range scenarios {
 		t.Run(s.Name, func(t *testing.T) {
 			const fill, cycles, connections = 500, 10, 4
-			q, err := load.Create(t.Context(), load.Target{Addr: addr, Project: "p", Real: true}, strings.ReplaceAll(s.Name, " ", "-"), load.Body(200))
+			q, err := load.Create(t.Context(), load.Target{Addr: addr, Project: "p", Real: true}, load.Spec{Name: strings.ReplaceAll(s.Name, " ", "-"), Body: load.Body(200)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,12 +69,12 @@ func TestRunOnTheProduct(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			left, err := q.Audit(t.Context())
+			a, err := q.Audit(t.Context(), r.From, r.To)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := fill + cycles*connections*(s.Post-s.Claim); left != want {
-				t.Errorf("%d messages are left, want %d", left, want)
+			if want := fill + cycles*connections*(s.Post-s.Claim); a.Left != want {
+				t.Errorf("%d messages are left, want %d", a.Left, want)
 			}
 			if want := int64(cycles * connections * (s.Post + s.List + s.Claim)); r.Messages != want {
 				t.Errorf("%d messages were measured, want %d", r.Messages, want)
@@ -94,7 +94,7 @@ func TestRunOnTheNullSink(t *testing.T) {
 	defer server.Close()
 	for _, s := range scenarios {
 		t.Run(s.Name, func(t *testing.T) {
-			q, err := load.Create(t.Context(), load.Target{Addr: server.Listener.Addr().String(), Project: "p"}, "q", load.Body(200))
+			q, err := load.Create(t.Context(), load.Target{Addr: server.Listener.Addr().String(), Project: "p"}, load.Spec{Name: "q", Body: load.Body(200)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +110,7 @@ func TestRunOnTheNullSink(t *testing.T) {
 }
 
 func TestRunEndsWhenNothingIsLeft(t *testing.T) {
-	q, err := load.Create(t.Context(), load.Target{Addr: product(t), Project: "p", Real: true}, "q", load.Body(100))
+	q, err := load.Create(t.Context(), load.Target{Addr: product(t), Project: "p", Real: true}, load.Spec{Name: "q", Body: load.Body(100)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,8 +121,8 @@ func TestRunEndsWhenNothingIsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left, err := q.Audit(t.Context()); left != 0 || err != nil || !r.Exhausted {
-		t.Errorf("%d messages are left, %v, exhausted %v", left, err, r.Exhausted)
+	if a, err := q.Audit(t.Context(), r.From, r.To); err != nil || a.Left != 0 || !r.Exhausted {
+		t.Errorf("%+v, %v, exhausted %v", a, err, r.Exhausted)
 	}
 }
 
@@ -165,7 +165,7 @@ func TestRunFindsMistakes(t *testing.T) {
 				answer.write(w)
 			}))
 			defer liar.Close()
-			q, err := load.Create(t.Context(), load.Target{Addr: liar.Listener.Addr().String(), Project: "p", Real: true}, "q", load.Body(100))
+			q, err := load.Create(t.Context(), load.Target{Addr: liar.Listener.Addr().String(), Project: "p", Real: true}, load.Spec{Name: "q", Body: load.Body(100)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -176,7 +176,7 @@ func TestRunFindsMistakes(t *testing.T) {
 			p := plan(tt.s, 3)
 			_, err = load.Run(t.Context(), q, p)
 			if err == nil {
-				_, err = q.Audit(t.Context())
+				_, err = q.Audit(t.Context(), time.Time{}, time.Time{})
 			}
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)

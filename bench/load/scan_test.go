@@ -24,7 +24,8 @@ func TestReadPage(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := readPage([]byte(tt.doc), nil)
+			var ids idList
+			p, err := readPage([]byte(tt.doc), func(id []byte) { ids = ids.add(0, id) })
 			if tt.bad {
 				if err == nil {
 					t.Errorf("got %+v, want an error", p)
@@ -34,7 +35,7 @@ func TestReadPage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := slices.Collect(p.ids.all()); !slices.Equal(got, tt.ids) || p.n != len(tt.ids) || string(p.next) != tt.next {
+			if got := slices.Collect(ids.all()); !slices.Equal(got, tt.ids) || p.n != len(tt.ids) || string(p.next) != tt.next {
 				t.Errorf("got %q, %q, want %q, %q", got, p.next, tt.ids, tt.next)
 			}
 		})
@@ -56,7 +57,7 @@ func TestPosted(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var ids idList
-			n, err := posted([]byte(tt.doc), func(queue int, id []byte) { ids = ids.add(queue, id) })
+			n, err := posted([]byte(tt.doc), func(id []byte) { ids = ids.add(0, id) })
 			if (err != nil) != tt.bad {
 				t.Fatalf("error %v", err)
 			}

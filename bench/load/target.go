@@ -1,18 +1,91 @@
 package load
 
 import (
+	"crypto/tls"
 	"fmt"
+	"net"
+	"net/url"
 	"strconv"
 	"strings"
+	"time"
+
+	"zaqar/bench/rawhttp"
 )
 
 // Target is a server that is put under load.
 type Target struct {
-	Addr    string // host:port
-	Project string // whose queues are used
+	Addr    string      // host:port
+	TLS     *tls.Config // nil: plain HTTP
+	Prefix  string      // of all paths, before /v2
+	Project string      // whose queues are used
+	Headers []string    // sent with every request, as "Name: value"
+	// Timeout bounds the wait for one answer; 0 stands for a minute.
+	Timeout time.Duration
 	// Real says that it stores messages; else it answers what was prepared,
 	// and nothing is accounted for.
 	Real bool
+}
+
+// ParseURL returns the target that a URL names: http or https, host, port if
+// it is not the usual one, and a path if the server is below one.
+func ParseURL(text string) (Target, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return Target{}, err
+	}
+	port := u.Port()
+	t := Target{Prefix: strings.TrimSuffix(strings.TrimSuffix(u.EscapedPath(), "/"), "/v2"), Real: true}
+	switch u.Scheme {
+	case "http":
+		port = orDefault(port, "80")
+	case "https":
+		port = orDefault(port, "443")
+		t.TLS = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+	default:
+		return Target{}, fmt.Errorf("%q is not a URL that begins with http:// or https://", text)
+	}
+	if u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return Target{}, fmt.Errorf("%q is not the URL of a server, such as http://127.0.0.1:8888", text)
+	}
+	t.Addr = net.JoinHostPort(u.Hostname(), port)
+	return t, nil
+}
+
+func orDefault(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}
+
+// String returns the URL.
+func (t *Target) String() string {
+	if t.TLS != nil {
+		return "https://" + t.Addr + t.Prefix
+	}
+	return "http://" + t.Addr + t.Prefix
+}
+
+// Dial connects to the server.
+func (t *Target) Dial() (*rawhttp.Conn, error) {
+	var c *rawhttp.Conn
+	var err error
+	if t.TLS != nil {
+		c, err = rawhttp.DialTLS(t.Addr, t.TLS)
+	} else {
+		c, err = rawhttp.Dial(t.Addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("no connection to %s: %w", t, err)
+	}
+	return c, nil
+}
+
+func (t *Target) timeout() time.Duration {
+	if t.Timeout == 0 {
+		return time.Minute
+	}
+	return t.Timeout
 }
 
 // Body returns a JSON object of the given size in bytes, at least 64.
@@ -22,18 +95,26 @@ func Body(size int) []byte {
 	return []byte(head + strings.Repeat("0123456789abcdef", n/16+1)[:n] + tail)
 }
 
-// template builds the bytes of requests of one client.
+// template builds the bytes of requests of one client for queues whose names
+// end with a number of fixed width.
 type template struct {
-	paths  string // "/v2/queues/name", the prefix of all paths
+	prefix string
+	paths  string // "/v2/queues/name", before it the prefix; begins all paths
+	width  int    // of the number; 0: the name has none
 	common string // the headers that all requests have
 }
 
-func newTemplate(t Target, queue, client string) template {
-	return template{
-		paths: "/v2/queues/" + queue,
-		common: " HTTP/1.1\r\nHost: " + t.Addr + "\r\nUser-Agent: zaqar-bench\r\nAccept: application/json\r\n" +
-			"Client-ID: " + client + "\r\nX-Project-ID: " + t.Project + "\r\n",
+func newTemplate(t *Target, name string, width int, client string) template {
+	paths := t.Prefix + "/v2/queues/" + name
+	if width > 0 {
+		paths += "-" + strings.Repeat("0", width)
 	}
+	common := " HTTP/1.1\r\nHost: " + t.Addr + "\r\nUser-Agent: zaqar-bench\r\nAccept: application/json\r\n" +
+		"Client-ID: " + client + "\r\nX-Project-ID: " + t.Project + "\r\n"
+	for _, h := range t.Headers {
+		common += h + "\r\n"
+	}
+	return template{prefix: t.Prefix, paths: paths, width: width, common: common}
 }
 
 // request appends a request for a path, without a body if that is nil.
@@ -54,6 +135,36 @@ func (t *template) request(dst []byte, method string, path, body []byte) []byte 
 // on is request for a path below the queue's.
 func (t *template) on(method, below string, body []byte) []byte {
 	return t.request(nil, method, []byte(t.paths+below), body)
+}
+
+// aim makes a request that on has built one for the queue of a number.
+func (t *template) aim(request []byte, method string, queue int) []byte {
+	t.enter(request[:len(method)+1+len(t.paths)], queue)
+	return request
+}
+
+// queue appends the path of the queue of a number.
+func (t *template) queue(dst []byte, queue int) []byte {
+	dst = append(dst, t.paths...)
+	t.enter(dst, queue)
+	return dst
+}
+
+// enter writes the number of a queue over the digits that b ends with.
+func (t *template) enter(b []byte, queue int) {
+	for i := len(b) - 1; i >= len(b)-t.width; i-- {
+		b[i] = byte('0' + queue%10)
+		queue /= 10
+	}
+}
+
+// path appends the path of a link: a server behind a proxy may not know its
+// prefix.
+func (t *template) path(dst, href []byte) []byte {
+	if !strings.HasPrefix(string(href), t.prefix) {
+		dst = append(dst, t.prefix...)
+	}
+	return append(dst, href...)
 }
 
 // posting returns the body of a post of n messages.

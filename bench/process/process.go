@@ -22,9 +22,10 @@ type Process struct {
 	Addr string        // host:port, as its log names it
 	Took time.Duration // from the start to the first answer
 
-	cmd  *exec.Cmd
-	log  string
-	done chan error // gets what Wait returned
+	cmd   *exec.Cmd
+	log   string
+	ended chan struct{} // closed at the end
+	err   error         // of Wait, after the end
 }
 
 // Command says how to start a server. It must log the URL it listens on.
@@ -46,7 +47,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 		return nil, err
 	}
 	defer log.Close()
-	p := &Process{Name: c.Name, log: c.Log, done: make(chan error, 1)}
+	p := &Process{Name: c.Name, log: c.Log, ended: make(chan struct{})}
 	p.cmd = exec.Command(c.Args[0], c.Args[1:]...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.Env = append(os.Environ(), c.Env...)
@@ -54,7 +55,10 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	go func() { p.done <- p.cmd.Wait() }()
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.ended)
+	}()
 	if err := p.await(ctx, begun.Add(c.Patience)); err != nil {
 		err = fmt.Errorf("%s did not start: %w\n%s", c.Name, err, p.tail())
 		return nil, errors.Join(err, p.Stop())
@@ -77,9 +81,8 @@ func (p *Process) await(ctx context.Context, deadline time.Time) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case err := <-p.done:
-			p.done <- err
-			return errors.Join(errors.New("it ended by itself"), err)
+		case <-p.ended:
+			return errors.Join(errors.New("it ended by itself"), p.err)
 		case now := <-tick.C:
 			if now.After(deadline) {
 				return errors.New("it did not answer in time")
@@ -147,16 +150,27 @@ func (p *Process) Stop() error {
 	timer := time.NewTimer(stopTime)
 	defer timer.Stop()
 	select {
-	case err := <-p.done:
-		p.done <- nil
-		if err != nil {
-			return fmt.Errorf("%s: %w\n%s", p.Name, err, p.tail())
+	case <-p.ended:
+		if p.err != nil {
+			return fmt.Errorf("%s: %w\n%s", p.Name, p.err, p.tail())
 		}
 		return nil
 	case <-timer.C:
 		_ = p.cmd.Process.Kill()
-		killed := <-p.done
-		p.done <- nil
-		return fmt.Errorf("%s did not stop within %s and was ended: %w", p.Name, stopTime, killed)
+		<-p.ended
+		return fmt.Errorf("%s did not stop within %s and was ended", p.Name, stopTime)
+	}
+}
+
+// Ended says how the server has ended and what it logged last; it returns nil
+// while it runs. What it could have logged last takes a moment to arrive.
+func (p *Process) Ended() error {
+	timer := time.NewTimer(time.Second / 10)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+		return fmt.Errorf("%s has ended (%s); it logged last:\n%s", p.Name, p.cmd.ProcessState, p.tail())
+	case <-timer.C:
+		return nil
 	}
 }

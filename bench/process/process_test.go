@@ -79,6 +79,29 @@ func TestStartAndStop(t *testing.T) {
 	}
 }
 
+func TestEnded(t *testing.T) {
+	p, err := process.Start(t.Context(), command(t, "serve"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end := p.Ended(); end != nil {
+		t.Errorf("it runs, and is said to have ended: %v", end)
+	}
+	if err := p.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if end := p.Ended(); end == nil || !strings.Contains(end.Error(), "msg=listening") {
+		t.Errorf("got %v, want what it logged", end)
+	}
+}
+
+func TestUsageAddsUp(t *testing.T) {
+	a := process.Usage{CPU: 1, Resident: 2, Private: 3, Written: 4}
+	if got := a.Plus(a); got != (process.Usage{CPU: 2, Resident: 4, Private: 6, Written: 8}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestStartTellsWhyNot(t *testing.T) {
 	_, err := process.Start(t.Context(), command(t, "fail"))
 	if err == nil || !strings.Contains(err.Error(), "the disk is on fire") {

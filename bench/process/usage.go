@@ -17,6 +17,14 @@ type Usage struct {
 	Written  int64         // bytes that it caused to be written to disks
 }
 
+// Plus adds what another process has used.
+func (u Usage) Plus(v Usage) Usage {
+	return Usage{
+		CPU: u.CPU + v.CPU, Resident: u.Resident + v.Resident,
+		Private: u.Private + v.Private, Written: u.Written + v.Written,
+	}
+}
+
 // clockTick is the unit of CPU time in /proc: the kernel reports it in
 // hundredths of a second on every architecture.
 const clockTick = 10 * time.Millisecond

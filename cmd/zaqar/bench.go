@@ -59,6 +59,7 @@ Rows:
 	f.StringVar(&o.JSON, "json", "", "write the report to this `file`, too")
 	f.StringVar(&o.Profile, "profile", "", "also write CPU profiles of the server into this `directory`")
 	f.BoolVar(&o.Keep, "keep", false, "keep data directories and logs")
+	f.BoolVarP(&o.Quiet, "quiet", "q", false, "tell nothing of the progress")
 	f.IntVar(&o.Procs, "client-procs", o.Procs, "processors that the client may use")
 	program := f.String("program", "", "measure this `program` instead of the running one")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

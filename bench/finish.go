@@ -1,0 +1,39 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+)
+
+// finish ends a benchmark and reports what was measured, also if that is not
+// all because of err. json is the file that gets the report as JSON: "-" is
+// stdout, which then gets no table; "" is none.
+func (s *stage) finish(ctx context.Context, err error, json string, stdout io.Writer) error {
+	if ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	err = errors.Join(err, s.close(ctx))
+	if err != nil {
+		s.report.Error = err.Error()
+	}
+	if json != "-" && len(s.report.Rows) > 0 {
+		err = errors.Join(err, s.report.WriteTable(stdout))
+	}
+	return errors.Join(err, s.writeJSON(json, stdout))
+}
+
+func (s *stage) writeJSON(name string, stdout io.Writer) error {
+	switch name {
+	case "":
+		return nil
+	case "-":
+		return s.report.WriteJSON(stdout)
+	}
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.report.WriteJSON(file), file.Close())
+}
