@@ -10,7 +10,7 @@ import (
 
 // createClaim serves http-v2 §9.1.
 func (c *call) createClaim() error {
-	q := parseQuery(c.r.URL.RawQuery)
+	q := c.parameters()
 	in := broker.CreateClaim{Limit: q.count("limit"), Wait: q.wait()}
 	if q.err != nil {
 		return q.err
@@ -18,6 +18,10 @@ func (c *call) createClaim() error {
 	var err error
 	if in.TTL, in.Grace, err = c.claimTerms(false); err != nil {
 		return err
+	}
+	if in.Wait != 0 {
+		in.TTL, in.Grace = copied(in.TTL), copied(in.Grace)
+		c.forget() // who waits holds no memory
 	}
 	claim, err := c.broker.CreateClaim(c.r.Context(), c.who, c.queue, in)
 	if err != nil {
@@ -60,10 +64,10 @@ func (c *call) releaseClaim() error {
 	return c.empty(http.StatusNoContent)
 }
 
-// claimTerms reads the body of a claim request.
+// claimTerms reads the body of a claim request. What it returns is part of the
+// memory of the request.
 func (c *call) claimTerms(required bool) (ttl, grace *int64, err error) {
-	s := c.pool.Get()
-	defer c.pool.Put(s)
+	s := c.memory()
 	if err := c.read(s, smallBody); err != nil {
 		return nil, nil, err
 	}
@@ -74,4 +78,11 @@ func (c *call) claimTerms(required bool) (ttl, grace *int64, err error) {
 		return nil, nil, invalid("A body is required.")
 	}
 	return nil, nil, nil
+}
+
+func copied(n *int64) *int64 {
+	if n == nil {
+		return nil
+	}
+	return new(*n)
 }

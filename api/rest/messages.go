@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"strconv"
 
 	"zaqar/api/wire"
 	"zaqar/broker"
@@ -19,7 +20,8 @@ func (c *call) postMessages() error {
 	if err != nil {
 		return err
 	}
-	location := append(wire.AppendQueueHref(nil, c.queue), "/messages?ids="...)
+	s := c.memory()
+	location := append(wire.AppendQueueHref(s.Out[:0], c.queue), "/messages?ids="...)
 	for i, id := range ids {
 		if len(location)+len(id) > longestLocation {
 			break
@@ -30,38 +32,36 @@ func (c *call) postMessages() error {
 		location = append(location, id...)
 	}
 	c.locate(location)
+	s.Out = location
 	return c.json(http.StatusCreated, func(dst []byte) []byte { return wire.AppendPosted(dst, c.queue, ids) })
 }
 
 func (c *call) post() ([]messaging.MessageID, error) {
-	limit, err := c.broker.PostLimit(c.r.Context(), c.who, c.queue)
+	ctx := c.r.Context()
+	posting, err := c.broker.BeginPost(ctx, c.who, c.queue)
 	if err != nil {
 		return nil, err
 	}
-	s := c.pool.Get()
-	if err := c.read(s, limit); err != nil {
-		c.pool.Put(s)
+	s := c.memory()
+	if err := c.read(s, posting.Limit()); err != nil {
 		return nil, err
 	}
 	posts, err := s.Posts(s.In)
 	if err != nil {
-		c.pool.Put(s)
 		return nil, err
 	}
-	ids, err := c.broker.PostMessages(c.r.Context(), c.who, c.queue, posts)
-	if err == nil {
-		// After a failure the store may still be busy with the bodies, which
-		// are parts of s.In: it is left to the garbage collector.
-		c.pool.Put(s)
+	ids, err := posting.Store(ctx, posts)
+	if err != nil {
+		c.abandon() // the store may still be busy with the bodies, which are parts of s.In
 	}
 	return ids, err
 }
 
 // getMessages serves http-v2 §8.3 and, with ids, §8.4.
 func (c *call) getMessages() error {
-	q := parseQuery(c.r.URL.RawQuery)
-	if ids, given := q.list("ids"); given {
-		found, err := c.broker.GetMessages(c.r.Context(), c.who, c.queue, messageIDs(ids))
+	q := c.parameters()
+	if ids, given := list[messaging.MessageID](q, "ids"); given {
+		found, err := c.broker.GetMessages(c.r.Context(), c.who, c.queue, ids)
 		if err != nil {
 			return err
 		}
@@ -81,19 +81,25 @@ func (c *call) getMessages() error {
 	if err != nil {
 		return err
 	}
-	var next string
+	var next []byte
 	if n := len(page.List); n > 0 {
-		next = messagesAfter(string(wire.AppendQueueHref(nil, c.queue)), &q, page.List[n-1].Position)
+		next = c.messagesAfter(q, page.List[n-1].Position)
 	}
 	return c.json(http.StatusOK, func(dst []byte) []byte { return wire.AppendMessages(dst, c.queue, page, next) })
 }
 
-func messagesAfter(queue string, q *query, last messaging.Position) string {
-	next := newNextPage(queue + "/messages")
+// messagesAfter returns the link to the page behind a message. It stands in the
+// memory of the request body, which a list has no more use for.
+func (c *call) messagesAfter(q *query, last messaging.Position) []byte {
+	s := c.memory()
+	next := nextPage{append(wire.AppendQueueHref(s.In[:0], c.queue), "/messages?"...)}
 	next.ints(q, "limit")
 	next.bools(q, "echo", "include_claimed", "include_delayed")
 	next.ints(q, "wait")
-	return next.href(last.String())
+	next.name("marker")
+	next.b = strconv.AppendUint(next.b, uint64(last), 10)
+	s.In = next.b
+	return next.b
 }
 
 // getMessage serves http-v2 §8.5.
@@ -107,7 +113,7 @@ func (c *call) getMessage() error {
 
 // deleteMessage serves http-v2 §8.7.
 func (c *call) deleteMessage() error {
-	q := parseQuery(c.r.URL.RawQuery)
+	q := c.parameters()
 	id, claim := messaging.MessageID(c.vars[1]), messaging.ClaimID(q.text("claim_id"))
 	if err := c.broker.DeleteMessage(c.r.Context(), c.who, c.queue, id, claim); err != nil {
 		return err
@@ -117,9 +123,9 @@ func (c *call) deleteMessage() error {
 
 // deleteMessages serves http-v2 §8.6: by ids, or pop.
 func (c *call) deleteMessages() error {
-	q := parseQuery(c.r.URL.RawQuery)
-	ids, byID := q.list("ids")
-	claims, claimsGiven := q.list("claim_ids")
+	q := c.parameters()
+	ids, byID := list[messaging.MessageID](q, "ids")
+	claims, claimsGiven := list[messaging.ClaimID](q, "claim_ids")
 	pop := q.count("pop")
 	switch {
 	case q.err != nil:
@@ -129,7 +135,7 @@ func (c *call) deleteMessages() error {
 	case byID == (pop != nil):
 		return invalid("Exactly one of the parameters ids and pop is required.")
 	case byID:
-		if err := c.broker.DeleteMessages(c.r.Context(), c.who, c.queue, messageIDs(ids), claimIDs(claims)); err != nil {
+		if err := c.broker.DeleteMessages(c.r.Context(), c.who, c.queue, ids, claims); err != nil {
 			return err
 		}
 		return c.empty(http.StatusNoContent)
@@ -150,28 +156,15 @@ func (q *query) wait() int64 {
 }
 
 // prepareWait takes what is left of a body off the connection: net/http
-// notices that a client goes away only when nothing else is to be read.
+// notices that a client goes away only when nothing else is to be read. Who
+// waits holds no memory.
 func (c *call) prepareWait(seconds int64) error {
-	if seconds == 0 || c.r.ContentLength == 0 {
+	if seconds == 0 {
 		return nil
 	}
-	s := c.pool.Get()
-	defer c.pool.Put(s)
-	return c.read(s, smallBody)
-}
-
-func messageIDs(list []string) []messaging.MessageID {
-	ids := make([]messaging.MessageID, len(list))
-	for i, s := range list {
-		ids[i] = messaging.MessageID(s)
+	defer c.forget()
+	if c.r.ContentLength == 0 {
+		return nil
 	}
-	return ids
-}
-
-func claimIDs(list []string) []messaging.ClaimID {
-	ids := make([]messaging.ClaimID, len(list))
-	for i, s := range list {
-		ids[i] = messaging.ClaimID(s)
-	}
-	return ids
+	return c.read(c.memory(), smallBody)
 }

@@ -35,7 +35,7 @@ func (c *call) serve() error {
 
 // find looks the route up, for those that follow.
 func (c *call) find() error {
-	c.route, c.vars, _ = c.table.find(c.r.URL.EscapedPath())
+	c.route, c.vars, _ = c.table.find(c.r.URL)
 	return nil
 }
 
@@ -64,7 +64,7 @@ func (c *call) known() error {
 // checkForm refuses bodies that claim to be forms, so that no browser can be
 // led into posting one without a CORS check.
 func (c *call) checkForm() error {
-	if !strings.EqualFold(strings.TrimSpace(c.r.Header.Get("Content-Type")), "application/x-www-form-urlencoded") {
+	if !strings.EqualFold(strings.TrimSpace(first(c.r.Header["Content-Type"])), "application/x-www-form-urlencoded") {
 		return nil
 	}
 	has, err := c.hasBody()

@@ -7,18 +7,33 @@ import (
 )
 
 // query is a query string, read by the rules of http-v2 §1.2. Reading a value
-// of the wrong form sets err; the first one stays.
+// of the wrong form sets err; the first one stays. Values are valid until the
+// next query string.
 type query struct {
-	pairs []pair
-	err   error
+	pairs    []pair
+	integers []int64
+	counts   []int
+	err      error
 }
 
 // pair is one parameter as sent: decoded name, undecoded value. Blank ones are
 // left out, since they count as absent.
 type pair struct{ name, value string }
 
-func parseQuery(raw string) query {
-	var q query
+// keptPairs is for how many parameters room is kept.
+const keptPairs = 32
+
+// forget empties the query.
+func (q *query) forget() {
+	if cap(q.pairs) > keptPairs {
+		*q = query{}
+	}
+	clear(q.pairs)
+	*q = query{pairs: q.pairs[:0], integers: q.integers[:0], counts: q.counts[:0]}
+}
+
+// parse adds the parameters of a query string.
+func (q *query) parse(raw string) {
 	for raw != "" {
 		var part string
 		part, raw, _ = strings.Cut(raw, "&")
@@ -27,7 +42,6 @@ func parseQuery(raw string) query {
 			q.pairs = append(q.pairs, pair{decoded(name), value})
 		}
 	}
-	return q
 }
 
 // decoded resolves escapes. A text with broken escapes stays as it is.
@@ -66,16 +80,24 @@ func (q *query) text(name string) string {
 
 // list returns the elements of all occurrences and whether there was any
 // occurrence. Ids hold no commas, so an escaped one separates as well.
-func (q *query) list(name string) (elements []string, given bool) {
+func list[T ~string](q *query, name string) (elements []T, given bool) {
+	const usual = 32
 	for _, p := range q.pairs {
 		if p.name != name {
 			continue
 		}
 		given = true
-		for element := range strings.SplitSeq(decoded(p.value), ",") {
-			if element != "" {
-				elements = append(elements, element)
+		value := decoded(p.value)
+		for more := true; more; {
+			var element string
+			element, value, more = strings.Cut(value, ",")
+			if element == "" {
+				continue
 			}
+			if elements == nil {
+				elements = make([]T, 0, min(strings.Count(value, ",")+2, usual))
+			}
+			elements = append(elements, T(element))
 		}
 	}
 	return elements, given
@@ -92,7 +114,8 @@ func (q *query) int(name string) *int64 {
 		q.fail(name, "an integer")
 		return nil
 	}
-	return &n
+	q.integers = append(q.integers, n)
+	return &q.integers[len(q.integers)-1]
 }
 
 // count returns an integer that says how many, nil when absent. What no page
@@ -103,8 +126,8 @@ func (q *query) count(name string) *int {
 		return nil
 	}
 	const many = 1 << 30
-	small := int(max(-many, min(*n, many)))
-	return &small
+	q.counts = append(q.counts, int(max(-many, min(*n, many))))
+	return &q.counts[len(q.counts)-1]
 }
 
 // bool returns a boolean, false when absent.
@@ -132,26 +155,27 @@ func (q *query) fail(name, want string) {
 // nextPage builds the href of the next page: the path, the parameters among
 // names that the client sent, in their canonical spelling, and the marker.
 // The query must have been read without error.
-type nextPage struct{ b strings.Builder }
+type nextPage struct{ b []byte }
 
-func newNextPage(path string) *nextPage {
-	n := new(nextPage)
-	n.b.WriteString(path)
-	n.b.WriteByte('?')
-	return n
+// newNextPage begins a link in the memory of buf.
+func newNextPage(buf []byte, path string) nextPage {
+	return nextPage{append(append(buf[:0], path...), '?')}
+}
+
+func (n *nextPage) name(name string) {
+	n.b = append(append(n.b, url.QueryEscape(name)...), '=')
 }
 
 func (n *nextPage) add(name, value string) {
-	n.b.WriteString(url.QueryEscape(name))
-	n.b.WriteByte('=')
-	n.b.WriteString(url.QueryEscape(value))
-	n.b.WriteByte('&')
+	n.name(name)
+	n.b = append(append(n.b, url.QueryEscape(value)...), '&')
 }
 
 func (n *nextPage) ints(q *query, names ...string) {
 	for _, name := range names {
 		if v := q.int(name); v != nil {
-			n.add(name, strconv.FormatInt(*v, 10))
+			n.name(name)
+			n.b = append(strconv.AppendInt(n.b, *v, 10), '&')
 		}
 	}
 }
@@ -159,14 +183,15 @@ func (n *nextPage) ints(q *query, names ...string) {
 func (n *nextPage) bools(q *query, names ...string) {
 	for _, name := range names {
 		if _, ok := q.scalar(name); ok {
-			n.add(name, strconv.FormatBool(q.bool(name)))
+			n.name(name)
+			n.b = append(strconv.AppendBool(n.b, q.bool(name)), '&')
 		}
 	}
 }
 
 // href returns the link with the marker at its end.
-func (n *nextPage) href(marker string) string {
-	n.b.WriteString("marker=")
-	n.b.WriteString(url.QueryEscape(marker))
-	return n.b.String()
+func (n *nextPage) href(marker string) []byte {
+	n.name("marker")
+	n.b = append(n.b, url.QueryEscape(marker)...)
+	return n.b
 }

@@ -8,6 +8,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func parseQuery(raw string) (q query) {
+	q.parse(raw)
+	return q
+}
+
 func TestScalars(t *testing.T) {
 	for raw, want := range map[string]string{
 		"":               "",
@@ -47,14 +52,14 @@ func TestLists(t *testing.T) {
 		"ids=a&ids=a&x=2": {"a", "a"},
 	} {
 		q := parseQuery(raw)
-		got, given := q.list("ids")
+		got, given := list[string](&q, "ids")
 		if diff := cmp.Diff(want, got); diff != "" || !given {
 			t.Errorf("%q: given %t (-want +got):\n%s", raw, given, diff)
 		}
 	}
 	for _, raw := range []string{"", "ids", "ids=", "id=a"} {
 		q := parseQuery(raw)
-		if _, given := q.list("ids"); given {
+		if _, given := list[string](&q, "ids"); given {
 			t.Errorf("%q: given", raw)
 		}
 	}
@@ -99,7 +104,7 @@ func FuzzQuery(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
 		q := parseQuery(raw)
-		next := newNextPage("/v2/queues")
+		next := newNextPage(nil, "/v2/queues")
 		for _, p := range q.pairs {
 			if p.value == "" {
 				t.Fatalf("a blank value of %q", p.name)
@@ -108,7 +113,7 @@ func FuzzQuery(f *testing.F) {
 			if ok {
 				next.add(p.name, s)
 			}
-			list, given := q.list(p.name)
+			list, given := list[string](&q, p.name)
 			if !given {
 				t.Fatalf("%q is not given", p.name)
 			}
@@ -120,7 +125,7 @@ func FuzzQuery(f *testing.F) {
 			q.int(p.name)
 			q.bool(p.name)
 		}
-		href := next.href("m")
+		href := string(next.href("m"))
 		u, err := url.Parse(href)
 		if err != nil {
 			t.Fatalf("the link %q: %v", href, err)

@@ -18,7 +18,7 @@ func (c *call) listQueues() error { return c.listContainers(false) }
 func (c *call) listTopics() error { return c.listContainers(true) }
 
 func (c *call) listContainers(topics bool) error {
-	q := parseQuery(c.r.URL.RawQuery)
+	q := c.parameters()
 	in := broker.ListQueues{
 		Topics: topics, Limit: q.count("limit"), Marker: q.text("marker"), Name: q.text("name"),
 		Count: q.bool("with_count") && !topics, Filters: filters(q.pairs),
@@ -36,7 +36,7 @@ func (c *call) listContainers(topics bool) error {
 		out.Count = &page.Count
 	}
 	if n := len(page.Queues); n > 0 {
-		out.Next = queuesAfter(c.route.path, &q, in, page.Queues[n-1].Ref.Name)
+		out.Next = queuesAfter(c.route.path, q, in, page.Queues[n-1].Ref.Name)
 	}
 	if detailed {
 		for i := range out.List {
@@ -68,7 +68,7 @@ func filters(pairs []pair) []broker.Filter {
 }
 
 func queuesAfter(path string, q *query, in broker.ListQueues, last string) string {
-	next := newNextPage(path)
+	next := newNextPage(nil, path)
 	next.ints(q, "limit")
 	next.bools(q, "detailed")
 	if in.Name != "" {
@@ -78,7 +78,7 @@ func queuesAfter(path string, q *query, in broker.ListQueues, last string) strin
 	for _, f := range in.Filters {
 		next.add(f.Key, f.Value)
 	}
-	return next.href(last)
+	return string(next.href(last))
 }
 
 // createQueue serves http-v2 §7.2.
@@ -99,8 +99,7 @@ func (c *call) createQueue() error {
 }
 
 func (c *call) metadata() (*messaging.Metadata, error) {
-	s := c.pool.Get()
-	defer c.pool.Put(s)
+	s := c.memory()
 	if err := c.read(s, c.broker.Config().MaxQueueMetadata); err != nil || len(s.In) == 0 {
 		return nil, err
 	}
@@ -113,7 +112,7 @@ func (c *call) showQueue() error {
 	if err != nil {
 		return err
 	}
-	return c.send(http.StatusOK, typeJSON, m.JSON())
+	return c.send(http.StatusOK, typesJSON, m.JSON())
 }
 
 // patchQueue serves http-v2 §7.5.
@@ -126,12 +125,11 @@ func (c *call) patchQueue() error {
 	if err != nil {
 		return err
 	}
-	return c.send(http.StatusOK, typeJSON, m.JSON())
+	return c.send(http.StatusOK, typesJSON, m.JSON())
 }
 
 func (c *call) patchOps() ([]broker.PatchOp, error) {
-	s := c.pool.Get()
-	defer c.pool.Put(s)
+	s := c.memory()
 	if err := c.read(s, c.broker.Config().MaxQueueMetadata); err != nil {
 		return nil, err
 	}
@@ -175,8 +173,7 @@ func (c *call) purgeQueue() error {
 }
 
 func (c *call) purge() (broker.Purge, error) {
-	s := c.pool.Get()
-	defer c.pool.Put(s)
+	s := c.memory()
 	if err := c.read(s, smallBody); err != nil {
 		return broker.Purge{}, err
 	}
@@ -187,6 +184,4 @@ func (c *call) purge() (broker.Purge, error) {
 }
 
 // locate sets the Location header.
-func (c *call) locate(href []byte) {
-	c.w.Header()[headerLocation] = []string{string(href)}
-}
+func (c *call) locate(href []byte) { c.location = string(href) }

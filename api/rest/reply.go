@@ -8,8 +8,6 @@ import (
 	"runtime/debug"
 	"strconv"
 
-	"github.com/google/uuid"
-
 	"zaqar/api/wire"
 	"zaqar/messaging"
 )
@@ -24,31 +22,46 @@ const (
 	typeYAML = "application/yaml"
 )
 
+// Content types as header values, shared by all replies.
+var (
+	typesJSON = []string{typeJSON}
+	typesHome = []string{typeHome}
+	typesYAML = []string{typeYAML}
+)
+
 // patchType is the one media type of patches to queues (http-v2 §7.5).
 const patchType = "application/openstack-messaging-v2.0-json-patch"
 
-func newRequestID() string { return "req-" + uuid.NewString() }
-
 // json sends a reply with a JSON body that encode appends.
 func (c *call) json(status int, encode func(dst []byte) []byte) error {
-	s := c.pool.Get()
-	s.Out = encode(s.Out)
-	err := c.send(status, typeJSON, s.Out)
-	c.pool.Put(s)
-	return err
+	s := c.memory()
+	s.Out = encode(s.Out[:0])
+	return c.send(status, typesJSON, s.Out)
 }
 
 // empty sends a reply without a body.
-func (c *call) empty(status int) error { return c.send(status, "", nil) }
+func (c *call) empty(status int) error { return c.send(status, nil, nil) }
+
+// counted is the size of the bodies whose length net/http tells by itself,
+// which takes less than to tell it.
+const counted = 1 << 10
 
 // send sends the reply. A client that no longer listens is not an error.
-func (c *call) send(status int, contentType string, body []byte) error {
+func (c *call) send(status int, contentType []string, body []byte) error {
 	h := c.w.Header()
-	if contentType != "" {
-		h["Content-Type"] = []string{contentType}
+	values := append(make([]string, 0, 3), c.who.Request) // one array for all of them
+	h["X-Openstack-Request-Id"] = values[:1:1]
+	if contentType != nil {
+		h["Content-Type"] = contentType
 	}
-	if status != http.StatusNoContent {
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if c.location != "" {
+		values = append(values, c.location)
+		h[headerLocation] = values[1:2:2]
+	}
+	if head := c.r.Method == http.MethodHead; status != http.StatusNoContent && (head || len(body) > counted) {
+		n := len(values)
+		values = append(values, strconv.Itoa(len(body)))
+		h["Content-Length"] = values[n:]
 	}
 	if c.ReplyTime > 0 {
 		// Not every writer has a deadline to set; those of servers do.

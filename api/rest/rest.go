@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"zaqar/api/wire"
@@ -84,31 +85,49 @@ type server struct {
 	table  table
 	home   []byte
 	pool   wire.Pool
+	calls  sync.Pool // of *call
 }
 
-// call is one request on its way through the server.
+// call is one request on its way through the server. It is used again for
+// others when it is done.
 type call struct {
 	*server
 	w     http.ResponseWriter
 	r     *http.Request
 	begun time.Time
 
-	who   messaging.Caller
-	route *route
-	vars  vars
-	queue messaging.QueueRef // of routes that name a queue or topic
+	who     messaging.Caller
+	route   *route
+	vars    vars
+	queue   messaging.QueueRef // of routes that name a queue or topic
+	query   query
+	scratch *wire.Scratch // see memory; nil if there is none
 
-	status int // of the reply; 0 before it
-	bytes  int64
-	gone   bool // the client went away before the reply
-	cutOff bool // the body could not be read to its end
+	status   int // of the reply; 0 before it
+	bytes    int64
+	location string
+	gone     bool // the client went away before the reply
+	cutOff   bool // the body could not be read to its end
 }
 
 // ServeHTTP serves one request.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{server: s, w: w, r: r, begun: s.Now()}
-	c.who.Request = newRequestID()
-	w.Header()["X-Openstack-Request-Id"] = []string{c.who.Request}
+	c, ok := s.calls.Get().(*call)
+	if !ok {
+		c = new(call)
+	}
+	c.server, c.w, c.r, c.begun = s, w, r, s.Now()
+	c.run()
+	// A call that panicked does not come here: who knows what it left behind.
+	c.forget()
+	c.query.forget()
+	*c = call{query: c.query}
+	s.calls.Put(c)
+}
+
+// run serves the request and leaves its record behind.
+func (c *call) run() {
+	c.who.Request = NewRequestID()
 	defer c.record()
 	defer c.recover()
 	c.bodyBegins()
@@ -116,3 +135,30 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.fail(err)
 	}
 }
+
+// parameters reads the query string.
+func (c *call) parameters() *query {
+	c.query.parse(c.r.URL.RawQuery)
+	return &c.query
+}
+
+// memory returns the memory of this request. What is read into it and cut out
+// of it is valid until forget.
+func (c *call) memory() *wire.Scratch {
+	if c.scratch == nil {
+		c.scratch = c.pool.Get()
+	}
+	return c.scratch
+}
+
+// forget gives the memory back, before a wait or at the end.
+func (c *call) forget() {
+	if c.scratch != nil {
+		c.pool.Put(c.scratch)
+		c.scratch = nil
+	}
+}
+
+// abandon leaves the memory to the garbage collector, because somebody may
+// still be using it.
+func (c *call) abandon() { c.scratch = nil }

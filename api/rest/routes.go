@@ -120,12 +120,16 @@ func newTable(list []route) table {
 	return t
 }
 
-// find returns the route of an escaped path. Segments are compared one by one
+// find returns the route of a URL's path. Segments are compared one by one
 // after their escapes are resolved: an escaped slash does not separate, and a
 // variable may be empty. Paths are not cleaned.
-func (t *table) find(path string) (*route, vars, bool) {
+func (t *table) find(u *url.URL) (*route, vars, bool) {
 	var segments [maxSegments]string
 	n := 0
+	path, escaped := u.Path, u.RawPath != "" // without, no slash was escaped
+	if escaped {
+		path = u.EscapedPath()
+	}
 	if !strings.HasPrefix(path, "/") {
 		return nil, vars{}, false
 	}
@@ -134,6 +138,9 @@ func (t *table) find(path string) (*route, vars, bool) {
 			return nil, vars{}, false
 		}
 		segments[n], rest, more = strings.Cut(rest, "/")
+		if !escaped {
+			continue
+		}
 		if s, err := url.PathUnescape(segments[n]); err == nil {
 			segments[n] = s
 		}

@@ -34,12 +34,12 @@ func (c *call) prefix() string {
 }
 
 // openAPI serves the description of this API.
-func (c *call) openAPI() error { return c.send(http.StatusOK, typeYAML, wire.OpenAPI()) }
+func (c *call) openAPI() error { return c.send(http.StatusOK, typesYAML, wire.OpenAPI()) }
 
 // homeDocument serves http-v2 §6.2.
 func (c *call) homeDocument() error {
 	c.w.Header()["Cache-Control"] = []string{"max-age=86400"}
-	return c.send(http.StatusOK, typeHome, c.home)
+	return c.send(http.StatusOK, typesHome, c.home)
 }
 
 // ping serves http-v2 §6.3: the one failure without a body.

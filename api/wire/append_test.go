@@ -24,11 +24,11 @@ var (
 func TestAppend(t *testing.T) {
 	two := 2
 	for name, c := range map[string]struct{ got, want string }{
-		"messages": {string(AppendMessages(nil, queue, page, "/v2/queues/q/messages?marker=\"2")),
+		"messages": {string(AppendMessages(nil, queue, page, []byte("/v2/queues/q/messages?marker=\"2"))),
 			`{"messages":[{"id":"m1","href":"/v2/queues/q/messages/m1?claim_id=c-1","ttl":300,"age":12,"body":{ "a":1.0},"checksum":"MD5:x"},` +
 				`{"id":"m2","href":"/v2/queues/q/messages/m2","ttl":60,"age":0,"body":null}],` +
 				`"links":[{"rel":"next","href":"/v2/queues/q/messages?marker=\"2"}]}`},
-		"no messages": {string(AppendMessages(nil, queue, broker.Messages{}, "x")), `{"messages":[],"links":[]}`},
+		"no messages": {string(AppendMessages(nil, queue, broker.Messages{}, []byte("x"))), `{"messages":[],"links":[]}`},
 		"found": {string(AppendFound(nil, topic, broker.Messages{Now: posted, List: page.List[1:]})),
 			`{"messages":[{"id":"m2","href":"/v2/topics/q/messages/m2","ttl":60,"age":0,"body":null}]}`},
 		"message": {string(AppendMessage(nil, queue, broker.Messages{Now: posted, List: page.List[1:]})),
@@ -98,7 +98,7 @@ func BenchmarkAppendMessages(b *testing.B) {
 	b.ReportAllocs()
 	var dst []byte
 	for b.Loop() {
-		dst = AppendMessages(dst[:0], queue, list, "/v2/queues/q/messages?marker=10")
+		dst = AppendMessages(dst[:0], queue, list, []byte("/v2/queues/q/messages?marker=10"))
 	}
 }
 
@@ -120,7 +120,7 @@ func TestLargePagesGrowOnce(t *testing.T) {
 	}
 	head := func() []byte { return make([]byte, 0, 512) } // room for what stands before a page
 	for name, write := range map[string]func() []byte{
-		"messages": func() []byte { return AppendMessages(head(), queue, large, "/v2/queues/q/messages?marker=2") },
+		"messages": func() []byte { return AppendMessages(head(), queue, large, []byte("/v2/queues/q/messages?marker=2")) },
 		"found":    func() []byte { return AppendFound(head(), queue, large) },
 		"popped":   func() []byte { return AppendPopped(head(), large) },
 		"claim":    func() []byte { return AppendClaim(head(), queue, broker.ClaimView{Messages: large}) },

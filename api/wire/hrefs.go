@@ -32,7 +32,7 @@ func AppendClaimHref(dst []byte, q messaging.QueueRef, id messaging.ClaimID) []b
 
 // appendLinks appends the links of a page: the next one, unless the page is
 // empty.
-func appendLinks(dst []byte, more bool, next string) []byte {
+func appendLinks[T string | []byte](dst []byte, more bool, next T) []byte {
 	dst = append(dst, `,"links":[`...)
 	if more {
 		dst = append(dst, `{"rel":"next","href":`...)

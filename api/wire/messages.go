@@ -61,7 +61,7 @@ func (r *Reader) post() (p broker.Post, err error) {
 
 // AppendMessages appends a page of messages (http-v2 §8.3); next is the href
 // of the next page.
-func AppendMessages(dst []byte, q messaging.QueueRef, ms broker.Messages, next string) []byte {
+func AppendMessages(dst []byte, q messaging.QueueRef, ms broker.Messages, next []byte) []byte {
 	dst = append(dst, `{"messages":`...)
 	dst = appendMessages(dst, q, ms)
 	dst = appendLinks(dst, len(ms.List) > 0, next)

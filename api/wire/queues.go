@@ -245,7 +245,7 @@ func appendStat(dst []byte, name string, q messaging.QueueRef, m *messaging.Mess
 }
 
 // appendString appends a JSON string; what is not UTF-8 in it is replaced.
-func appendString(dst []byte, s string) []byte {
+func appendString[T string | []byte](dst []byte, s T) []byte {
 	dst, _ = jsontext.AppendQuote(dst, s) // the error only tells about the replacement
 	return dst
 }
