@@ -5,8 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/rs/cors"
+
+	"zaqar/api/rest"
 )
 
 // CORS says which scripts of other sites browsers let at the API
@@ -43,7 +44,7 @@ func (c CORS) wrap(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions {
 			// The API itself does the same for what reaches it.
-			w.Header().Set("X-OpenStack-Request-ID", "req-"+uuid.NewString())
+			w.Header().Set("X-OpenStack-Request-ID", rest.NewRequestID())
 		}
 		layer.ServeHTTP(w, r)
 	})

@@ -25,10 +25,13 @@ func is(err error, kind messaging.Kind) bool { return errors.Is(err, kind) }
 // fault makes sure that an error of a store or the policy is a
 // messaging.Error: one without is a request that was given up, or a defect.
 func fault(err error) error {
+	if err == nil {
+		return nil
+	}
 	var known *messaging.Error
 	var kind messaging.Kind
 	switch {
-	case err == nil || errors.As(err, &known):
+	case errors.As(err, &known):
 		return err
 	case errors.As(err, &kind):
 		return messaging.Wrap(kind, "The store could not do this.", err)

@@ -139,6 +139,10 @@ func (s *sink) Header() http.Header         { return s.header }
 func (s *sink) WriteHeader(status int)      { s.status = status }
 func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
 
+// A server's writer has these.
+func (s *sink) SetReadDeadline(time.Time) error  { return nil }
+func (s *sink) SetWriteDeadline(time.Time) error { return nil }
+
 // handled returns a function that has the handler serve the exchange once.
 func (e exchange) handled(t testing.TB, h http.Handler) func() {
 	req := identified(e.method, e.target, e.body)

@@ -30,7 +30,9 @@ func (c *call) createClaim() error {
 	if claim.Claim.ID == "" {
 		return c.empty(http.StatusNoContent)
 	}
-	c.locate(wire.AppendClaimHref(nil, c.queue, claim.Claim.ID))
+	s := c.memory()
+	s.Out = wire.AppendClaimHref(s.Out[:0], c.queue, claim.Claim.ID)
+	c.locate(s.Out)
 	return c.json(http.StatusCreated, func(dst []byte) []byte { return wire.AppendFound(dst, c.queue, claim.Messages) })
 }
 

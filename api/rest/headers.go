@@ -80,6 +80,9 @@ func canonicalUUID(s string) (string, bool) {
 			return "", false
 		}
 	}
+	if s == string(out[:]) {
+		return s, true // as most clients spell it
+	}
 	return string(out[:]), true
 }
 

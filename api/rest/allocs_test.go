@@ -1,0 +1,26 @@
+package rest_test
+
+import "testing"
+
+// TestAllocations holds what one request allocates in the front and the broker
+// at what it was when it was last looked at: an id, the header values, the
+// Location of what was made, and the tail of the access record; deletes also
+// what they hand to the store.
+func TestAllocations(t *testing.T) {
+	if raced {
+		t.Skip("the race detector allocates, too")
+	}
+	want := map[string]float64{"post-1": 4, "post-10": 4, "list-10": 4, "claim-10": 5, "delete-1": 5, "delete-10": 4}
+	h := newHollowHandler(t)
+	for _, e := range exchanges() {
+		serve := e.handled(t, h)
+		// The least of several counts: the collector empties pools now and then.
+		least := testing.AllocsPerRun(100, serve)
+		for range 5 {
+			least = min(least, testing.AllocsPerRun(100, serve))
+		}
+		if most, ok := want[e.name]; !ok || least > most {
+			t.Errorf("%s: %v allocations, want %v at most", e.name, least, most)
+		}
+	}
+}
