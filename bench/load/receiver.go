@@ -18,8 +18,8 @@ type receiver struct {
 const (
 	// waitSeconds is how long the server is asked to wait for a message.
 	waitSeconds = 2
-	// pollTime is the pause between requests to a server that does not wait.
-	pollTime = 10 * time.Millisecond
+	// PollTime is the pause between requests to a server that does not wait.
+	PollTime = 10 * time.Millisecond
 )
 
 func (r *run) receiver(number int, reads bool) (*receiver, error) {
@@ -51,7 +51,7 @@ func (v *receiver) receive() error {
 		case last:
 			return nil
 		case !v.run.plan.Waits:
-			v.run.pause(pollTime)
+			v.run.pause(PollTime)
 		}
 	}
 }

@@ -197,8 +197,11 @@ func (s *Sample) work() float64 {
 	if s.ServerCPU == 0 {
 		return 0
 	}
-	return (s.ServerCPU + s.ClientCPU) / float64(max(1, s.Requests))
+	return (s.ServerCPU + s.ClientCPU) / s.counted()
 }
+
+// counted is how many requests, or messages received, the rate is made of.
+func (s *Sample) counted() float64 { return max(1, s.Rate*s.Seconds) }
 
 // WriteJSON writes the whole report.
 func (r *Report) WriteJSON(w io.Writer) error {

@@ -60,7 +60,8 @@ func (r *Report) legend(w io.Writer) {
 		fmt.Fprintln(w, "client for a request; it hardly depends on what else the machine does.")
 	}
 	if pairs || samples {
-		fmt.Fprintln(w, "CPU/req, cores, memory, written: of the server. client: cores of this program. All are medians.")
+		fmt.Fprintln(w, "/s: requests, and CPU/req for one; where clients wait, messages received. CPU/req, cores, memory,")
+		fmt.Fprintln(w, "written: of the server, if its process is known. client: cores of this program. All are medians.")
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintln(w, "-", n)
@@ -127,7 +128,7 @@ func columns(of []Sample) string {
 	cpu := "-\t-"
 	if median(of, func(s *Sample) float64 { return s.ServerCPU }) > 0 {
 		cpu = fmt.Sprintf("%s\t%.2f",
-			micros(median(of, func(s *Sample) float64 { return s.ServerCPU / float64(max(1, s.Requests)) })),
+			micros(median(of, func(s *Sample) float64 { return s.ServerCPU / s.counted() })),
 			median(of, func(s *Sample) float64 { return s.ServerCPU / s.Seconds }))
 	}
 	return strings.Join([]string{

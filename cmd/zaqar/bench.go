@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/signal"
@@ -19,12 +20,13 @@ func benchCommand() *cobra.Command {
 		Long: `Measure a server over HTTP. Every answer is checked and every message accounted
 for: one that is lost, handed out twice, never posted, back after its deletion
 or out of order fails the benchmark.`,
-		Example: `  zaqar bench targets
-  zaqar bench targets --run 'post-1-|list' --rounds 3 --duration 1s`,
+		Example: `  zaqar bench run post-1 list-10 claim-10-bulk --against null
+  zaqar bench run cycle --server-url https://zaqar.example.org:8888 --connections 64
+  zaqar bench targets`,
 		Args: subcommand,
 		RunE: printHelp,
 	}
-	cmd.AddCommand(benchTargetsCommand(), benchNullCommand(), benchServeCommand())
+	cmd.AddCommand(benchRunCommand(), benchTargetsCommand(), benchNullCommand(), benchServeCommand())
 	return cmd
 }
 
@@ -73,7 +75,7 @@ Rows:
 		if o.Programs, err = benchPrograms(*program); err != nil {
 			return failureError{err}
 		}
-		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		ctx, stop := interruptible(cmd.Context())
 		defer stop()
 		if err := bench.Targets(ctx, o, cmd.OutOrStdout(), cmd.ErrOrStderr()); err != nil {
 			return failureError{err}
@@ -81,6 +83,14 @@ Rows:
 		return nil
 	}
 	return cmd
+}
+
+// interruptible returns a context that ends with the first signal to stop; the
+// second ends the program.
+func interruptible(ctx context.Context) (_ context.Context, stop func()) {
+	ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // benchPrograms says how a benchmark starts this program in its several roles.

@@ -1,0 +1,390 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"zaqar/bench/load"
+	"zaqar/bench/report"
+)
+
+// AgainstNull is the Against of the null sink.
+const AgainstNull = "null"
+
+// RunOptions says what Run measures and how.
+type RunOptions struct {
+	Programs  Programs
+	Scenarios []string // see ScenarioList
+	// ServerURL is the server that is measured; empty: one of this program, on
+	// an empty data directory.
+	ServerURL string
+	// Against is what it is compared with, in turns: AgainstNull, or the URL of
+	// another server. Empty: nothing.
+	Against string
+	// Pids and AgainstPids are the processes of the servers, for what they use.
+	// Those that the benchmark starts are known.
+	Pids, AgainstPids []int
+
+	Rounds      int
+	Duration    time.Duration // measured time of each sample
+	Warmup      time.Duration // before that
+	Connections int
+	Rate        float64       // steps a second; 0: as many as there can be
+	Size        int           // bytes of a message body
+	Batch       int           // messages in one request; 0: the scenario's
+	Fill        int           // messages a queue begins with; below 0: the scenario's
+	Depths      []int         // of backlog
+	Queues      int           // of many-queues
+	Timeout     time.Duration // for one answer
+
+	Project string
+	Token   string   // X-Auth-Token; empty: none
+	Headers []string // more, as "Name: value"
+	Prefix  string   // names of queues begin with it
+
+	Dir   string // the data directory of a server of one's own is made here
+	JSON  string // file that gets the report; "-": stdout, which then gets no table
+	Keep  bool   // keep queues, data directories and logs
+	Quiet bool   // tell nothing of the progress
+	Procs int    // GOMAXPROCS of the client
+}
+
+// DefaultRun returns the usual options, without programs and scenarios.
+func DefaultRun() RunOptions {
+	return RunOptions{
+		Rounds: 3, Duration: 5 * time.Second, Warmup: time.Second, Connections: 16, Size: 1024, Fill: -1,
+		Depths: []int{10_000, 1_000_000}, Queues: 1000, Timeout: 30 * time.Second,
+		Project: "bench", Prefix: "zaqar-bench", Dir: os.TempDir(), Procs: 1,
+	}
+}
+
+var (
+	header    = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\u0080-\u00ff]*$")
+	queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
+)
+
+// Check returns what is wrong with the options.
+func (o *RunOptions) Check() error {
+	if len(o.Scenarios) == 0 {
+		return errors.New("no scenario; there are:\n" + ScenarioList())
+	}
+	all, err := o.all()
+	if err != nil {
+		return err
+	}
+	for _, url := range []string{o.ServerURL, o.Against} {
+		if url == "" || url == AgainstNull && url == o.Against {
+			continue
+		}
+		if _, err := load.ParseURL(url); err != nil {
+			return err
+		}
+	}
+	for _, h := range append(o.headers(), "X-Project-ID: "+o.Project) {
+		if !header.MatchString(h) {
+			return fmt.Errorf("%.40q is not a header, such as \"Name: value\"", h)
+		}
+	}
+	for _, d := range o.Depths {
+		if d < 1 {
+			return errors.New("a depth must be positive")
+		}
+	}
+	for _, j := range all {
+		if o.Against == AgainstNull && j.Waits() {
+			return fmt.Errorf("%s: the null sink never has nothing, so that nobody waits there", j.Name)
+		}
+		if o.Against == AgainstNull && max(j.List, j.Claim) > maxReceive {
+			return fmt.Errorf("%s: the null sink lists and hands out no more than %d messages", j.Name, maxReceive)
+		}
+	}
+	switch {
+	case o.Rounds < 1 || o.Connections < 1 || o.Queues < 1 || o.Procs < 1:
+		return errors.New("rounds, connections, queues and processors of the client must be positive")
+	case o.Duration <= 0 || o.Warmup < 0 || o.Timeout <= 0:
+		return errors.New("the duration and the timeout must be positive, and the warm-up not negative")
+	case o.Size < minSize:
+		return fmt.Errorf("bodies must have %d bytes or more", minSize)
+	case o.Rate < 0 || o.Batch < 0:
+		return errors.New("the rate and the batch must not be negative")
+	case !queueName.MatchString(o.Prefix):
+		return errors.New("the prefix of queues must have 1 to 40 letters, digits, _ and -")
+	case len(o.AgainstPids) > 0 && (o.Against == "" || o.Against == AgainstNull):
+		return errors.New("process ids of a second server, but its URL is not given")
+	case len(o.Pids) > 0 && o.ServerURL == "":
+		return errors.New("process ids of a server, but its URL is not given")
+	}
+	return nil
+}
+
+// headers returns what is sent with every request.
+func (o *RunOptions) headers() []string {
+	if o.Token == "" {
+		return o.Headers
+	}
+	return append([]string{"X-Auth-Token: " + o.Token}, o.Headers...)
+}
+
+// all returns all jobs that were asked for.
+func (o *RunOptions) all() ([]job, error) {
+	var all []job
+	for _, name := range o.Scenarios {
+		jobs, err := o.jobs(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, jobs...)
+	}
+	return all, nil
+}
+
+// Run measures a server with the scenarios asked for, in turns with another
+// one if that was asked for too, and writes a table. Messages that are not
+// accounted for, wrong answers and servers that fail are errors; what was
+// measured before is reported.
+func Run(ctx context.Context, o RunOptions, stdout, stderr io.Writer) error {
+	if err := o.Check(); err != nil {
+		return err
+	}
+	modest(o.Procs)
+	b := &runner{RunOptions: o, stage: &stage{
+		programs: o.Programs, dir: o.Dir, keep: o.Keep, project: o.Project, headers: o.headers(), timeout: o.Timeout,
+		// No two benchmarks share queues.
+		prefix: fmt.Sprintf("%s-%08x", o.Prefix, rand.Uint32()),
+		body:   load.Body(o.Size), warmup: o.Warmup, duration: o.Duration,
+		progress: newProgress(stderr, o.Quiet), report: newReport(o.settings()),
+	}}
+	return b.finish(ctx, b.runAll(ctx), o.JSON, stdout)
+}
+
+// settings are the options that matter for the result.
+func (o *RunOptions) settings() map[string]any {
+	return map[string]any{
+		"server_url": o.ServerURL, "against": o.Against, "rounds": o.Rounds,
+		"duration": o.Duration.Seconds(), "warmup": o.Warmup.Seconds(),
+		"connections": o.Connections, "rate": o.Rate, "size": o.Size, "batch": o.Batch, "client_procs": o.Procs,
+	}
+}
+
+// runner is one run of Run.
+type runner struct {
+	RunOptions
+	*stage
+	this, other *side // other: nil if there is none
+}
+
+func (b *runner) runAll(ctx context.Context) error {
+	if err := b.servers(ctx); err != nil {
+		return err
+	}
+	all, err := b.all()
+	if err != nil {
+		return err
+	}
+	for _, j := range all {
+		if err := b.job(ctx, j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// servers finds or starts the servers and asks whether they can be measured.
+func (b *runner) servers(ctx context.Context) error {
+	var err error
+	if b.ServerURL == "" {
+		b.this, err = b.startProduct(ctx, "data", "default")
+	} else {
+		b.this, err = b.foreign(ctx, b.ServerURL, b.Pids)
+	}
+	if err != nil {
+		return err
+	}
+	switch b.Against {
+	case "":
+	case AgainstNull:
+		b.other, err = b.startNull(ctx)
+	default:
+		b.other, err = b.foreign(ctx, b.Against, b.AgainstPids)
+	}
+	return err
+}
+
+// foreign is a server that somebody else runs.
+func (b *runner) foreign(ctx context.Context, url string, pids []int) (*side, error) {
+	parsed, err := load.ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	t := b.target()
+	t.Addr, t.TLS, t.Prefix = parsed.Addr, parsed.TLS, parsed.Prefix
+	defer b.during("asking "+t.String(), nil)()
+	if err := t.Check(ctx); err != nil {
+		return nil, fmt.Errorf("%s cannot be measured: %w", t.String(), err)
+	}
+	name := t.Addr + t.Prefix
+	if b.this != nil && b.this.name == name {
+		name += " again"
+	}
+	return &side{name: name, target: t, pids: pids}, nil
+}
+
+// sides are the servers to measure.
+func (b *runner) sides() []*side {
+	if b.other == nil {
+		return []*side{b.this}
+	}
+	return []*side{b.this, b.other}
+}
+
+// job measures a scenario in rounds. In every second round the other server
+// comes first, so that what grows with time tells for neither.
+func (b *runner) job(ctx context.Context, j job) error {
+	row := &report.Row{Name: j.Name, What: j.what, Unit: "requests/s"}
+	if j.Waits() {
+		row.Unit = "messages received/s"
+	}
+	if b.other != nil {
+		row.What, row.Unit = j.what+" ÷ "+b.other.name, ""
+	}
+	sides := b.sides()
+	deep := map[*side]*load.Queues{}
+	for round := range b.Rounds {
+		samples := make([]report.Sample, len(sides))
+		for i := range sides {
+			i := (i + round) % len(sides)
+			var err error
+			if samples[i], err = b.sample(ctx, sides[i], j, deep); err != nil {
+				return fmt.Errorf("%s, round %d: %w", j.Name, round+1, err)
+			}
+		}
+		if len(sides) == 1 {
+			row.Samples = append(row.Samples, samples[0])
+			continue
+		}
+		row.Pairs = append(row.Pairs, report.Pair{This: samples[0], Other: samples[1], Ratio: samples[0].Rate / samples[1].Rate})
+	}
+	b.add(row)
+	for _, on := range sides {
+		if q := deep[on]; q != nil {
+			if _, err := b.settle(ctx, on, q, nil, j); err != nil {
+				return fmt.Errorf("%s: %w", j.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// sample measures a scenario once and accounts for the messages. deep holds
+// the queues that are kept for the next round.
+func (b *runner) sample(ctx context.Context, on *side, j job, deep map[*side]*load.Queues) (report.Sample, error) {
+	q, err := deep[on], error(nil)
+	if q == nil {
+		if q, err = b.prepare(ctx, on, j); err != nil {
+			return report.Sample{}, err
+		}
+	}
+	plan := load.Plan{Scenario: j.Scenario, Connections: b.Connections, Rate: b.Rate}
+	if j.Waits() {
+		if plan.Waits, err = b.waits(ctx, on, q); err != nil {
+			return report.Sample{}, err
+		}
+	}
+	if j.Readers > 0 {
+		plan.Connections = 1
+	}
+	s, result, err := b.measure(ctx, on, q, plan)
+	if err != nil {
+		return s, err
+	}
+	b.remark(on, j, result)
+	if j.Waits() {
+		s.Rate = float64(s.Received) / s.Seconds
+	}
+	if j.deep {
+		deep[on] = q
+		return s, nil
+	}
+	a, err := b.settle(ctx, on, q, result, j)
+	if err != nil || !on.target.Real {
+		return s, err
+	}
+	s.Account = &report.Account{Posted: a.Posted, Claimed: a.Claimed, Deleted: a.Deleted, Left: a.Left}
+	if d := &a.Delivery; d.Count() > 0 {
+		s.Delivery = &report.Latency{
+			Count: d.Count(), P50: d.Quantile(0.5).Seconds(), P95: d.Quantile(0.95).Seconds(),
+			P99: d.Quantile(0.99).Seconds(), Max: d.Max().Seconds(),
+		}
+	}
+	return s, nil
+}
+
+// prepare makes the queues of a scenario with what they begin with.
+func (b *runner) prepare(ctx context.Context, on *side, j job) (*load.Queues, error) {
+	q, err := b.queues(ctx, on, load.Spec{Count: j.queues, Timed: j.Waits()})
+	if err != nil {
+		return nil, err
+	}
+	limit := time.Duration(0)
+	if j.consumed && b.Fill < 0 {
+		// A server that takes long for posts takes long for claims as well.
+		limit = 2 * (b.warmup + b.duration)
+	}
+	return q, b.fill(ctx, on, q, j.fill, limit)
+}
+
+// waits asks whether a server lets clients wait for messages.
+func (b *runner) waits(ctx context.Context, on *side, q *load.Queues) (bool, error) {
+	yes, err := q.Waits(ctx)
+	if err == nil && !yes {
+		b.note("%s ignores wait; clients ask again after %s instead", on.name, load.PollTime)
+	}
+	return yes, on.gone(err)
+}
+
+// remark notes what is odd about a sample.
+func (b *runner) remark(on *side, j job, r *load.Result) {
+	if r.Redials > 0 {
+		b.note("%s closes connections after answers; making them again is part of what was measured", on.name)
+	}
+	if due := r.Behind + r.Requests; r.Behind > due/100 {
+		b.note("%s: %s was asked for more than it could take: %d steps were not begun in time", j.Name, on.name, r.Behind)
+	}
+}
+
+// settle accounts for the messages of a queue at rest and deletes it.
+func (b *runner) settle(ctx context.Context, on *side, q *load.Queues, r *load.Result, j job) (*load.Account, error) {
+	if j.drain {
+		end := b.during("consuming what is left on "+on.name, nil)
+		err := q.Drain(ctx)
+		end()
+		if err != nil {
+			return nil, on.gone(err)
+		}
+	}
+	a, err := b.audit(ctx, on, q, r)
+	if err != nil {
+		return a, err
+	}
+	if j.drain && a.Left > 0 {
+		return a, fmt.Errorf("%w: %d are listed that cannot be claimed", load.ErrFindings, a.Left)
+	}
+	return a, b.drop(ctx, q)
+}
+
+// ParseHeader returns a header with the usual space.
+func ParseHeader(text string) (string, error) {
+	name, value, found := strings.Cut(text, ":")
+	text = name + ": " + strings.TrimSpace(value)
+	if !found || !header.MatchString(text) {
+		return "", fmt.Errorf("%.60q is not a header, such as \"Name: value\"", text)
+	}
+	return text, nil
+}
