@@ -72,8 +72,12 @@ func (ch *change) unmark() {
 	}
 	switch ch.op.kind {
 	case recPurge:
-		q.each(0, func(c *chunk, i int) bool {
-			if e := &c.entries[i]; e.pos <= ch.op.to && e.flags&entryKills != 0 {
+		q.each(ch.op.from, func(c *chunk, i int) bool {
+			e := &c.entries[i]
+			if e.pos > ch.op.to {
+				return false
+			}
+			if e.flags&entryKills != 0 {
 				clear(c, i)
 			}
 			return true
@@ -200,22 +204,30 @@ func (q *queue) carryOutPurge(op *operation, seg *segment, size int) {
 	for _, t := range op.targets {
 		kept[t.pos] = true
 	}
+	about := make(map[uint32]bool) // segments with records of what is deleted
 	var touched []*chunk
-	sh := q.store.share(seg, size, max(1, q.live-len(kept)))
-	q.each(0, func(c *chunk, i int) bool {
+	q.each(op.from, func(c *chunk, i int) bool {
 		e := &c.entries[i]
 		if e.pos > op.to {
 			return false
 		}
-		if !kept[e.pos] {
-			sh.withAll(e.pos, e.seg)
-			q.kill(c, i)
-			if len(touched) == 0 || touched[len(touched)-1] != c {
-				touched = append(touched, c)
-			}
+		if kept[e.pos] {
+			return true
+		}
+		about[e.seg] = true
+		for _, n := range q.store.strays.of(e.pos) {
+			about[n] = true
+		}
+		q.kill(c, i)
+		if len(touched) == 0 || touched[len(touched)-1] != c {
+			touched = append(touched, c)
 		}
 		return true
 	})
+	sh := q.store.share(seg, size, len(about))
+	for n := range about {
+		sh.with(n)
+	}
 	sh.end()
 	for _, c := range touched {
 		q.settle(c)

@@ -201,43 +201,51 @@ func (s *Store) Drop(ctx context.Context, ref messaging.QueueRef) error {
 		if q == nil {
 			return nil
 		}
-		g, again, err := q.drop()
+		g, rest, err := q.drop()
 		if err != nil {
 			return err
 		}
-		if err := g.wait(); !again {
-			return err
+		err = g.wait()
+		if rest == nil {
+			continue
 		}
+		if err == nil {
+			rest.forget()
+		}
+		return err
 	}
 }
 
-// drop submits the removal of the queue. With again it only returns a group to
-// wait for before the next try.
-func (q *queue) drop() (g *group, again bool, err error) {
+// drop submits the removal of the queue. When the group is on disk, rest is
+// what was in it. Without rest there is only a group to wait for before the
+// next try.
+func (q *queue) drop() (g *group, rest *remains, err error) {
 	s, c := q.store, &q.store.control
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if q.dropped.Load() {
-		return c.last, true, nil
+		return c.last, nil, nil
 	}
 	edits := []staged{c.erase(tableContainers, queueKey(q.ref))}
 	if g := c.arriving(edits); g != nil {
-		return g, true, nil
+		return g, nil, nil
 	}
-	edits[0].after = func() { s.dropped(q) }
+	rest = new(remains)
+	edits[0].after = func() { *rest = s.dropped(q) }
 	g, err = c.submit(0, edits, nil, func() { q.dropped.Store(false) })
 	q.dropped.Store(err == nil)
-	return g, false, err
+	return g, rest, err
 }
 
-// dropped lets go of a queue whose removal is on disk.
-func (s *Store) dropped(q *queue) {
+// dropped lets go of a queue whose removal is on disk. The writer of the log has
+// no time for what was in it.
+func (s *Store) dropped(q *queue) remains {
 	s.forgetQueue(q)
 	q.mu.Lock()
-	q.discard()
-	q.mu.Unlock()
+	defer q.mu.Unlock()
+	return q.empty()
 }
 
 // forgetQueue removes a queue from the tables. Who still has it makes another.
@@ -251,19 +259,36 @@ func (s *Store) forgetQueue(q *queue) {
 	s.queuemu.Unlock()
 }
 
-// discard takes all entries of the queue off their segments.
-func (q *queue) discard() {
-	for _, c := range q.chunks {
+// remains are the messages that were in a queue, still counted in their
+// segments.
+type remains struct {
+	q      *queue
+	chunks []*chunk
+	names  map[uint64]uint64
+}
+
+// empty takes everything out of the queue.
+func (q *queue) empty() remains {
+	r := remains{q, q.chunks, q.names}
+	q.chunks, q.claims, q.ids, q.names = nil, nil, nil, nil
+	q.expiry, q.delays = heap[*claim]{}, heap[uint64]{}
+	q.live, q.claimed, q.hint, q.soonest, q.lapses = 0, 0, 0, math.MaxInt64, nil
+	return r
+}
+
+// forget takes the messages off their segments.
+func (r remains) forget() {
+	for _, c := range r.chunks {
 		for i := range c.entries {
 			if e := &c.entries[i]; e.flags&entryDead == 0 {
-				q.store.forget(e)
+				r.q.store.forget(e)
 				if e.flags&entryMoved != 0 {
-					q.store.forgetMoved(q.names[e.pos], q)
+					r.q.store.forgetMoved(r.names[e.pos], r.q)
 				}
 			}
 		}
 	}
-	q.chunks, q.claims, q.ids, q.names = nil, nil, nil, nil
-	q.expiry, q.delays = heap[*claim]{}, heap[uint64]{}
-	q.live, q.claimed, q.hint, q.soonest = 0, 0, 0, math.MaxInt64
 }
+
+// discard empties the queue for good.
+func (q *queue) discard() { q.empty().forget() }

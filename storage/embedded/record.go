@@ -18,7 +18,7 @@ const (
 	recRenew   recordType = 4  // a claim's clock restarted
 	recRelease recordType = 5  // a claim dissolved
 	recRemove  recordType = 6  // messages deleted
-	recPurge   recordType = 7  // all messages up to a position deleted, with exceptions
+	recPurge   recordType = 7  // all messages between two positions deleted, with exceptions
 	recMove    recordType = 8  // messages taken to the end of another queue
 	recState   recordType = 9  // present state of a message whose record is older
 	recControl recordType = 10 // control records put or erased together
@@ -235,6 +235,7 @@ type operation struct {
 	ttl     uint32
 	grace   uint32
 	to      uint64   // move: the other queue; purge: the last position it covers
+	from    uint64   // purge: the first position; stored where others have the claim
 	targets []target // purge: the exceptions
 	spent   []target // claim: leased without being counted
 	places  []place  // move: one per target
@@ -252,7 +253,11 @@ type place struct {
 func appendOperation(b []byte, o *operation) []byte {
 	b, at := beginRecord(b, o.kind, 0)
 	b = binary.LittleEndian.AppendUint64(b, o.queue)
-	for _, v := range []uint64{o.claim, uint64(o.now), uint64(o.ttl), uint64(o.grace), o.to} {
+	claim := o.claim
+	if o.kind == recPurge {
+		claim = o.from
+	}
+	for _, v := range []uint64{claim, uint64(o.now), uint64(o.ttl), uint64(o.grace), o.to} {
 		b = binary.AppendUvarint(b, v)
 	}
 	b = appendTargets(b, o.targets)
@@ -272,6 +277,9 @@ func decodeOperation(f frame, content []byte) (operation, error) {
 	o := operation{kind: f.kind, queue: r.u64()}
 	o.claim, o.now = r.uvarint(), int64(r.uvarint())
 	o.ttl, o.grace, o.to = uint32(r.uvarint()), uint32(r.uvarint()), r.uvarint()
+	if o.kind == recPurge {
+		o.claim, o.from = 0, o.claim
+	}
 	o.targets = r.targets()
 	o.spent = r.targets()
 	if o.kind == recMove {

@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"math"
 
 	"zaqar/messaging"
 	"zaqar/storage"
@@ -231,7 +230,8 @@ func unlockBoth(a, b *queue) {
 	}
 }
 
-// Purge implements storage.Messages.
+// Purge implements storage.Messages. A great many messages are deleted in lots:
+// after a crash before it returns some may be gone and others not.
 func (s *Store) Purge(ctx context.Context, ref messaging.QueueRef) error {
 	if err := s.enter(ctx, false); err != nil {
 		return err
@@ -240,21 +240,40 @@ func (s *Store) Purge(ctx context.Context, ref messaging.QueueRef) error {
 	if q == nil {
 		return nil
 	}
-	g, err := q.purge()
-	if err != nil {
-		return err
+	end := s.journal.horizon()
+	for from, more := uint64(0), true; more; {
+		var g *group
+		var err error
+		if g, from, more, err = q.purge(from, end); err != nil {
+			return err
+		}
+		if err := g.wait(); err != nil {
+			return err
+		}
 	}
-	return g.wait()
+	return nil
 }
 
-func (q *queue) purge() (*group, error) {
+// purgeLot is how many messages one record of a purge covers, so that neither
+// the queue nor the writer of the log is busy with it for long.
+const purgeLot = 32 * lot
+
+// purge submits the deletion of what lies at the positions from from to before
+// end, or of a first lot of it. With more, the next lot begins at next.
+func (q *queue) purge(from, end uint64) (g *group, next uint64, more bool, err error) {
 	now := q.store.now()
-	ch := &change{q: q, op: operation{kind: recPurge, now: now, to: math.MaxUint64}}
+	ch := &change{q: q, op: operation{kind: recPurge, now: now, from: from}}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.catchUp(now)
-	q.each(0, func(c *chunk, i int) bool {
+	seen := 0
+	q.each(from, func(c *chunk, i int) bool {
 		e := &c.entries[i]
+		if more = seen == purgeLot && e.pos < end; more || e.pos >= end {
+			return false
+		}
+		seen++
+		next = e.pos + 1
 		if e.claim != 0 || e.flags&entryClaims != 0 {
 			ch.op.targets = append(ch.op.targets, target{pos: e.pos, seg: e.seg})
 		} else {
@@ -263,5 +282,10 @@ func (q *queue) purge() (*group, error) {
 		}
 		return true
 	})
-	return ch.submit(1, func(first uint64) { ch.op.to = first })
+	if !more {
+		next = end // with what is on its way to disk
+	}
+	ch.op.to = next - 1
+	g, err = ch.submit(0, nil)
+	return g, next, more, err
 }

@@ -16,9 +16,9 @@ import (
 type rewriter struct {
 	*Store
 	seg      *segment
-	stated   map[uint64]bool       // positions whose state was carried
-	removals map[uint64][]target   // queue -> removals to repeat
-	purges   map[uint64]*operation // queue -> the latest purge
+	stated   map[uint64]bool         // positions whose state was carried
+	removals map[uint64][]target     // queue -> removals to repeat
+	purges   map[uint64][]*operation // queue -> purges to repeat
 	last     *group
 	bytes    int
 	unread   error
@@ -99,7 +99,7 @@ func offsetsOf(index []byte) (at []int, err error) {
 // round carries the entries at the offsets given, and returns those that it
 // has to come back to. When it returns everything carried is on disk.
 func (r *rewriter) round(index []byte, todo []int) (again []int, err error) {
-	r.removals, r.purges = make(map[uint64][]target), make(map[uint64]*operation)
+	r.removals, r.purges = make(map[uint64][]target), make(map[uint64][]*operation)
 	for _, at := range todo {
 		off, f, content, _, err := indexEntry(index[at:])
 		if err != nil {
@@ -204,9 +204,7 @@ func (r *rewriter) carryOperation(op *operation) (pending bool, err error) {
 	case recRemove:
 		r.carryRemoval(op)
 	case recPurge:
-		if was := r.purges[op.queue]; was == nil || was.to < op.to {
-			r.purges[op.queue] = op // it covers the one before
-		}
+		r.purges[op.queue] = mergePurges(r.purges[op.queue], op)
 	}
 	return false, nil
 }
@@ -398,16 +396,36 @@ func (r *rewriter) repeatRemovals() error {
 			}
 		}
 	}
-	for number, op := range r.purges {
+	for number, ops := range r.purges {
 		about, _ := r.needed(r.seg)
 		if r.byNumber(number) == nil || len(about) == 0 {
 			continue
 		}
-		if err := r.repeat(op, about); err != nil {
-			return err
+		for _, op := range ops {
+			if err := r.repeat(op, about); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// mergePurges adds a purge to earlier ones of the queue. One that it overlaps
+// or continues becomes part of it.
+func mergePurges(earlier []*operation, op *operation) []*operation {
+	return append(slices.DeleteFunc(earlier, func(was *operation) bool {
+		if was.to+1 < op.from || op.to+1 < was.from {
+			return false
+		}
+		for _, t := range was.targets {
+			if t.pos < op.from || t.pos > op.to {
+				op.targets = append(op.targets, t)
+			}
+		}
+		slices.SortFunc(op.targets, func(a, b target) int { return cmp.Compare(a.pos, b.pos) })
+		op.from, op.to = min(op.from, was.from), max(op.to, was.to)
+		return true
+	}), op)
 }
 
 // repeat writes an operation again, which is about those segments.
