@@ -26,7 +26,7 @@ or out of order fails the benchmark.`,
 		Args: subcommand,
 		RunE: printHelp,
 	}
-	cmd.AddCommand(benchRunCommand(), benchTargetsCommand(), benchNullCommand(), benchServeCommand())
+	cmd.AddCommand(benchRunCommand(), benchTargetsCommand(), benchNullCommand(), benchServeCommand(), benchWorkersCommand())
 	return cmd
 }
 
