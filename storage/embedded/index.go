@@ -76,6 +76,11 @@ func trimIndex(index []byte, offset uint32) []byte {
 
 // writeIndex writes the index file of a full segment, whole or not at all.
 func writeIndex(fs disk.FS, dir string, s *segment, index []byte) error {
+	return replaceFile(fs, dir, dir+"/"+indexName(s.number), encodeIndex(s, index))
+}
+
+// encodeIndex renders the index file of a full segment.
+func encodeIndex(s *segment, index []byte) []byte {
 	flags := uint32(0)
 	if s.damaged.Load() {
 		flags = indexOfDamaged
@@ -89,10 +94,7 @@ func writeIndex(fs disk.FS, dir string, s *segment, index []byte) error {
 	b = le.AppendUint32(b, s.size)
 	b = le.AppendUint32(b, flags)
 	b = append(b, index...)
-	b = le.AppendUint32(b, crc32.Checksum(b, castagnoli))
-
-	name := dir + "/" + indexName(s.number)
-	return replaceFile(fs, dir, name, b)
+	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
 // newSuffix is that of a file that will replace another.

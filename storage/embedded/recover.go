@@ -16,15 +16,16 @@ import (
 // be looked at without being opened, and one that does not open stays as it is.
 type recovery struct {
 	*Store
-	open   []*segment
-	unused []*segment // at the end of the log, holding nothing
-	number uint32     // highest number of a segment
-	next   uint64
-	at     int64 // the present, ms
-	byNum  map[uint64]*queue
-	batch  []pendingMessage // messages of a batch whose last is still to come
-	commit uint32           // where the last commit of the segment begins
-	mends  []func() error   // what to do on the disk, in order
+	open    []*segment
+	unused  []*segment // at the end of the log, holding nothing
+	highest uint32     // highest number of a segment
+	next    uint64
+	at      int64 // the present, ms
+	byNum   map[uint64]*queue
+	batch   []pendingMessage         // messages of a batch whose last is still to come
+	commit  uint32                   // where the last commit of the segment begins
+	mends   []func() error           // what to do on the disk, in order
+	before  func(seg *segment) error // called before a segment is replayed; may be nil
 }
 
 type pendingMessage struct {
@@ -35,7 +36,17 @@ type pendingMessage struct {
 // recover reads the log and makes the journal ready to write.
 func (s *Store) recover() error {
 	r := s.newRecovery()
-	if err := r.read(); err != nil {
+	names, err := s.fs.List(s.dir)
+	if err == nil {
+		err = r.openSegments(names)
+	}
+	if err == nil {
+		err = r.replayAll()
+	}
+	if err == nil {
+		err = r.checkRestored(names)
+	}
+	if err != nil {
 		return errors.Join(err, r.closeUnused())
 	}
 	for _, mend := range r.mends {
@@ -43,7 +54,7 @@ func (s *Store) recover() error {
 			return err
 		}
 	}
-	s.journal.number = r.number
+	s.journal.number = r.highest
 	s.journal.next = r.next
 	return r.startJournal()
 }
@@ -52,20 +63,17 @@ func (s *Store) newRecovery() *recovery {
 	return &recovery{Store: s, next: 1, at: s.now(), byNum: make(map[uint64]*queue)}
 }
 
-// read opens what is there and replays it.
-func (r *recovery) read() error {
-	if err := r.openSegments(); err != nil {
-		return err
-	}
-	return r.replayAll()
-}
-
 // replayAll replays the segments that are open.
 func (r *recovery) replayAll() error {
 	if err := r.dropUnused(); err != nil {
 		return err
 	}
 	for i, seg := range r.open {
+		if r.before != nil {
+			if err := r.before(seg); err != nil {
+				return err
+			}
+		}
 		if err := r.readSegment(seg, i == len(r.open)-1); err != nil {
 			return err
 		}
@@ -90,13 +98,9 @@ func (r *recovery) remove(name string) {
 // have given out some.
 const damageSkip = 1 << 32
 
-// openSegments opens what is there, in order, and notes what a crash left
-// behind.
-func (r *recovery) openSegments() error {
-	names, err := r.fs.List(r.dir)
-	if err != nil {
-		return err
-	}
+// openSegments opens the segments among the files of the directory, in order,
+// and notes what a crash left behind.
+func (r *recovery) openSegments(names []string) error {
 	for _, name := range names {
 		if unfinished(name) {
 			r.remove(name)
@@ -105,10 +109,13 @@ func (r *recovery) openSegments() error {
 		if !ok {
 			continue
 		}
-		r.number = max(r.number, number)
+		r.highest = max(r.highest, number)
 		seg, err := openSegment(r.fs, r.dir, number)
 		switch {
 		case err == nil:
+			if err := checkSize(seg); err != nil {
+				return err
+			}
 			r.take(seg)
 		case errors.Is(err, errNoSegment):
 			if err := r.headless(number, names, err); err != nil {

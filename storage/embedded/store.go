@@ -65,6 +65,8 @@ type Store struct {
 	swept  struct{ messages, claims, subscriptions atomic.Int64 }
 	damage []Damage
 
+	restored bool // while opening: from a backup
+
 	compacting   sync.Mutex   // one compaction at a time
 	rewriting    atomic.Bool  // a segment is being rewritten
 	rewritten    atomic.Int64 // bytes compaction has written
@@ -82,9 +84,9 @@ type Store struct {
 // Damage is a stretch of the log that recovery found unreadable though it had
 // been written completely.
 type Damage struct {
-	Segment uint32
-	Offset  uint32
-	Bytes   uint32
+	Segment uint32 `json:"segment"`
+	Offset  uint32 `json:"offset"`
+	Bytes   uint32 `json:"bytes"`
 }
 
 const (
@@ -117,6 +119,18 @@ func Open(dir string, c Config, env storage.Env) (*Store, error) {
 
 // open opens a store that does no work of its own accord.
 func open(dir string, c Config, env storage.Env) (*Store, error) {
+	s, err := newStore(dir, c, env)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.abandon())
+	}
+	return s, nil
+}
+
+// newStore returns a store that has not looked at its directory yet.
+func newStore(dir string, c Config, env storage.Env) (*Store, error) {
 	if c.SegmentSize == 0 {
 		c.SegmentSize = defaultSegment
 	}
@@ -139,9 +153,6 @@ func open(dir string, c Config, env storage.Env) (*Store, error) {
 	}
 	s.segments.Store(&map[uint32]*segment{})
 	s.control.init(s)
-	if err := s.open(); err != nil {
-		return nil, errors.Join(err, s.abandon())
-	}
 	return s, nil
 }
 
@@ -166,7 +177,13 @@ func (s *Store) open() error {
 	if err := s.recover(); err != nil {
 		return err
 	}
-	if err := s.journal.reserve(); err != nil {
+	err = s.journal.reserve()
+	if s.restored {
+		if err = errors.Join(err, s.endRestore()); err != nil {
+			return fmt.Errorf("the restored store cannot be taken into use: %w", err)
+		}
+	}
+	if err != nil {
 		s.log.Warn("store is full: no room for a spare segment; new messages are refused", "error", err)
 	}
 	go s.journal.run()
@@ -234,12 +251,18 @@ func (s *Store) writeFormat(name string) error {
 		}
 	}
 	s.epoch = randomUint32() | 1<<31 // an id must not read as a small number
-	epoch := binary.BigEndian.AppendUint32(nil, s.epoch)
-	b, err := json.Marshal(format{Format: formatVersion, Store: hex.EncodeToString(epoch), CRC: crc32.Checksum(epoch, castagnoli)})
+	b, err := encodeFormat(s.epoch)
 	if err != nil {
 		return err
 	}
-	return replaceFile(s.fs, s.dir, name, append(b, '\n'))
+	return replaceFile(s.fs, s.dir, name, b)
+}
+
+// encodeFormat renders the FORMAT file.
+func encodeFormat(store uint32) ([]byte, error) {
+	epoch := binary.BigEndian.AppendUint32(nil, store)
+	b, err := json.Marshal(format{Format: formatVersion, Store: hex.EncodeToString(epoch), CRC: crc32.Checksum(epoch, castagnoli)})
+	return append(b, '\n'), err
 }
 
 func randomUint32() uint32 {

@@ -1,0 +1,409 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"zaqar/storage/embedded/disk"
+)
+
+// BackupReport says what a backup holds.
+type BackupReport struct {
+	From     string        `json:"from"`
+	To       string        `json:"to"`
+	Store    string        `json:"store"` // its identity
+	Made     time.Time     `json:"made"`  // the instant of which the backup is at least
+	Segments int           `json:"segments"`
+	Bytes    int64         `json:"bytes"`
+	Damage   []Damage      `json:"damage"` // of the store, which the backup has as well
+	Verified *VerifyReport `json:"verified,omitempty"`
+}
+
+// partialSuffix is that of a backup that is not complete.
+const partialSuffix = ".partial"
+
+// Backup copies the store in t.Dir, which may be stopped or in use, to the
+// directory to, which must not exist or be empty, while its parent must exist.
+// The copy holds everything acknowledged before the call, opens as a store, and
+// is on disk when the call returns. Damage of the store is copied with the rest
+// and reported; what the disk cannot read is damage in the copy.
+//
+// Until it is complete the backup is in a directory beside, whose name ends in
+// ".partial"; if the call fails that is removed, or its name is in the error.
+func Backup(ctx context.Context, t Tool, to string) (_ *BackupReport, err error) {
+	if t.FS == nil {
+		t.FS = disk.OS()
+	}
+	b := &backup{Tool: t, to: filepath.Clean(to), partial: filepath.Clean(to) + partialSuffix, made: t.Env.Now().UTC()}
+	if err := b.checkTarget(); err != nil {
+		return nil, err
+	}
+	if b.sn, err = t.look(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.sn.close()) }()
+	if b.sn.unknown != nil {
+		return nil, b.sn.unknown
+	}
+	if err := b.sn.dropUnused(); err != nil {
+		return nil, err
+	}
+	if err := b.checkRoom(); err != nil {
+		return nil, err
+	}
+	if err := b.begin(); err != nil {
+		return nil, err
+	}
+	if err := b.copyAll(ctx); err != nil {
+		if errors.Is(err, disk.ErrFull) {
+			err = fmt.Errorf("no room for the backup in %s: %w", filepath.Dir(b.to), err)
+		}
+		return nil, errors.Join(err, b.discard())
+	}
+	return b.finish()
+}
+
+// backup is a backup being made.
+type backup struct {
+	Tool
+	to, partial string
+	made        time.Time
+	sn          *snapshot
+	lock        io.Closer
+	files       []manifestFile
+	segments    int
+	bytes       int64
+	damage      []Damage
+	done, total int64
+}
+
+// checkTarget refuses targets that are in use, or part of the store.
+func (b *backup) checkTarget() error {
+	from, err := filepath.Abs(b.Dir)
+	if err != nil {
+		return err
+	}
+	to, err := filepath.Abs(b.to)
+	if err != nil {
+		return err
+	}
+	if to == from || strings.HasPrefix(to, from+string(filepath.Separator)) {
+		return fmt.Errorf("%s is in the directory of the store itself", b.to)
+	}
+	if _, err := b.FS.List(filepath.Dir(b.to)); err != nil {
+		return fmt.Errorf("the directory for the backup: %w", err)
+	}
+	names, err := b.FS.List(b.to)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case len(names) > 0:
+		return fmt.Errorf("%s is not empty: a backup needs a directory of its own", b.to)
+	}
+	return nil
+}
+
+// checkRoom refuses to fill the target's disk, on which the store itself may be.
+func (b *backup) checkRoom() error {
+	for i, seg := range b.sn.open {
+		size, err := seg.file.Size()
+		if err != nil {
+			return err
+		}
+		b.total += size
+		if i == len(b.sn.open)-1 {
+			b.total -= size // most of it may be reserved only
+		}
+	}
+	free, err := b.FS.Free(filepath.Dir(b.to))
+	if err != nil {
+		return err
+	}
+	if uint64(b.total) > free {
+		return fmt.Errorf("no room for the backup in %s: it takes up to %d bytes, and %d are free: %w", filepath.Dir(b.to), b.total, free, disk.ErrFull)
+	}
+	return nil
+}
+
+// begin makes the directory for what is not complete, and clears it of what an
+// earlier backup left there.
+func (b *backup) begin() (err error) {
+	if err := b.FS.MkdirAll(b.partial); err != nil {
+		return err
+	}
+	if b.lock, err = b.FS.Lock(b.partial + "/" + lockName); err != nil {
+		return fmt.Errorf("another backup to %s is under way: %w", b.to, err)
+	}
+	if err := b.clear(); err != nil {
+		return errors.Join(err, b.lock.Close())
+	}
+	return nil
+}
+
+// clear removes the files of an unfinished backup but for its lock.
+func (b *backup) clear() error {
+	names, err := b.FS.List(b.partial)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		_, isLog := segmentNumber(name, logSuffix)
+		_, isIndex := segmentNumber(strings.TrimSuffix(name, newSuffix), indexSuffix)
+		switch {
+		case name == lockName:
+			continue
+		case isLog, isIndex, name == formatName, name == manifestName, name == manifestName+newSuffix:
+			err = b.FS.Remove(b.partial + "/" + name)
+		default:
+			err = fmt.Errorf("%s has a file %s that is not of a backup: move the directory away", b.partial, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard removes a backup that failed.
+func (b *backup) discard() error {
+	err := b.clear()
+	if err == nil {
+		err = b.FS.Remove(b.partial + "/" + lockName)
+	}
+	if err == nil {
+		err = b.FS.Remove(b.partial)
+	}
+	if err = errors.Join(err, b.lock.Close()); err != nil {
+		return fmt.Errorf("what was copied is left in %s: %w", b.partial, err)
+	}
+	return nil
+}
+
+func (b *backup) copyAll(ctx context.Context) error {
+	format, err := readFile(b.sn.fs, b.Dir+"/"+formatName)
+	if err == nil {
+		err = b.write(formatName, format)
+	}
+	if err != nil {
+		return err
+	}
+	open := b.sn.open
+	for i, seg := range open {
+		if err := b.copySegment(ctx, seg, i == len(open)-1); err != nil {
+			return err
+		}
+	}
+	b.damage = append(b.damage, b.sn.unread()...)
+	for _, name := range segmentsOf(b.sn.names) {
+		if number, _ := segmentNumber(name, logSuffix); !b.sn.has(number) {
+			if err := b.copyUnreadable(ctx, number); err != nil {
+				return err
+			}
+		}
+	}
+	m := manifest{Format: formatVersion, Store: fmt.Sprintf("%08x", b.sn.epoch), Made: b.made, Files: b.files}
+	text, err := m.encode()
+	if err == nil {
+		err = b.write(manifestName, text)
+	}
+	return err
+}
+
+// has reports whether the segment is open.
+func (sn *snapshot) has(number uint32) bool {
+	return slices.ContainsFunc(slices.Concat(sn.open, sn.unused), func(s *segment) bool { return s.number == number })
+}
+
+// unread lists what the disk could not read of the segments.
+func (sn *snapshot) unread() (all []Damage) {
+	for _, seg := range slices.Concat(sn.open, sn.unused) {
+		if f, ok := seg.file.(*lenientFile); ok {
+			for _, s := range f.unread {
+				all = append(all, Damage{Segment: seg.number, Offset: uint32(s.at), Bytes: uint32(s.n)})
+			}
+		}
+	}
+	return all
+}
+
+// copySegment copies a segment up to where the log ends in it, and all but the
+// last with an index.
+func (b *backup) copySegment(ctx context.Context, seg *segment, last bool) error {
+	to := &segment{number: seg.number, salt: seg.salt}
+	var index []byte
+	w := &walker{
+		seg: seg, last: last, beyond: lookahead,
+		record: func(at uint32, f frame, record []byte) error {
+			index = appendIndexEntry(index, at, f, record)
+			return nil
+		},
+		hole: func(h hole) {
+			to.damaged.Store(true)
+			b.damage = append(b.damage, Damage{Segment: seg.number, Offset: h.at, Bytes: h.n})
+			to.size = h.at + h.n
+		},
+	}
+	end, err := w.walk()
+	if err != nil {
+		return err
+	}
+	to.size = max(to.size, end)
+	if !last {
+		// An index that exists is better: it knows what was in front of damage.
+		if f, err := readIndex(b.sn.fs, b.sn.dir, seg); err == nil {
+			to.size, index = f.size, f.entries
+			to.damaged.Store(f.damaged)
+		}
+	}
+	if err := b.copyFile(ctx, segmentName(seg.number), seg.file, max(int64(to.size), int64(end))); err != nil {
+		return err
+	}
+	b.segments++
+	if last {
+		return nil
+	}
+	return b.writeIndex(to, index)
+}
+
+func (b *backup) writeIndex(seg *segment, index []byte) error {
+	return b.write(indexName(seg.number), encodeIndex(seg, index))
+}
+
+// copyUnreadable copies a segment file without a header, for what it is worth.
+func (b *backup) copyUnreadable(ctx context.Context, number uint32) error {
+	name := segmentName(number)
+	f, err := b.sn.fs.Open(b.Dir + "/" + name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // set aside since
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	b.damage = append(b.damage, Damage{Segment: number})
+	return b.copyFile(ctx, name, f, size)
+}
+
+// copyFile copies the first size bytes of a file, or what there is of them.
+func (b *backup) copyFile(ctx context.Context, name string, from disk.File, size int64) (err error) {
+	f, err := b.FS.Create(b.partial + "/" + name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	entry := manifestFile{Name: name}
+	buf := make([]byte, windowSize)
+	for entry.Bytes < size {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := from.ReadAt(buf[:min(windowSize, size-entry.Bytes)], entry.Bytes)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+		if _, err := f.WriteAt(buf[:n], entry.Bytes); err != nil {
+			return err
+		}
+		entry.CRC = crc32.Update(entry.CRC, castagnoli, buf[:n])
+		entry.Bytes += int64(n)
+		b.done += int64(n)
+		b.total = max(b.total, b.done)
+		b.tell("copying", b.done, b.total)
+	}
+	b.add(entry)
+	return f.Sync()
+}
+
+// write writes a small file.
+func (b *backup) write(name string, content []byte) error {
+	f, err := b.FS.Create(b.partial + "/" + name)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(content, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if name != manifestName {
+		b.add(manifestFile{name, int64(len(content)), crc32.Checksum(content, castagnoli)})
+	}
+	return errors.Join(err, f.Close())
+}
+
+func (b *backup) add(f manifestFile) {
+	b.files = append(b.files, f)
+	b.bytes += f.Bytes
+}
+
+// finish gives the backup its name. It is on disk then.
+func (b *backup) finish() (*BackupReport, error) {
+	err := b.FS.Remove(b.partial + "/" + lockName)
+	if err == nil {
+		err = b.FS.SyncDir(b.partial)
+	}
+	if err == nil {
+		if err = b.FS.Remove(b.to); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	if err == nil {
+		err = b.FS.Rename(b.partial, b.to)
+	}
+	if err == nil {
+		err = b.FS.SyncDir(filepath.Dir(b.to))
+	}
+	if err = errors.Join(err, b.lock.Close()); err != nil {
+		return nil, fmt.Errorf("the backup is complete, but could not be given its name; it is in %s: %w", b.partial, err)
+	}
+	return &BackupReport{
+		From: b.Dir, To: b.to, Store: fmt.Sprintf("%08x", b.sn.epoch), Made: b.made,
+		Segments: b.segments, Bytes: b.bytes, Damage: orEmpty(b.damage),
+	}, nil
+}
+
+// orEmpty makes nil an empty list, which JSON shows as such.
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// sameContent reports whether the file is as the manifest says. Segment files
+// may have grown, by zeros.
+func (f manifestFile) sameContent(file disk.File) (bool, error) {
+	sum, buf := uint32(0), make([]byte, windowSize)
+	for at := int64(0); ; {
+		n, err := file.ReadAt(buf, at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, err
+		}
+		if n == 0 {
+			return at >= f.Bytes && sum == f.CRC, nil
+		}
+		b := buf[:min(int64(n), max(0, f.Bytes-at))]
+		sum = crc32.Update(sum, castagnoli, b)
+		if len(bytes.Trim(buf[len(b):n], "\x00")) > 0 {
+			return false, nil
+		}
+		at += int64(n)
+	}
+}
