@@ -120,7 +120,7 @@ func TestLies(t *testing.T) {
 			"1 lost (", func(a *account) int { return a.Lost }},
 		{"invents a message", 0, 1, isList, 1, func(c *call) bool {
 			return c.says(200, page(c.queue, []*message{{id: "z", body: json.RawMessage(usual)}}, "/v2/queues/q-0/messages?limit=5&marker=z"))
-		}, "1 never posted (z)", func(a *account) int { return a.Phantom }},
+		}, "1 never posted (q-0/z)", func(a *account) int { return a.Phantom }},
 
 		{"refuses a post", 0, 0, isPost, 4, func(c *call) bool { return c.refuses(503) }, "1 of 5 posts failed, such as: POST /v2/queues/q-0/messages was answered with 503: no", nil},
 		{"stores what it refuses", 0, 0, isPost, 4, func(c *call) bool {

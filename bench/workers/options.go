@@ -62,6 +62,7 @@ const (
 	maxRate        = 1_000_000
 	maxQueues      = 1_000_000
 	maxQueueName   = 64
+	maxWait        = time.Minute // so that a claim is long over when its messages are free again
 )
 
 // Check returns what is wrong with the options.
@@ -88,6 +89,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("rate %v: must be 0 to %d posts a second", o.Rate, maxRate)
 	case o.Wait < 0 || o.Wait%time.Second != 0:
 		return errors.New("claims wait for whole seconds")
+	case o.Wait > maxWait:
+		return fmt.Errorf("claims cannot wait so long: %s, at most %s", o.Wait, maxWait)
 	}
 	_, err := newTarget(o)
 	return errors.Join(err, o.Messages.check())

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"zaqar/bench/load"
@@ -195,7 +197,7 @@ func (r *run) report(account *load.Account, ended time.Time, interrupted bool) *
 		rep.Producer.Missed = r.pace.missed(post.total, end)
 	}
 	rep.refusals(&of)
-	rep.judge(account)
+	rep.judge(account, r.queues)
 	return rep
 }
 
@@ -209,8 +211,8 @@ func (r *Report) refusals(of *[ops]figures) {
 	}
 }
 
-// judge enters what the audit found.
-func (r *Report) judge(a *load.Account) {
+// judge enters what the audit found in the queues of these names.
+func (r *Report) judge(a *load.Account, queues []string) {
 	if a == nil {
 		r.Failures = append(r.Failures, "the messages were not checked")
 		return
@@ -224,9 +226,29 @@ func (r *Report) judge(a *load.Account) {
 		Skipped: f.Missed.Count, Altered: f.Altered.Count,
 	}
 	r.Consumer.EndToEnd = latency(&a.FirstClaim)
+	for _, kind := range []*load.Finding{
+		&f.Lost, &f.Missed, &f.Duplicate, &f.Phantom, &f.ClaimedTwice, &f.DeletedTwice, &f.Undead, &f.OutOfOrder, &f.Altered,
+	} {
+		for i, id := range kind.IDs {
+			kind.IDs[i] = name(id, queues)
+		}
+	}
 	if err := f.Err(); err != nil {
 		r.Failures = append(r.Failures, err.Error())
 	}
+}
+
+// name puts the name of the queue before the id of a message, where the ledger
+// has its number unless that is 0.
+func name(id string, queues []string) string {
+	number, rest, found := strings.Cut(id, "/")
+	if !found {
+		return queues[0] + "/" + id
+	}
+	if n, err := strconv.Atoi(number); err == nil && n < len(queues) {
+		return queues[n] + "/" + rest
+	}
+	return id
 }
 
 func rates(elapsed time.Duration, of ...*figures) Rates {

@@ -198,8 +198,8 @@ func TestBenchWorkersFails(t *testing.T) {
 		code int
 		want string // on standard error, or output
 	}{
-		{"a lying server", []string{"-s", liar.URL, "-q", "q", "-qno", "1", "-t", "0.1"}, exitFailure, "1 lost (1)"},
-		{"a lying server, JSON", []string{"-s", liar.URL, "-q", "q", "-qno", "1", "-t", "0.1", "--nodebug"}, exitFailure, "1 lost (1)"},
+		{"a lying server", []string{"-s", liar.URL, "-q", "q", "-qno", "1", "-t", "0.1"}, exitFailure, "1 lost (q-0/1)"},
+		{"a lying server, JSON", []string{"-s", liar.URL, "-q", "q", "-qno", "1", "-t", "0.1", "--nodebug"}, exitFailure, "1 lost (q-0/1)"},
 		{"nobody there", []string{"-s", gone.URL}, exitFailure, "connection refused"},
 		{"api", []string{"-api", "1.1"}, exitFailure, "--api_version 1.1: only version 2"},
 		{"no workers", []string{"-pw", "0", "-ow", "0"}, exitFailure, "nothing to do"},
