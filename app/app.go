@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"zaqar/api/conn"
 	"zaqar/api/rest"
 	"zaqar/auth/policy"
 	"zaqar/broker"
@@ -71,10 +72,11 @@ func (a *App) build(ctx context.Context) error {
 	handler := a.options.CORS.wrap(rest.New(front, a.broker, a.log))
 
 	h := a.options.HTTP
-	a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(h.Bind, strconv.FormatInt(h.Port, 10)))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(h.Bind, strconv.FormatInt(h.Port, 10)))
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w", err)
 	}
+	a.listener = conn.Listener(listener, time.Now)
 	a.server = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: h.HeaderTimeout,
@@ -82,6 +84,7 @@ func (a *App) build(ctx context.Context) error {
 		MaxHeaderBytes:    int(h.MaxHeaderBytes),
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 		ConnState:         a.count,
+		ConnContext:       conn.Context,
 	}
 	a.undo.add("stop listening", closeTime, func(context.Context) error { return ignoreClosed(a.listener.Close()) })
 	a.undo.add("finish requests", a.options.ShutdownTimeout, a.drain)

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"zaqar/api/conn"
 	"zaqar/api/rest"
 	"zaqar/auth/policy"
 	"zaqar/broker"
@@ -178,9 +179,17 @@ func BenchmarkHandler(b *testing.B) {
 // a bare handler.
 func BenchmarkServer(b *testing.B) {
 	for _, e := range exchanges() {
-		b.Run(e.name, func(b *testing.B) { e.bench(b, newHollowHandler(b)) })
-		b.Run(e.name+"-null", func(b *testing.B) { e.bench(b, e.canned(b)) })
+		b.Run(e.name, func(b *testing.B) { e.bench(b, conn.Listener(listen(b), time.Now), newHollowHandler(b)) })
+		b.Run(e.name+"-null", func(b *testing.B) { e.bench(b, listen(b), e.canned(b)) })
 	}
+}
+
+func listen(b *testing.B) net.Listener {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return l
 }
 
 // canned returns a handler that reads the body and gives the answer that the
@@ -208,12 +217,8 @@ func (e exchange) canned(b *testing.B) http.Handler {
 	})
 }
 
-func (e exchange) bench(b *testing.B, h http.Handler) {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
+func (e exchange) bench(b *testing.B, l net.Listener, h http.Handler) {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ConnContext: conn.Context}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	defer func() {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"zaqar/api/conn"
 	"zaqar/api/rest"
 	"zaqar/auth/policy"
 	"zaqar/broker"
@@ -88,7 +89,9 @@ func newServer(t *testing.T, open open, changes ...func(*setup)) *server {
 		t.Fatalf("broker.New: %v", err)
 	}
 	t.Cleanup(b.Close)
-	web := httptest.NewServer(rest.New(set.rest, b, log))
+	web := httptest.NewUnstartedServer(rest.New(set.rest, b, log))
+	web.Listener, web.Config.ConnContext = conn.Listener(web.Listener, time.Now), conn.Context
+	web.Start()
 	t.Cleanup(web.Close)
 	s.url = web.URL
 	return s

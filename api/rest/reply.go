@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strconv"
 
+	"zaqar/api/conn"
 	"zaqar/api/wire"
 	"zaqar/messaging"
 )
@@ -70,10 +71,30 @@ func (c *call) send(status int, contentType []string, body []byte) error {
 	c.status = status
 	c.w.WriteHeader(status)
 	if len(body) > 0 && c.r.Method != http.MethodHead {
-		n, _ := c.w.Write(body)
-		c.bytes = int64(n)
+		c.bytes = int64(c.write(body))
 	}
 	return nil
+}
+
+// atOnce is the size of the bodies that net/http writes with their head in one
+// piece.
+const atOnce = 3 << 10
+
+// write writes the body and returns how much of it the client may get to see.
+func (c *call) write(body []byte) int {
+	var out *conn.Conn
+	if len(body) > atOnce && c.r.ProtoMajor == 1 {
+		out = conn.From(c.r.Context())
+	}
+	if out == nil {
+		n, _ := c.w.Write(body)
+		return n
+	}
+	out.Gather()
+	n, _ := c.w.Write(body)
+	_ = http.NewResponseController(c.w).Flush()
+	_ = out.Release()
+	return n
 }
 
 // refusal is a failure that only HTTP has.

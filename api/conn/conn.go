@@ -1,0 +1,168 @@
+package conn
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// Listener returns l with connections of this package. now is the wall clock
+// that deadlines refer to.
+func Listener(l net.Listener, now func() time.Time) net.Listener {
+	return &listener{Listener: l, now: now}
+}
+
+type listener struct {
+	net.Listener
+	now     func() time.Time
+	buffers sync.Pool // of *[]byte
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &Conn{Conn: c, listener: l}, nil
+}
+
+// Conn is a connection. Its methods may be called concurrently.
+type Conn struct {
+	net.Conn
+	listener *listener
+	reads    deadline
+	writes   deadline
+
+	mu        sync.Mutex // guards the rest, and the order of writes
+	gathering bool
+	gathered  *[]byte // nil before the first write
+}
+
+type key struct{}
+
+// Context lets From find the connection; it is made for
+// [net/http.Server.ConnContext].
+func Context(ctx context.Context, c net.Conn) context.Context {
+	if c, ok := c.(*Conn); ok {
+		return context.WithValue(ctx, key{}, c)
+	}
+	return ctx
+}
+
+// From returns the connection that belongs to a request's context, or nil if
+// it is none of this package's.
+func From(ctx context.Context) *Conn {
+	c, _ := ctx.Value(key{}).(*Conn)
+	return c
+}
+
+// SetDeadline implements net.Conn.
+func (c *Conn) SetDeadline(t time.Time) error {
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.reads.want(t, c.Conn.SetReadDeadline) }
+
+// SetWriteDeadline implements net.Conn.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.writes.want(t, c.Conn.SetWriteDeadline) }
+
+// Read implements net.Conn.
+func (c *Conn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if n > 0 || err == nil || !c.reads.early(err, c.listener.now, c.Conn.SetReadDeadline) {
+			return n, err
+		}
+	}
+}
+
+// Write implements net.Conn.
+func (c *Conn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.gathering {
+		return c.write(p)
+	}
+	if c.gathered == nil {
+		c.gathered = c.listener.buffer()
+	}
+	if len(*c.gathered)+len(p) > largest {
+		if err := c.send(); err != nil {
+			return 0, err
+		}
+		return c.write(p)
+	}
+	*c.gathered = append(*c.gathered, p...)
+	return len(p), nil
+}
+
+// write writes all of p, unless its time is over.
+func (c *Conn) write(p []byte) (done int, err error) {
+	for {
+		n, err := c.Conn.Write(p[done:])
+		done += n
+		if err == nil || !c.writes.early(err, c.listener.now, c.Conn.SetWriteDeadline) {
+			return done, err
+		}
+	}
+}
+
+// largest is how many bytes are gathered at most.
+const largest = 64 << 10
+
+// Gather has what is written from now on wait for Release, up to a size. It is
+// for connections that carry one request at a time.
+func (c *Conn) Gather() {
+	c.mu.Lock()
+	c.gathering = true
+	c.mu.Unlock()
+}
+
+// Release sends what was gathered. If that fails, the connection is closed:
+// the writers believe that it was sent.
+func (c *Conn) Release() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gathering = false
+	err := c.send()
+	if err != nil {
+		_ = c.Conn.Close() // err tells more
+	}
+	return err
+}
+
+// send writes what was gathered and gives the memory back.
+func (c *Conn) send() error {
+	if c.gathered == nil {
+		return nil
+	}
+	b := c.gathered
+	c.gathered = nil
+	_, err := c.write(*b)
+	*b = (*b)[:0]
+	c.listener.buffers.Put(b)
+	return err
+}
+
+func (l *listener) buffer() *[]byte {
+	if b, ok := l.buffers.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
+}
+
+// CloseWrite ends the connection in one direction, as net/http does after a
+// last reply so that the client can read it.
+func (c *Conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}

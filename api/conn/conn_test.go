@@ -1,0 +1,349 @@
+package conn
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// counted is one end of a pipe that counts what reaches it.
+type counted struct {
+	net.Conn
+	deadlines, writes int
+	closed            bool
+	refuse            error // of Write
+}
+
+func (c *counted) SetReadDeadline(t time.Time) error {
+	c.deadlines++
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c *counted) SetWriteDeadline(t time.Time) error {
+	c.deadlines++
+	return c.Conn.SetWriteDeadline(t)
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	c.writes++
+	if c.refuse != nil {
+		return 0, c.refuse
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *counted) Close() error {
+	c.closed = true
+	return c.Conn.Close()
+}
+
+// one is a net.Listener that has one connection.
+type one struct {
+	net.Listener
+	conn net.Conn
+}
+
+func (l *one) Accept() (net.Conn, error) {
+	if l.conn == nil {
+		return nil, io.EOF
+	}
+	c := l.conn
+	l.conn = nil
+	return c, nil
+}
+
+// pair returns a connection of this package, what it wraps, and the other end.
+func pair(t *testing.T) (*Conn, *counted, net.Conn) {
+	t.Helper()
+	near, far := net.Pipe()
+	inner := &counted{Conn: near}
+	l := Listener(&one{conn: inner}, time.Now)
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Accept(); err != io.EOF {
+		t.Errorf("the end of the listener: %v", err)
+	}
+	t.Cleanup(func() {
+		c.Close()
+		far.Close()
+	})
+	return c.(*Conn), inner, far
+}
+
+// TestReadDeadlines changes the deadline of a read before it begins and while
+// it waits: it ends when the last one says.
+func TestReadDeadlines(t *testing.T) {
+	const never = -1
+	for name, c := range map[string]struct {
+		before, during []int // seconds from the start; during: a second apart
+		ends           int
+	}{
+		"one":                        {[]int{10}, nil, 10},
+		"moved away":                 {[]int{10, 60}, nil, 60},
+		"moved away twice":           {[]int{10, 20, 30}, nil, 30},
+		"lifted, then set later":     {[]int{10, never, 60}, nil, 60},
+		"lifted, then set earlier":   {[]int{10, never, 5}, nil, 5},
+		"nearer":                     {[]int{60, 10}, nil, 10},
+		"past":                       {[]int{60, -5}, nil, 0},
+		"past, then none, then set":  {[]int{-5, never, 20}, nil, 20},
+		"moved away while it waits":  {[]int{10}, []int{30}, 30},
+		"nearer while it waits":      {[]int{60}, []int{30}, 30},
+		"past while it waits":        {[]int{60}, []int{-5}, 1},
+		"set while it waits":         {nil, []int{20}, 20},
+		"lifted and set again":       {[]int{3}, []int{never, 40}, 40},
+		"moved to and fro":           {[]int{50}, []int{20, 40, 30}, 30},
+		"moved behind one that came": {[]int{2}, []int{20, 25, 30}, 30},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				conn, _, _ := pair(t)
+				start := time.Now()
+				set := func(seconds int) {
+					var at time.Time
+					if seconds != never {
+						at = start.Add(time.Duration(seconds) * time.Second)
+					}
+					if err := conn.SetReadDeadline(at); err != nil {
+						t.Error(err)
+					}
+				}
+				for _, seconds := range c.before {
+					set(seconds)
+				}
+				go func() {
+					for _, seconds := range c.during {
+						time.Sleep(time.Second)
+						set(seconds)
+					}
+				}()
+				n, err := conn.Read(make([]byte, 1))
+				if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("%d, %v", n, err)
+				}
+				if took, want := time.Since(start), time.Duration(c.ends)*time.Second; took != want {
+					t.Errorf("after %v, want %v", took, want)
+				}
+			})
+		})
+	}
+}
+
+// TestReadOutlivesAWithdrawnDeadline has data come after it.
+func TestReadOutlivesAWithdrawnDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, far := pair(t)
+		c.SetReadDeadline(time.Now().Add(time.Second))
+		c.SetReadDeadline(time.Time{})
+		go func() {
+			time.Sleep(time.Hour)
+			io.WriteString(far, "late")
+			far.Close()
+		}()
+		if text, err := io.ReadAll(c); string(text) != "late" || err != nil {
+			t.Errorf("%q, %v", text, err)
+		}
+	})
+}
+
+// TestWriteDeadlines has the other end take a part, and the rest after the
+// first deadline or never.
+func TestWriteDeadlines(t *testing.T) {
+	for name, rest := range map[string]bool{"taken late": true, "never taken": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _, far := pair(t)
+				start := time.Now()
+				c.SetDeadline(start.Add(10 * time.Second))
+				c.SetWriteDeadline(start.Add(20 * time.Second))
+				go func() {
+					got := make([]byte, 3)
+					io.ReadFull(far, got)
+					if time.Sleep(15 * time.Second); rest {
+						io.ReadAll(far)
+					}
+				}()
+				n, err := c.Write([]byte("0123456789"))
+				if rest && (n != 10 || err != nil || time.Since(start) != 15*time.Second) {
+					t.Errorf("%d, %v after %v", n, err, time.Since(start))
+				}
+				if !rest && (n != 3 || !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 20*time.Second) {
+					t.Errorf("%d, %v after %v", n, err, time.Since(start))
+				}
+			})
+		})
+	}
+}
+
+// TestDeadlinesAreCheap does to a connection what a server does, request after
+// request.
+func TestDeadlinesAreCheap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, inner, _ := pair(t)
+		for range 1000 {
+			time.Sleep(time.Millisecond)
+			now := time.Now()
+			c.SetReadDeadline(now.Add(2 * time.Minute))
+			c.SetReadDeadline(time.Time{})
+			c.SetReadDeadline(now.Add(10 * time.Second))
+			c.SetReadDeadline(now.Add(time.Minute))
+			c.SetReadDeadline(time.Time{})
+			c.SetWriteDeadline(now.Add(time.Minute))
+			c.SetWriteDeadline(time.Time{})
+		}
+		if inner.deadlines > 3 {
+			t.Errorf("%d changes of deadlines", inner.deadlines)
+		}
+	})
+}
+
+// receive returns what the other end gets until it is closed.
+func receive(far net.Conn) <-chan string {
+	got := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(far)
+		got <- string(text)
+	}()
+	return got
+}
+
+func TestGather(t *testing.T) {
+	long := strings.Repeat("0123456789abcdef", 2*largest/16)
+	for name, c := range map[string]struct {
+		pieces []string
+		writes int
+	}{
+		"nothing":       {nil, 0},
+		"one piece":     {[]string{"a"}, 1},
+		"pieces":        {[]string{"head ", "body ", "", "tail"}, 1},
+		"large":         {[]string{"head ", long}, 2},
+		"large, tail":   {[]string{"head ", long, "tail"}, 3},
+		"just fits":     {[]string{"0123456789", long[:largest-10]}, 1},
+		"just too much": {[]string{"0123456789", long[:largest-9]}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, inner, far := pair(t)
+			got := receive(far)
+			conn.Gather()
+			for _, p := range c.pieces {
+				own := []byte(p)
+				if n, err := conn.Write(own); n != len(p) || err != nil {
+					t.Errorf("%d of %d, %v", n, len(p), err)
+				}
+				clear(own) // the writer may use it again
+			}
+			if err := conn.Release(); err != nil {
+				t.Error(err)
+			}
+			if inner.writes != c.writes {
+				t.Errorf("%d writes, want %d", inner.writes, c.writes)
+			}
+			if _, err := io.WriteString(conn, "."); err != nil || inner.writes != c.writes+1 {
+				t.Errorf("behind it: %v, %d writes", err, inner.writes)
+			}
+			conn.Close()
+			if text := <-got; text != strings.Join(c.pieces, "")+"." {
+				t.Errorf("%d bytes arrived: %.100q", len(text), text)
+			}
+		})
+	}
+}
+
+// TestReleaseThatFails must not leave a connection in use on which a part of an
+// answer is missing.
+func TestReleaseThatFails(t *testing.T) {
+	broken := errors.New("broken")
+	c, inner, _ := pair(t)
+	inner.refuse = broken
+	c.Gather()
+	if _, err := io.WriteString(c, "answer"); err != nil {
+		t.Error(err)
+	}
+	if err := c.Release(); err != broken || !inner.closed {
+		t.Errorf("%v, closed %v", err, inner.closed)
+	}
+	c.Gather()
+	if _, err := io.WriteString(c, strings.Repeat("x", largest+1)); err != broken {
+		t.Errorf("a large piece: %v", err)
+	}
+}
+
+func TestFrom(t *testing.T) {
+	c, inner, _ := pair(t)
+	if From(Context(t.Context(), c)) != c || From(Context(t.Context(), inner)) != nil || From(context.Background()) != nil {
+		t.Error("not the connection")
+	}
+}
+
+// TestServer has net/http serve over connections of this package: kept alive,
+// closed with a last reply, and closed by the client during a request.
+func TestServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := make(chan struct{})
+	body := bytes.Repeat([]byte("0123456789abcdef"), 1000)
+	server := &http.Server{ConnContext: Context, IdleTimeout: time.Minute, ReadHeaderTimeout: time.Minute,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/wait":
+				w.WriteHeader(http.StatusOK)
+				http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+				close(gone)
+			case "/last":
+				w.Header().Set("Connection", "close")
+				fallthrough
+			default:
+				c := From(r.Context())
+				c.Gather()
+				w.Write(body)
+				http.NewResponseController(w).Flush()
+				if err := c.Release(); err != nil {
+					t.Error(err)
+				}
+			}
+		})}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(Listener(l, time.Now)) }()
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	url := "http://" + l.Addr().String()
+	for _, path := range []string{"/", "/", "/last", "/"} {
+		res, err := client.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		if err != nil || !bytes.Equal(got, body) {
+			t.Errorf("%s: %d bytes, %v", path, len(got), err)
+		}
+		res.Body.Close()
+	}
+	client.CloseIdleConnections()
+	ctx, cancel := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/wait", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Do(req); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	<-gone
+	if err := server.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != http.ErrServerClosed {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,14 @@
+// Package conn makes the connections of an HTTP server cheap.
+//
+// net/http and the handlers behind it change the deadlines of a connection ten
+// times a request, and each change is an affair of the runtime's timers. A
+// large answer leaves net/http in two pieces, with a system call and a wake-up
+// of the client each. Connections of this package
+//
+//   - move a timer only when a deadline comes nearer; one that moved away is
+//     looked at when the timer fires. Deadlines hold to the instant all the
+//     same.
+//   - gather what is written between Gather and Release, and send it at once.
+//
+// They behave like the connections they wrap in everything else.
+package conn
