@@ -34,7 +34,7 @@ run: build ## run a server on 127.0.0.1:8888 with its data in ./zaqar-data
 .PHONY: test
 test: setup build lint fuzz ## everything that has to hold: vet, linter, fuzzing, all tests with the race detector
 	@echo '--- tests'
-	@. $(CACHE)/test-env && go test $$RACE -timeout 10m ./...
+	@. $(CACHE)/test-env && go test $$RACE -timeout 10m ./... && cd tools/plot && go test ./...
 
 .PHONY: unit
 unit: ## the tests beside the code, without set-up and race detector
