@@ -196,6 +196,9 @@ func (b *runner) runAll(ctx context.Context) error {
 	return nil
 }
 
+// ErrTooShort is a sample in which nothing was answered.
+var ErrTooShort = errors.New("nothing was answered within the duration")
+
 // servers finds or starts the servers and asks whether they can be measured.
 func (b *runner) servers(ctx context.Context) error {
 	var err error
@@ -310,11 +313,14 @@ func (b *runner) sample(ctx context.Context, on *side, j job, deep map[*side]*lo
 	}
 	if j.deep {
 		deep[on] = q
-		return s, nil
+		return s, b.nothing(on, s)
 	}
 	a, err := b.settle(ctx, on, q, result, j)
-	if err != nil || !on.target.Real {
+	if err != nil {
 		return s, err
+	}
+	if !on.target.Real {
+		return s, b.nothing(on, s)
 	}
 	s.Account = &report.Account{Posted: a.Posted, Claimed: a.Claimed, Deleted: a.Deleted, Left: a.Left}
 	if d := &a.Delivery; d.Count() > 0 {
@@ -323,7 +329,15 @@ func (b *runner) sample(ctx context.Context, on *side, j job, deep map[*side]*lo
 			P99: d.Quantile(0.99).Seconds(), Max: d.Max().Seconds(),
 		}
 	}
-	return s, nil
+	return s, b.nothing(on, s)
+}
+
+// nothing returns an error if a sample holds nothing.
+func (b *runner) nothing(on *side, s report.Sample) error {
+	if s.Rate > 0 {
+		return nil
+	}
+	return fmt.Errorf("%w of %s on %s", ErrTooShort, b.duration, on.name)
 }
 
 // prepare makes the queues of a scenario with what they begin with.
@@ -342,11 +356,18 @@ func (b *runner) prepare(ctx context.Context, on *side, j job) (*load.Queues, er
 
 // waits asks whether a server lets clients wait for messages.
 func (b *runner) waits(ctx context.Context, on *side, q *load.Queues) (bool, error) {
+	if on.waits != nil {
+		return *on.waits, nil
+	}
 	yes, err := q.Waits(ctx)
-	if err == nil && !yes {
+	if err != nil {
+		return false, on.gone(err)
+	}
+	if !yes {
 		b.note("%s ignores wait; clients ask again after %s instead", on.name, load.PollTime)
 	}
-	return yes, on.gone(err)
+	on.waits = &yes
+	return yes, nil
 }
 
 // remark notes what is odd about a sample.

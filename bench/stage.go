@@ -51,6 +51,7 @@ type side struct {
 	target load.Target
 	pids   []int            // of its processes, as far as they are known
 	own    *process.Process // nil: somebody else's
+	waits  *bool            // whether it honours wait; nil: not yet asked
 }
 
 // usage adds up what the processes of the server have used.

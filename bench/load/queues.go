@@ -164,6 +164,9 @@ func (q *Queues) Drain(ctx context.Context) error {
 			if err := got.read(r.Body); err != nil {
 				return err
 			}
+			if q.bodies(r.Body) != got.n {
+				return fmt.Errorf("%s: a message does not have the body that was posted", firstLine(claim))
+			}
 			if got.n == 0 || drained.Add(int64(got.n)) > int64(most) {
 				return fmt.Errorf("%s: more is handed out than was posted", firstLine(claim))
 			}

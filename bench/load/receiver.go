@@ -42,15 +42,15 @@ func (v *receiver) receive() error {
 	}
 	at := []byte(path + "&" + waiting)
 	for {
-		last := v.run.posted.Load()
-		n, err := next(&at, last)
+		stage := v.run.stage.Load()
+		n, err := next(&at, stage != working)
 		switch {
 		case err != nil:
 			return err
 		case n > 0:
-		case last:
+		case stage == allPosted:
 			return nil
-		case !v.run.plan.Waits:
+		case !v.run.plan.Waits || stage == lastPost:
 			v.run.pause(PollTime)
 		}
 	}
@@ -58,8 +58,8 @@ func (v *receiver) receive() error {
 
 var waiting = fmt.Sprintf("wait=%d", waitSeconds)
 
-// form returns the path as it is used: after the last post nothing is waited
-// for.
+// form returns the path as it is used: when all has been posted nothing is
+// waited for.
 func (v *receiver) form(path []byte, last bool) []byte {
 	if last || !v.run.plan.Waits {
 		return bytes.Replace(path, []byte(waiting), []byte("wait=0"), 1)

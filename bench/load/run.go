@@ -87,8 +87,15 @@ type run struct {
 	receivers []*receiver
 	turns     atomic.Int64 // taken, if there is a rate
 	dry       atomic.Bool
-	posted    atomic.Bool // the workers have ended
+	stage     atomic.Int32
 }
+
+// Stages of a run.
+const (
+	working   = iota
+	lastPost  // the workers have ended, and one more message is posted
+	allPosted // nothing more is
+)
 
 // Run carries a plan out on queues. A connection ends with a whole step, so
 // that the queues are at rest afterwards. The first mistake of the server ends
@@ -158,12 +165,12 @@ func (r *run) clients() []*client {
 // start lets all connections do their work, and closes the channel when they
 // have done it.
 func (r *run) start() <-chan struct{} {
-	var working, receiving sync.WaitGroup
+	var posting, receiving sync.WaitGroup
 	for _, v := range r.receivers {
 		receiving.Go(func() { r.failed(v.receive()) })
 	}
 	for _, w := range r.workers {
-		working.Go(func() {
+		posting.Go(func() {
 			dry, err := w.work()
 			r.failed(err)
 			if dry {
@@ -175,12 +182,23 @@ func (r *run) start() <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		working.Wait()
-		r.posted.Store(true)
+		posting.Wait()
 		r.window.endAt(time.Now())
+		r.stage.Store(lastPost)
+		r.failed(r.wake())
+		r.stage.Store(allPosted)
 		receiving.Wait()
 	}()
 	return done
+}
+
+// wake posts a last message, so that receivers do not wait any more.
+func (r *run) wake() error {
+	if len(r.receivers) == 0 || r.ctx.Err() != nil {
+		return nil
+	}
+	_, err := r.workers[0].doPost(time.Time{})
+	return err
 }
 
 // failed ends the run with its first error.
@@ -268,7 +286,7 @@ func (r *run) guard(done <-chan struct{}) {
 			for _, c := range r.clients() {
 				r.failed(c.overdue(now))
 			}
-			if r.posted.Load() && now.After(last) {
+			if r.stage.Load() == allPosted && now.After(last) {
 				r.failed(errors.New("messages did not cease to come after the last post"))
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 
@@ -132,15 +133,32 @@ func (t *Target) Check(ctx context.Context) error {
 	})
 }
 
-// Waits reports whether the server honours wait: whether an empty list is
-// answered as late as was asked for.
-func (q *Queues) Waits(ctx context.Context) (bool, error) {
-	waits := false
-	err := q.session(ctx, func(s *session) error {
-		begun := time.Now()
-		answer, err := s.call(s.on("GET", "/messages?limit=1&wait=1", nil), http.StatusOK, http.StatusNoContent, http.StatusBadRequest)
-		waits = err == nil && len(answer) < len(q.body) && time.Since(begun) >= time.Second/2
-		return err
+// probeTime is how long a server must take for an empty list before it is
+// taken to wait; none that does not wait is that slow.
+const probeTime = time.Second / 2
+
+// Waits reports whether the server honours wait: whether it does not answer at
+// once that the queue, which must be empty, has no messages.
+func (q *Queues) Waits(ctx context.Context) (waits bool, err error) {
+	err = q.session(ctx, func(s *session) error {
+		conn, err := q.target.Dial()
+		if err != nil {
+			return err
+		}
+		s.conn = conn // closed with the session
+		if err := conn.SetDeadline(time.Now().Add(probeTime)); err != nil {
+			return err
+		}
+		request := s.on("GET", "/messages?limit=1&"+waiting, nil)
+		_, err = conn.Do(request)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			waits = true
+			return nil
+		}
+		if err != nil {
+			return failed(request, probeTime, err)
+		}
+		return nil
 	})
 	return waits, err
 }
