@@ -111,11 +111,17 @@ func (b *targets) sample(ctx context.Context, on *side, r httpRow) (report.Sampl
 	if _, err := b.audit(ctx, on, q, result); err != nil {
 		return s, err
 	}
-	return s, b.drop(ctx, q)
+	if err := b.drop(ctx, q); err != nil {
+		return s, err
+	}
+	return s, b.nothing(on, s)
 }
 
 // batches measures the cycle that flatness is judged by.
 func (b *targets) batches(ctx context.Context, on *side, q *load.Queues) (report.Sample, error) {
 	s, _, err := b.measure(ctx, on, q, load.Plan{Scenario: batchCycle, Connections: 16})
-	return s, err
+	if err != nil {
+		return s, err
+	}
+	return s, b.nothing(on, s)
 }

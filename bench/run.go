@@ -196,9 +196,6 @@ func (b *runner) runAll(ctx context.Context) error {
 	return nil
 }
 
-// ErrTooShort is a sample in which nothing was answered.
-var ErrTooShort = errors.New("nothing was answered within the duration")
-
 // servers finds or starts the servers and asks whether they can be measured.
 func (b *runner) servers(ctx context.Context) error {
 	var err error
@@ -330,14 +327,6 @@ func (b *runner) sample(ctx context.Context, on *side, j job, deep map[*side]*lo
 		}
 	}
 	return s, b.nothing(on, s)
-}
-
-// nothing returns an error if a sample holds nothing.
-func (b *runner) nothing(on *side, s report.Sample) error {
-	if s.Rate > 0 {
-		return nil
-	}
-	return fmt.Errorf("%w of %s on %s", ErrTooShort, b.duration, on.name)
 }
 
 // prepare makes the queues of a scenario with what they begin with.

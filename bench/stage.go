@@ -308,6 +308,17 @@ func sampleOf(name string, r *load.Result) report.Sample {
 	return s
 }
 
+// ErrTooShort is a sample in which nothing was answered.
+var ErrTooShort = errors.New("nothing was answered within the duration")
+
+// nothing returns an error if a sample holds nothing.
+func (s *stage) nothing(on *side, m report.Sample) error {
+	if m.Rate > 0 {
+		return nil
+	}
+	return fmt.Errorf("%w of %s on %s", ErrTooShort, s.duration, on.name)
+}
+
 // add appends a finished row and tells about it.
 func (s *stage) add(r *report.Row) {
 	r.Finish()
