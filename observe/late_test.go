@@ -37,6 +37,7 @@ func TestAccessRecordsWaitForCompany(t *testing.T) {
 		for range most / 100 {
 			l.Access.Info("six", slog.String("long", strings.Repeat("x", 100)))
 		}
+		synctest.Wait()
 		if n := len(out.take()); n < most {
 			t.Errorf("%d bytes are written of what is more than %d", n, most)
 		}

@@ -58,7 +58,7 @@ func Open(c Config) (*Log, error) {
 		shared := &late{w: w, dropped: l.lossNotice(c.Format)}
 		l.late = append(l.late, shared)
 		hs = append(hs, l.handler(c.Format, shared))
-		access = append(access, l.handler(c.Format, waiter{shared}))
+		access = append(access, newFlat(c.Format, waiter{shared}, l.handler(c.Format, waiter{shared})))
 	}
 	if c.File != "" {
 		f, err := openFile(c.File)
