@@ -285,20 +285,16 @@ func (b *runner) job(ctx context.Context, j job) error {
 // sample measures a scenario once and accounts for the messages. deep holds
 // the queues that are kept for the next round.
 func (b *runner) sample(ctx context.Context, on *side, j job, deep map[*side]*load.Queues) (report.Sample, error) {
-	q, err := deep[on], error(nil)
+	q := deep[on]
 	if q == nil {
+		var err error
 		if q, err = b.prepare(ctx, on, j); err != nil {
 			return report.Sample{}, err
 		}
 	}
-	plan := load.Plan{Scenario: j.Scenario, Connections: b.Connections, Rate: b.Rate}
-	if j.Waits() {
-		if plan.Waits, err = b.waits(ctx, on, q); err != nil {
-			return report.Sample{}, err
-		}
-	}
-	if j.Readers > 0 {
-		plan.Connections = 1
+	plan, err := b.plan(ctx, on, q, j)
+	if err != nil {
+		return report.Sample{}, err
 	}
 	s, result, err := b.measure(ctx, on, q, plan)
 	if err != nil {
@@ -327,6 +323,19 @@ func (b *runner) sample(ctx context.Context, on *side, j job, deep map[*side]*lo
 		}
 	}
 	return s, b.nothing(on, s)
+}
+
+// plan says how a scenario is run on a server.
+func (b *runner) plan(ctx context.Context, on *side, q *load.Queues, j job) (load.Plan, error) {
+	p := load.Plan{Scenario: j.Scenario, Connections: b.Connections, Rate: b.Rate}
+	if j.Readers > 0 {
+		p.Connections = 1
+	}
+	var err error
+	if j.Waits() {
+		p.Waits, err = b.waits(ctx, on, q)
+	}
+	return p, err
 }
 
 // prepare makes the queues of a scenario with what they begin with.

@@ -76,7 +76,7 @@ func (w *window) endAt(t time.Time) {
 
 // run is a plan under way.
 type run struct {
-	ctx    context.Context //nolint:containedctx // it is the run's own
+	ctx    context.Context
 	cancel context.CancelCauseFunc
 	queues *Queues
 	plan   Plan

@@ -19,7 +19,7 @@ type session struct {
 	target *Target
 	conn   *rawhttp.Conn
 	// stop ends what the connection waits for when the context ends.
-	ctx context.Context //nolint:containedctx // a session lives no longer than the call that makes it
+	ctx context.Context
 }
 
 // session connects to the server, lets do make requests and disconnects.
