@@ -222,7 +222,7 @@ func (q *queue) onClaim(id uint64, make func(*queue, *claim, int64) *change) (*c
 	defer q.mu.Unlock()
 	q.catchUp(now)
 	cl := q.claims[id]
-	if cl == nil || cl.expires <= now {
+	if cl == nil || cl.expires <= now && cl.renewals == 0 { // a renewal on its way was in time
 		return nil, nil, errNoClaim()
 	}
 	if cl.ending {

@@ -16,14 +16,20 @@ func (s *Store) Remove(ctx context.Context, ref messaging.QueueRef, ids []messag
 	if q == nil || len(ids) == 0 {
 		return nil
 	}
-	g, err := q.remove(ids, hold)
-	if err != nil || g == nil {
-		return err
+	for {
+		g, decided, err := q.remove(ids, hold)
+		if err != nil || g == nil {
+			return err
+		}
+		if err := g.wait(); err != nil || decided {
+			return err
+		}
 	}
-	return g.wait()
 }
 
-func (q *queue) remove(ids []messaging.MessageID, hold storage.Hold) (*group, error) {
+// remove submits the removal. If a release of a claim that matters is on its way
+// to disk it decides nothing, and there is only a group to wait for.
+func (q *queue) remove(ids []messaging.MessageID, hold storage.Hold) (g *group, decided bool, err error) {
 	by := make(map[uint64]bool, len(hold.By))
 	for _, id := range hold.By {
 		if n, ok := q.store.number(string(id)); ok && n != 0 {
@@ -41,23 +47,32 @@ func (q *queue) remove(ids []messaging.MessageID, hold storage.Hold) (*group, er
 	}
 	var found []place
 	var refusal error
+	ending := false
 	q.resolve(ids, func(c *chunk, i int) {
 		e := &c.entries[i]
 		if !visible(e, now) {
 			return
 		}
 		found = append(found, place{c, i})
+		if cl := q.claims[e.claim]; cl != nil && by[cl.id] && cl.ending {
+			ending = true
+		}
 		if err := permits(hold, by, e); err != nil && (refusal == nil || err.Kind == messaging.Claimed) {
 			refusal = err
 		}
 	})
 	if refusal != nil || len(found) == 0 {
-		return nil, refusal
+		return nil, true, refusal
+	}
+	if ending {
+		g, err = q.store.journal.barrier()
+		return g, false, err
 	}
 	for _, p := range found {
 		ch.mark(p.c, p.i, entryKills)
 	}
-	return ch.submit(0, nil)
+	g, err = ch.submit(0, nil)
+	return g, true, err
 }
 
 // permits reports why the entry may not be deleted, or nil.
