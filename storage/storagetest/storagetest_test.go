@@ -40,5 +40,6 @@ func TestRestarts(t *testing.T) {
 
 func TestModelOfMemory(t *testing.T)   { Model(t, onMemory) }
 func TestModelOfImmortal(t *testing.T) { Model(t, onImmortal) }
+func TestHistoryOfMemory(t *testing.T) { History(t, onMemory) }
 
 func BenchmarkMemory(b *testing.B) { Benchmark(b, onMemory) }
