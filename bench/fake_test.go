@@ -34,6 +34,7 @@ const (
 type fake struct {
 	lie        lie
 	ignorant   bool          // of wait
+	blind      bool          // fails to list claimed messages
 	forgetful  bool          // closes the connection after each answer
 	token      string        // if not empty, it is needed
 	notThere   bool          // has another API
@@ -227,6 +228,10 @@ func (f *fake) some(r *http.Request, q *fakeQueue, is func(*fakeMessage) bool) [
 
 func (f *fake) list(w http.ResponseWriter, r *http.Request, name string, q *fakeQueue) {
 	query := r.URL.Query()
+	if f.blind && query.Get("include_claimed") == "true" {
+		http.Error(w, "cannot", http.StatusServiceUnavailable)
+		return
+	}
 	marker, _ := strconv.Atoi(query.Get("marker")) // none is 0
 	found := f.some(r, q, func(m *fakeMessage) bool {
 		return m.place > marker && (m.claim == "" || query.Get("include_claimed") == "true")

@@ -138,6 +138,7 @@ func TestOddServersPass(t *testing.T) {
 		note string
 	}{
 		{"ignores wait", &fake{ignorant: true}, "ignores wait"},
+		{"cannot list what is claimed", &fake{blind: true}, "cannot list claimed"},
 		{"closes connections", &fake{forgetful: true}, "closes connections"},
 	}
 	for _, tt := range tests {

@@ -263,6 +263,9 @@ func (s *stage) audit(ctx context.Context, on *side, q *load.Queues, r *load.Res
 		from, to = r.From, r.To
 	}
 	a, err := q.Audit(ctx, from, to)
+	if q.Blind() {
+		s.note("%s cannot list claimed messages: one that is back after its deletion may go unseen", on.name)
+	}
 	if a != nil && err != nil {
 		s.report.Findings = &a.Findings
 	}

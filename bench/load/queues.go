@@ -3,12 +3,15 @@ package load
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"zaqar/bench/rawhttp"
 )
 
 // Queues is one or more queues of a target, with the account of what was done
@@ -22,6 +25,7 @@ type Queues struct {
 	proof  []byte // what every message has in its body, however it is written
 	ledger Ledger
 	filled *Log // by Fill, in order
+	blind  atomic.Bool
 }
 
 // Spec says which queues to make.
@@ -57,6 +61,10 @@ func Create(ctx context.Context, t Target, s Spec) (*Queues, error) {
 
 // Filled returns how many messages Fill has posted.
 func (q *Queues) Filled() int { return q.filled.posted.len() }
+
+// Blind reports whether the server could not list claimed messages to an audit:
+// one that is back after its deletion may have gone unseen.
+func (q *Queues) Blind() bool { return q.blind.Load() }
 
 // Name returns the name, or what the names begin with.
 func (q *Queues) Name() string { return q.name }
@@ -195,8 +203,8 @@ func (q *Queues) Audit(ctx context.Context, from, to time.Time) (*Account, error
 	var mu sync.Mutex
 	left := q.ledger.Apart()
 	err := q.each(ctx, func(s *session, queue int) error {
-		at := q.ledger.Apart()
-		if err := s.listAll(q, queue, most, at); err != nil {
+		at, err := q.listing(s, queue, most)
+		if err != nil {
 			return err
 		}
 		mu.Lock()
@@ -214,13 +222,59 @@ func (q *Queues) Audit(ctx context.Context, from, to time.Time) (*Account, error
 	return a, nil
 }
 
+// listing lists a queue to its end.
+func (q *Queues) listing(s *session, queue, most int) (*Log, error) {
+	at := q.ledger.Apart()
+	if !q.Blind() {
+		err := s.listAll(q, queue, most, at, "&include_claimed=true")
+		if !broken(err) {
+			return at, err
+		}
+		// The original on Redis cannot. Nothing is claimed any more that was not
+		// deleted, so that only what comes back after that goes unseen.
+		q.blind.Store(true)
+		at = q.ledger.Apart()
+	}
+	return at, s.listAll(q, queue, most, at, "")
+}
+
+// broken reports whether a server answered that it cannot do what was asked.
+func broken(err error) bool {
+	var status *StatusError
+	return errors.As(err, &status) && status.Status >= http.StatusInternalServerError
+}
+
+// A page that a server fails to list, though it does not have to while nothing
+// is measured, is asked for again: what counts is what the queue holds.
+const (
+	pageTries = 5
+	pagePause = 200 * time.Millisecond
+)
+
+// page asks for a page of a list.
+func (s *session) page(request []byte) (r rawhttp.Response, err error) {
+	for range pageTries {
+		if r, err = s.do(request, http.StatusOK, http.StatusNoContent); !broken(err) {
+			break
+		}
+		timer := time.NewTimer(pagePause)
+		select {
+		case <-timer.C:
+		case <-s.ctx.Done():
+			timer.Stop()
+			return r, err
+		}
+	}
+	return r, err
+}
+
 // listAll follows the pages of a queue to its end and checks the bodies. No
 // honest server lists more than most.
-func (s *session) listAll(q *Queues, queue, most int, log *Log) error {
-	path := []byte("/messages?limit=" + strconv.Itoa(drainLimit) + "&echo=true&include_claimed=true")
-	request := s.aim(s.on("GET", string(path), nil), "GET", queue)
+func (s *session) listAll(q *Queues, queue, most int, log *Log, more string) error {
+	path := "/messages?limit=" + strconv.Itoa(drainLimit) + "&echo=true" + more
+	request := s.aim(s.on("GET", path, nil), "GET", queue)
 	for total := 0; ; {
-		r, err := s.do(request, http.StatusOK, http.StatusNoContent)
+		r, err := s.page(request)
 		if err != nil || r.Status == http.StatusNoContent {
 			return err
 		}
