@@ -221,6 +221,7 @@ func pass(ms int64) act {
 
 var (
 	compact = act{"compact", func(w *world) error { return w.store.Compact() }}
+	relieve = act{"relieve", func(w *world) error { w.store.look(); return w.store.relieve() }}
 	tend    = act{"tend", func(w *world) error { w.store.tend(); return nil }}
 	sweep   = act{"sweep", func(w *world) error { _, err := w.store.Sweep(context.Background()); return err }}
 	restart = act{"restart", func(w *world) error {
@@ -318,6 +319,7 @@ func randomActs(seed uint64, n int) []act {
 		{1, func() act { return drop(box()) }},
 		{9, func() act { return control(rng.IntN(100), rng.IntN(100), rng.IntN(1000)) }},
 		{6, func() act { return compact }},
+		{3, func() act { return relieve }},
 		{6, func() act { return tend }},
 		{2, func() act { return sweep }},
 		{1, func() act { return restart }},

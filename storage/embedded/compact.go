@@ -21,9 +21,34 @@ func (s *Store) sealed() []*segment {
 }
 
 // Compact unlinks segments in which nothing counts and rewrites those where
-// that gains space, each once at most. It is safe at any time; the store does
-// it by itself.
+// that gains space, each once at most, as fast as it can. It is safe at any
+// time. The store does by itself what keeps the log within its bounds.
 func (s *Store) Compact() error {
+	var sparse []*segment
+	return s.compact(func(tried map[*segment]bool) *segment {
+		if len(tried) == 0 {
+			sparse = s.sparse()
+		}
+		for _, seg := range sparse {
+			if !tried[seg] && s.segment(seg.number) != nil {
+				return seg
+			}
+		}
+		return nil
+	}, pace{})
+}
+
+// relieve compacts while the log takes more than it may.
+func (s *Store) relieve() error {
+	if s.journal.full.Load() {
+		return s.Compact() // as far as the reserve allows
+	}
+	return s.compact(s.victim, pace{s})
+}
+
+// compact unlinks segments in which nothing counts and rewrites those that
+// choose names, until it names none.
+func (s *Store) compact(choose func(tried map[*segment]bool) *segment, p pace) error {
 	s.compacting.Lock()
 	defer s.compacting.Unlock()
 	if s.closed.Load() {
@@ -32,32 +57,41 @@ func (s *Store) Compact() error {
 	if s.unlinkFailed {
 		return nil // a segment that comes back after a crash must not miss any other
 	}
-	if err := s.unlinkDead(); err != nil {
-		return err
-	}
 	var unread error
-	for _, seg := range s.sparse() {
-		if s.closed.Load() {
+	for tried := make(map[*segment]bool); ; {
+		if err := s.unlinkDead(); err != nil {
+			return errors.Join(unread, err)
+		}
+		seg := choose(tried)
+		if seg == nil || s.closed.Load() {
 			return unread
 		}
-		if err := s.rewrite(seg); errors.Is(err, errUnread) {
+		tried[seg] = true
+		if err := s.rewrite(seg, p); errors.Is(err, errUnread) {
 			unread = errors.Join(unread, err)
 		} else if err != nil {
 			return errors.Join(unread, err)
 		}
 	}
-	return errors.Join(unread, s.unlinkDead())
 }
 
+// unlinkDead unlinks segments in which nothing counts, and those in which
+// nothing counts any more when they are gone.
 func (s *Store) unlinkDead() error {
-	for _, seg := range s.sealed() {
-		if s.weight(seg) == 0 {
-			if err := s.unlink(seg); err != nil {
-				return err
+	for {
+		var dead []*segment
+		for _, seg := range s.sealed() {
+			if s.weight(seg) == 0 {
+				dead = append(dead, seg)
 			}
 		}
+		if len(dead) == 0 {
+			return nil
+		}
+		if err := s.unlink(dead...); err != nil {
+			return err
+		}
 	}
-	return nil
 }
 
 // sparseShare is the share of a segment that may still count when it is
@@ -83,20 +117,107 @@ func (s *Store) sparse() []*segment {
 	})
 }
 
-// unlink removes a segment that nothing depends on. Others may rely on its
-// being gone only when the removal is on disk: until then it is in the table.
-func (s *Store) unlink(seg *segment) error {
+// The full segments may take what is live in them one and four fifths times,
+// and one segment more. What they take beyond is given back at leisure, and
+// beyond twice what is live and two segments in haste.
+func (s *Store) excess() (leisure, haste int64) {
+	var size, live int64
+	for _, seg := range *s.segments.Load() {
+		if seg.sealed.Load() {
+			size += int64(seg.size)
+			live += seg.live.Load()
+		}
+	}
+	room := s.config.SegmentSize
+	return size - live*9/5 - room, size - live*2 - 2*room
+}
+
+// victim returns the segment whose rewriting gives back most for what it
+// costs, nil if the log takes no more than it may. A segment with much waste is
+// one of which little is live, or one that records in others are kept for.
+// Together all waste is what the log takes beyond what is live: so when that
+// is too much there is a segment worth its cost.
+func (s *Store) victim(tried map[*segment]bool) *segment {
+	leisure, haste := s.excess()
+	if leisure <= 0 {
+		return nil
+	}
+	var best *segment
+	var most float64
+	for _, seg := range s.sealed() {
+		cost := s.weight(seg)
+		waste := int64(seg.size) - cost + seg.owes.Load()
+		if tried[seg] || waste < int64(seg.size)/leastWaste || haste <= 0 && s.draining(seg) {
+			continue
+		}
+		if gain := float64(waste) / float64(cost+1); best == nil || gain > most {
+			best, most = seg, gain
+		}
+	}
+	return best
+}
+
+// leastWaste is the part of a segment that its rewriting must give back.
+const leastWaste = 16
+
+// look notes how much is live in each full segment.
+func (s *Store) look() {
+	s.compacting.Lock()
+	defer s.compacting.Unlock()
+	s.looked, s.lookedBefore = make(map[*segment]int64), s.looked
+	for _, seg := range s.sealed() {
+		s.looked[seg] = seg.live.Load()
+	}
+}
+
+// draining reports whether a segment was losing what is live in it when look
+// came by, so that waiting may save the rewriting.
+func (s *Store) draining(seg *segment) bool {
+	before, known := s.lookedBefore[seg]
+	return known && before-s.looked[seg] > int64(seg.size)/drainShare
+}
+
+// drainShare is the part of a segment whose loss between two looks counts as
+// draining.
+const drainShare = 50
+
+// unlink removes segments that nothing depends on, not even one of them on
+// another. Others may rely on their being gone only when the removal is on
+// disk: until then they are in the table.
+func (s *Store) unlink(segs ...*segment) error {
+	n := 0
 	var err error
-	if seg.damaged.Load() {
-		err = s.quarantineFile(segmentName(seg.number))
-		s.unlinkFailed = err != nil
-	} else if err = s.fs.Remove(seg.name); err == nil {
-		err = s.fs.SyncDir(s.dir)
-		s.unlinkFailed = err != nil
+	for ; n < len(segs) && err == nil; n++ {
+		if err = s.removeFile(segs[n]); err != nil {
+			err = fmt.Errorf("%s could not be removed: %w", segs[n].name, err)
+			break
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("%s could not be removed: %w", seg.name, err)
+	if n > 0 && !s.unlinkFailed {
+		if serr := s.fs.SyncDir(s.dir); serr != nil {
+			s.unlinkFailed = true
+			return errors.Join(err, fmt.Errorf("%s could not be removed: %w", segs[0].name, serr))
+		}
 	}
+	for _, seg := range segs[:n] {
+		s.unlinked(seg)
+	}
+	s.kick() // there may be room for a spare now
+	return err
+}
+
+// removeFile removes the segment's file, or sets it aside if it is damaged.
+func (s *Store) removeFile(seg *segment) error {
+	if !seg.damaged.Load() {
+		return s.fs.Remove(seg.name)
+	}
+	err := s.quarantineFile(segmentName(seg.number))
+	s.unlinkFailed = err != nil
+	return err
+}
+
+// unlinked forgets a segment that is gone.
+func (s *Store) unlinked(seg *segment) {
 	s.changeSegments(func(m map[uint32]*segment) { delete(m, seg.number) })
 	s.settleDebts(seg)
 	if err := s.removeIndex(seg); err != nil {
@@ -105,6 +226,4 @@ func (s *Store) unlink(seg *segment) error {
 	if err := seg.release(); err != nil {
 		s.log.Warn("segment not closed", "segment", seg.number, "error", err)
 	}
-	s.kick() // there may be room for a spare now
-	return nil
 }

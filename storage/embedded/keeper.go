@@ -47,7 +47,11 @@ func (s *Store) tend() {
 		}
 	}
 	for _, seg := range s.sealed() {
-		if err := s.writeIndex(seg); err != nil {
+		written, err := s.writeIndex(seg)
+		if written {
+			s.grow()
+		}
+		if err != nil {
 			s.log.Warn("no index file for a log segment; without one the next start reads the segment itself", "segment", seg.number, "error", err)
 			return // the others would hardly do better
 		}
@@ -55,21 +59,29 @@ func (s *Store) tend() {
 }
 
 // writeIndex moves the index of a full segment from memory to a file.
-func (s *Store) writeIndex(seg *segment) error {
+func (s *Store) writeIndex(seg *segment) (written bool, err error) {
 	index, inFile := seg.indexInMemory()
 	if inFile {
-		return nil
+		return false, nil
 	}
 	if err := writeIndex(s.fs, s.dir, seg, index); err != nil {
-		return err
+		return false, err
 	}
 	seg.mu.Lock()
 	seg.index, seg.indexed = nil, true
 	seg.mu.Unlock()
 	if s.segment(seg.number) == nil { // unlinked meanwhile
-		return s.removeIndex(seg)
+		return true, s.removeIndex(seg)
 	}
-	return nil
+	return true, nil
+}
+
+// grow has compaction look whether the log takes too much.
+func (s *Store) grow() {
+	select {
+	case s.grown <- struct{}{}:
+	default:
+	}
 }
 
 func (s *Store) removeIndex(seg *segment) error {
@@ -80,12 +92,13 @@ func (s *Store) removeIndex(seg *segment) error {
 	return err
 }
 
-// housekeep reclaims what has expired and compacts the log, now and then.
+// housekeep reclaims what has expired, now and then.
 func (s *Store) housekeep() {
 	defer s.working.Done()
+	s.working.Add(1)
+	go s.reclaim()
 	tick := time.NewTicker(s.config.SweepEvery)
 	defer tick.Stop()
-	told := ""
 	for n := 1; ; n++ {
 		select {
 		case <-s.closing:
@@ -93,15 +106,32 @@ func (s *Store) housekeep() {
 		case <-tick.C:
 		}
 		s.sweep(s.now() - sweepSlack)
-		if s.journal.failed() != nil {
-			continue
-		}
-		if n%subscriptionSweeps == 0 {
+		if n%subscriptionSweeps == 0 && s.journal.failed() == nil {
 			if err := s.sweepSubscriptions(); err != nil {
 				s.log.Warn("expired subscriptions not erased", "error", err)
 			}
 		}
-		err := s.Compact()
+	}
+}
+
+// reclaim compacts the log now and then, and whenever a segment is full.
+func (s *Store) reclaim() {
+	defer s.working.Done()
+	tick := time.NewTicker(s.config.SweepEvery)
+	defer tick.Stop()
+	told := ""
+	for {
+		select {
+		case <-s.closing:
+			return
+		case <-tick.C:
+			s.look()
+		case <-s.grown:
+		}
+		if s.journal.failed() != nil {
+			continue
+		}
+		err := s.relieve()
 		if err != nil && err.Error() != told {
 			s.log.Error("space could not be reclaimed", "error", err)
 		}

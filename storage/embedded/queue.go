@@ -280,12 +280,12 @@ func (q *queue) free(cl *claim) int {
 	freed := 0
 	var c *chunk // where the last one was
 	for _, pos := range cl.held {
-		i, ok := 0, c != nil && c.spans(pos)
-		if ok {
-			i, ok = c.lookup(pos)
-		} else {
-			c, i, ok = q.find(pos)
+		if c == nil || !c.spans(pos) {
+			if c, _, _ = q.find(pos); c == nil {
+				continue
+			}
 		}
+		i, ok := c.lookup(pos)
 		if !ok || c.entries[i].claim != cl.id {
 			continue
 		}

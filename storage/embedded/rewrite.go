@@ -16,6 +16,8 @@ import (
 type rewriter struct {
 	*Store
 	seg      *segment
+	pace     pace
+	window   *window                 // on seg
 	stated   map[uint64]bool         // positions whose state was carried
 	removals map[uint64][]target     // queue -> removals to repeat
 	purges   map[uint64][]*operation // queue -> purges to repeat
@@ -23,10 +25,6 @@ type rewriter struct {
 	bytes    int
 	unread   error
 }
-
-// rewriteLot is how many bytes compaction copies before it waits for the disk,
-// so that posts get their turn.
-const rewriteLot = 256 << 10
 
 // rewriteRounds is how often compaction tries to carry what keeps changing
 // before it leaves a segment for another time.
@@ -38,14 +36,14 @@ var errUnread = errors.New("a segment cannot be read")
 
 // rewrite carries what counts in the segment to the head of the log and
 // unlinks it. A segment that keeps changing stays, without an error.
-func (s *Store) rewrite(seg *segment) error {
+func (s *Store) rewrite(seg *segment, p pace) error {
 	s.rewriting.Store(true)
 	defer s.rewriting.Store(false)
 	index, err := s.indexOf(seg)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnread, err)
 	}
-	r := &rewriter{Store: s, seg: seg, stated: make(map[uint64]bool)}
+	r := &rewriter{Store: s, seg: seg, pace: p, stated: make(map[uint64]bool), window: &window{seg: seg, span: rewriteSpan}}
 	todo, err := offsetsOf(index)
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", seg.name, errUnread, err)
@@ -112,7 +110,7 @@ func (r *rewriter) round(index []byte, todo []int) (again []int, err error) {
 		if pending {
 			again = append(again, at)
 		}
-		if r.bytes >= rewriteLot {
+		if r.bytes >= r.pace.lot() {
 			if err := r.rest(); err != nil {
 				return nil, err
 			}
@@ -131,7 +129,9 @@ func (r *rewriter) rest() error {
 	if g == nil {
 		return nil
 	}
-	return g.wait()
+	err := g.wait()
+	r.pace.rest()
+	return err
 }
 
 // submit sends a record to the head of the log. apply gets its place and size.
@@ -246,15 +246,39 @@ func (r *rewriter) carryMessage(number, id, pos uint64, seg *segment, off uint32
 		q2, pos2 := r.where(number, id, pos)
 		return q2 != q || pos2 != pos, nil
 	}
-	m, err := found.raw()
-	if err != nil {
-		r.unread = err
-		return false, nil
+	m := r.read(seg, off, id)
+	if m == nil {
+		if m, err = found.raw(); err != nil {
+			r.unread = err
+			return false, nil
+		}
+	} else {
+		found.drop()
 	}
 	if m == nil {
 		return false, nil // damaged
 	}
 	return r.copyMessage(q, pos, seg, off, m)
+}
+
+// rewriteSpan is how many bytes compaction reads at a time.
+const rewriteSpan = 128 << 10
+
+// read returns a message of the segment being rewritten, valid until the next
+// call, nil if it is not there whole.
+func (r *rewriter) read(seg *segment, off uint32, id uint64) *message {
+	if seg != r.seg {
+		return nil
+	}
+	record, f, err := r.window.record(off)
+	if err != nil || record == nil || f.kind != recMessage {
+		return nil
+	}
+	m, err := decodeMessage(f, record[frameSize:])
+	if err != nil || m.id != id {
+		return nil
+	}
+	return &m
 }
 
 // copyMessage submits a copy of the message with its present state.
@@ -460,6 +484,7 @@ func (r *rewriter) carryControl(edits []edit) (pending bool, err error) {
 			if g, err = c.submit(0, []staged{c.put(e.table, e.key, it.value)}, nil, nil); err == nil {
 				r.last = g
 				r.bytes += len(e.key) + len(e.value)
+				r.rewritten.Add(int64(len(e.key) + len(e.value)))
 			}
 		}
 		if err != nil {

@@ -67,14 +67,16 @@ type Store struct {
 
 	restored bool // while opening: from a backup
 
-	compacting   sync.Mutex   // one compaction at a time
-	rewriting    atomic.Bool  // a segment is being rewritten
-	rewritten    atomic.Int64 // bytes compaction has written
-	unlinkFailed bool         // under compacting: no more segments are removed
+	compacting           sync.Mutex         // one compaction at a time
+	rewriting            atomic.Bool        // a segment is being rewritten
+	rewritten            atomic.Int64       // bytes compaction has written
+	unlinkFailed         bool               // under compacting: no more segments are removed
+	looked, lookedBefore map[*segment]int64 // under compacting: live bytes, see look
 
 	toldFull  bool // of the keeper: the log says that the store is full
 	closing   chan struct{}
 	seals     chan struct{} // capacity 1: there is work for the keeper
+	grown     chan struct{} // capacity 1: a segment is full
 	working   sync.WaitGroup
 	closeOnce sync.Once
 	closed    atomic.Bool
@@ -146,7 +148,7 @@ func newStore(dir string, c Config, env storage.Env) (*Store, error) {
 	s := &Store{
 		fs: c.FS, dir: dir, env: env, log: env.Log, config: c, seed: maphash.MakeSeed(),
 		queues: make(map[messaging.QueueRef]*queue), numbers: make(map[uint64]*queue), moved: make(map[uint64]*queue),
-		closing: make(chan struct{}), seals: make(chan struct{}, 1),
+		closing: make(chan struct{}), seals: make(chan struct{}, 1), grown: make(chan struct{}, 1),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

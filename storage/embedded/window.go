@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ type window struct {
 	from uint32
 	b    []byte
 	size int64 // of the file, once known
+	span int   // bytes read at a time; windowSize if 0
 }
 
 const windowSize = 1 << 20
@@ -20,7 +22,7 @@ const windowSize = 1 << 20
 // bytes returns n bytes at offset at, fewer at the end of the file.
 func (w *window) bytes(at uint32, n int) ([]byte, error) {
 	if at < w.from || int64(at)+int64(n) > int64(w.from)+int64(len(w.b)) {
-		size := max(windowSize, n)
+		size := max(cmp.Or(w.span, windowSize), n)
 		if cap(w.b) < size {
 			w.b = make([]byte, size)
 		}
