@@ -191,6 +191,7 @@ func (b *backup) discard() error {
 }
 
 func (b *backup) copyAll(ctx context.Context) error {
+	b.damage = slices.Clone(b.sn.damage) // of headers
 	format, err := readFile(b.sn.fs, b.Dir+"/"+formatName)
 	if err == nil {
 		err = b.write(formatName, format)
@@ -222,7 +223,7 @@ func (b *backup) copyAll(ctx context.Context) error {
 
 // has reports whether the segment is open.
 func (sn *snapshot) has(number uint32) bool {
-	return slices.ContainsFunc(slices.Concat(sn.open, sn.unused), func(s *segment) bool { return s.number == number })
+	return sn.segment(number) != nil || slices.ContainsFunc(sn.unused, func(s *segment) bool { return s.number == number })
 }
 
 // unread lists what the disk could not read of the segments.
@@ -295,7 +296,6 @@ func (b *backup) copyUnreadable(ctx context.Context, number uint32) error {
 	if err != nil {
 		return err
 	}
-	b.damage = append(b.damage, Damage{Segment: number})
 	return b.copyFile(ctx, name, f, size)
 }
 

@@ -24,6 +24,7 @@
 //	0000000007.idx       the same without message bodies, written when it is full
 //	FAILED               which commit could not be written, until the next start
 //	quarantine/          damaged segments that would have been deleted
+//	BACKUP               of a backup only, until it is first opened: its files
 //
 // # Segment, format 1
 //
@@ -59,4 +60,40 @@
 // live messages are copied with their present state, records about older
 // segments are condensed to what they still have to say (rewrite.go). So the
 // log takes at most a small multiple of what is live in it.
+//
+// # Looking at a store from outside
+//
+// Inspect, Verify and Backup read the directory of a store that is stopped, or
+// that another process is writing to, without its lock and without changing a
+// byte there. What they see of a running store is a prefix of its log that
+// holds everything acknowledged before they began:
+//
+//   - Segments are only appended to, one commit after the other, each when the
+//     one before is on disk; nothing is ever overwritten. So what is read of a
+//     segment up to where it ends at the moment is a prefix of its commits. Of
+//     the one being written then a part may be seen, as after a crash. Bytes
+//     that are no record though a commit follows were caught while they were
+//     being written, or are damage: they are read once more to know.
+//   - Segments are used in the order of their numbers, and when one is in use
+//     those before it are complete for good. So all files up to the one in use,
+//     and that up to its end, are a prefix of the log.
+//   - Compaction unlinks a segment once what counts in it is on disk again at
+//     the head of the log. Whoever lacks such a segment must therefore read the
+//     log up to there. So every file is opened before any is read. If one is
+//     gone when it is to be opened, or the directory lists other segments
+//     afterwards, all begins anew. Then all files existed at one moment, every
+//     other segment was gone by then, and each is read later than that moment.
+//     A file that is unlinked afterwards can be read on, and does no harm: it
+//     is as if a crash had undone the unlinking of this and all later ones.
+//   - The log must not have moved on beyond the files at that moment. It had
+//     not if the last of them is the spare, in which nothing is written yet.
+//     Without a spare, as on a full disk or when the store is stopped, the same
+//     list before and after the opening has to do: for it to mislead, a whole
+//     segment must be filled while the directory is being listed.
+//
+// A backup is such a set of files, copied, each up to its end. It is a
+// store, and carries the identity of the original: to keep ids from being given
+// out twice, the first start on it leaves out as many sequence numbers as the
+// original can have given out since. It also refuses to start if files are
+// missing or left over from another store, and then removes the BACKUP file.
 package embedded

@@ -1,0 +1,600 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"zaqar/messaging"
+	"zaqar/storage"
+	"zaqar/storage/embedded/disk"
+	"zaqar/storage/embedded/disk/faultdisk"
+)
+
+// backedUp takes a backup of the world's store and returns the world in front
+// of a disk on which that is the store.
+func (w *world) backedUp(t testing.TB, to string) *world {
+	t.Helper()
+	if _, err := Backup(t.Context(), w.tool(), to); err != nil {
+		t.Fatalf("backup: %v", err)
+	}
+	return w.restored(t, to)
+}
+
+// restored returns the world in front of a disk that has only what is in the
+// directory, as the store.
+func (w *world) restored(t testing.TB, from string) *world {
+	t.Helper()
+	d := faultdisk.New(faultdisk.Config{})
+	must(t, d.MkdirAll("store"))
+	names, err := w.disk.List(from)
+	must(t, err)
+	for _, name := range names {
+		b, err := w.disk.ReadFile(from + "/" + name)
+		must(t, err)
+		must(t, replaceFile(d, "store", "store/"+name, b))
+	}
+	return w.on(d)
+}
+
+// A backup shows what the store shows, whenever it is taken: while the store is
+// in use, when it is closed, after a crash. It is clean, and a store to go on
+// with.
+func TestBackupIsTheStore(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(setting(t, envHistories, 40) / 2) {
+		rng := rand.New(rand.NewPCG(seed, 6))
+		w := newWorld(faultdisk.New(faultdisk.Config{Seed: seed}))
+		must(t, w.open())
+		acts := randomActs(seed, 150)
+		if seed == 0 {
+			acts = everyAct()
+		}
+		for k := 0; len(acts) > 0; k++ {
+			n := min(len(acts), 1+rng.IntN(40))
+			_, err := w.run(acts[:n])
+			must(t, err)
+			acts = acts[n:]
+			want, err := w.dump()
+			must(t, err)
+			to := fmt.Sprint("backup", k)
+			if rng.IntN(3) == 0 {
+				must(t, w.close())
+			}
+			copied := w.backedUp(t, to)
+			if w.store == nil {
+				must(t, w.open())
+			}
+			v := copied.verified(t)
+			if !v.Clean || v.Backup == "" {
+				t.Fatalf("seed %d: the backup has damage: %v", seed, v.Damage)
+			}
+			must(t, copied.open())
+			if got, err := copied.dump(); err != nil || got != want {
+				t.Fatalf("seed %d: the backup shows (-store +backup):\n%s%v", seed, difference(want, got), err)
+			}
+			must(t, copied.store.consistent())
+			copied.does(t, post(boxes[0], 1, forever, 0, 10), compact)
+			want, err = copied.dump()
+			must(t, err)
+			if err := copied.again(want); err != nil {
+				t.Fatalf("seed %d: the backup after a restart: %v", seed, err)
+			}
+			_ = copied.close()
+		}
+		_ = w.close()
+	}
+}
+
+// busyClient works until over is closed. It pops nothing, so that the notes are
+// exact, and lets the queues grow no longer than the backups can follow.
+func (c *crowd) busyClient(rng *rand.Rand, over <-chan struct{}) {
+	backlog := func() int {
+		total, _, err := c.store.Volume(context.Background())
+		if err != nil {
+			c.complain("volume: %v", err)
+		}
+		return total
+	}
+	held := map[messaging.ClaimID][]messaging.MessageID{}
+	from := map[messaging.ClaimID]messaging.QueueRef{}
+	for {
+		select {
+		case <-over:
+			return
+		default:
+		}
+		q := boxes[rng.IntN(2)]
+		var err error
+		switch n := rng.IntN(20); {
+		case (n < 6 || len(held) == 0 && n >= 10) && backlog() < 200:
+			err = c.post(q, 1+rng.IntN(3), []int{5, 60, 700}[rng.IntN(3)])
+		case n < 10 || len(held) == 0:
+			var id messaging.ClaimID
+			var ids []messaging.MessageID
+			if id, ids, err = c.claim(q, 1+rng.IntN(6)); id != "" {
+				held[id], from[id] = ids, q
+			}
+		default:
+			id := pickKey(held)
+			ids := held[id]
+			switch {
+			case n < 16:
+				err = c.remove(from[id], id, ids)
+			case n < 17:
+				err = c.release(from[id], id, ids)
+			case n < 19:
+				err = c.move(from[id], id, ids, boxes[rng.IntN(2)])
+			default:
+				err = c.store.Renew(context.Background(), from[id], id, storage.Terms{TTL: 500})
+				continue
+			}
+			delete(held, id)
+		}
+		if err != nil {
+			c.complain("a client: %v", err)
+			return
+		}
+	}
+}
+
+// notes is what the crowd knew when a backup began and when it had ended.
+type notes struct{ before, after map[messaging.MessageID]fate }
+
+func (c *crowd) known() map[messaging.MessageID]fate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make(map[messaging.MessageID]fate, len(c.fates))
+	for id, f := range c.fates {
+		if f.body != "" { // acknowledged
+			all[id] = *f
+		}
+	}
+	return all
+}
+
+// check compares what is in a backup with the notes.
+func (n *notes) check(s *Store, crowd map[messaging.MessageID]*fate) error {
+	in := map[messaging.MessageID]messaging.Message{}
+	for _, q := range boxes[:2] {
+		list, err := s.Scan(context.Background(), q, everything)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			m := list[i]
+			if _, twice := in[m.ID]; twice {
+				return fmt.Errorf("%s is there twice", m.ID)
+			}
+			in[m.ID] = m
+			f := crowd[m.ID]
+			if f == nil || f.body != "" && f.body != string(m.Body) {
+				return fmt.Errorf("%s has the body %.40q, which is not that of the post", m.ID, m.Body)
+			}
+			if n.before[m.ID].gone {
+				return fmt.Errorf("%s was deleted before the backup began, and is there", m.ID)
+			}
+			if b, a := n.before[m.ID], n.after[m.ID]; b.holder != "" && b.holder == a.holder && m.Claim != b.holder {
+				return fmt.Errorf("%s is under claim %q and not under %q, which had it all the time", m.ID, m.Claim, b.holder)
+			}
+		}
+	}
+	for id, f := range n.before {
+		if _, there := in[id]; !there && !f.going && !n.after[id].going {
+			return fmt.Errorf("%s was acknowledged before the backup began, and is lost: %+v", id, f)
+		}
+	}
+	return s.consistent()
+}
+
+// While posts, claims, deletes, moves, purges and compaction go on, one backup
+// after the other is taken. Each is a clean store that has everything
+// acknowledged before it began, and nothing deleted before.
+func TestBackupsOfABusyStore(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(setting(t, envCrowds, 6) / 2) {
+		d := faultdisk.New(faultdisk.Config{Seed: seed})
+		slow(d, 2)
+		c := &crowd{fates: map[messaging.MessageID]*fate{}}
+		c.openOn(t, d)
+		var opens atomic.Int64
+		d.Inject(faultdisk.Fault{Kind: faultdisk.Open, Name: "*.log", When: func(faultdisk.Op) bool {
+			if opens.Add(1)%37 == 0 { // now and then the store gets ahead of the backup
+				for range 200 {
+					runtime.Gosched()
+				}
+			}
+			return false
+		}})
+		over := make(chan struct{})
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() { c.busyClient(rand.New(rand.NewPCG(seed, uint64(i))), over) })
+		}
+		all.Go(func() {
+			for k := uint64(0); ; k++ {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				c.vandal(rand.New(rand.NewPCG(seed, k)), 20)
+				if err := c.store.Compact(); err != nil {
+					c.complain("compact: %v", err)
+				}
+				runtime.Gosched()
+			}
+		})
+		env := storage.Env{Now: func() time.Time { return time.UnixMilli(1_900_000_000_000) }}
+		var taken []notes
+		unlinked := d.Stats().Count(faultdisk.Remove)
+		for k := range 12 {
+			n := notes{before: c.known()}
+			_, err := Backup(t.Context(), Tool{Dir: "store", FS: d, Env: env}, fmt.Sprint("backup", k))
+			n.after = c.known()
+			if err != nil {
+				t.Errorf("seed %d, backup %d: %v", seed, k, err)
+				break
+			}
+			taken = append(taken, n)
+		}
+		unlinked = d.Stats().Count(faultdisk.Remove) - unlinked
+		close(over)
+		all.Wait()
+		if err := errors.Join(c.wrong, c.store.Close()); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		w := newWorld(d)
+		for k, n := range taken {
+			copied := w.restored(t, fmt.Sprint("backup", k))
+			if v := copied.verified(t); !v.Clean {
+				t.Fatalf("seed %d, backup %d: %v", seed, k, v.Damage)
+			}
+			must(t, copied.open())
+			if err := errors.Join(n.check(copied.store, c.fates), copied.close()); err != nil {
+				t.Fatalf("seed %d, backup %d: %v", seed, k, err)
+			}
+		}
+		t.Logf("seed %d: %d messages, %d files unlinked, %d opened", seed, len(c.fates), unlinked, opens.Load())
+		if len(c.fates) < 300 || unlinked < 50 {
+			t.Errorf("seed %d: only %d messages and %d unlinked files: the store was not busy", seed, len(c.fates), unlinked)
+		}
+	}
+}
+
+// Segments may go between the listing of the directory and their opening.
+func TestBackupWhileFilesVanish(t *testing.T) {
+	w := ready(t)
+	w.does(t, post(boxes[1], 1, forever, 0, 100))
+	w.turnPage(t, false)
+	w.turnPage(t, false)
+	w.does(t, post(boxes[1], 1, forever, 0, 100))
+	want := w.list1(t)
+	first, opened := w.files(t, logSuffix)[0], 0
+	var once sync.Once
+	w.disk.Inject(faultdisk.Fault{Kind: faultdisk.Open, Name: "*.log", When: func(op faultdisk.Op) bool {
+		if opened++; strings.HasSuffix(op.Name, first) {
+			once.Do(func() {
+				must(t, w.store.Purge(context.Background(), boxes[2]))
+				w.turnPage(t, true)
+				w.store.tend()
+				must(t, w.store.Compact())
+				if slices.Contains(w.files(t, logSuffix), first) {
+					t.Errorf("%s is still there", first)
+				}
+				want = w.list1(t)
+			})
+		}
+		return false
+	}})
+	copied := w.backedUp(t, "backup")
+	must(t, copied.open())
+	defer copied.close()
+	if got := copied.list1(t); !slices.Equal(got, want) || len(got) < 3 {
+		t.Errorf("the backup has %v, want %v", got, want)
+	}
+	if opened < 4 {
+		t.Error("the files were opened once only")
+	}
+}
+
+func (w *world) list1(t *testing.T) (ids []messaging.MessageID) {
+	t.Helper()
+	list, err := w.store.Scan(t.Context(), boxes[1], everything)
+	must(t, err)
+	for i := range list {
+		ids = append(ids, list[i].ID)
+	}
+	return ids
+}
+
+// Ids that the original gave out after the backup are not given out again.
+func TestRestoredStoreGivesOutNewIDs(t *testing.T) {
+	w := ready(t)
+	old, err := w.send(t, 10)
+	must(t, err)
+	copied := w.backedUp(t, "backup")
+	since := map[messaging.MessageID]bool{}
+	for range 50 {
+		id, err := w.send(t, 10)
+		must(t, err)
+		since[id] = true
+	}
+	must(t, copied.open())
+	must(t, copied.close()) // nothing was written: it must remember all the same
+	must(t, copied.open())
+	defer copied.close()
+	if _, err := copied.disk.ReadFile("store/" + manifestName); err == nil {
+		t.Error("the store in use still passes for a backup")
+	}
+	for range 100 {
+		id, err := copied.send(t, 10)
+		must(t, err)
+		if since[id] || id <= old {
+			t.Fatalf("%s is given out again", id)
+		}
+	}
+}
+
+// What is not the whole backup and nothing else is refused, and left alone.
+func TestRestoreIsChecked(t *testing.T) {
+	w := ready(t)
+	for range 3 {
+		w.turnPage(t, true)
+	}
+	w.store.tend()
+	whole := w.backedUp(t, "backup")
+	logs := whole.files(t, logSuffix)
+	newest := func(w *world) string { l := w.files(t, logSuffix); return l[len(l)-1] }
+	for what, c := range map[string]struct {
+		spoil func(*world)
+		says  string
+	}{
+		"a segment is missing":        {func(w *world) { must(t, w.disk.Remove("store/"+logs[1])) }, logs[1]},
+		"the last segment is missing": {func(w *world) { must(t, w.disk.Remove("store/"+newest(w))) }, "missing"},
+		"a segment is shorter":        {func(w *world) { must(t, w.resize("store/"+logs[0], 2000)) }, logs[0]},
+		"copied over a store": {func(over *world) {
+			w.turnPage(t, true)
+			w.turnPage(t, true)
+			for _, name := range w.files(t, logSuffix) {
+				if !slices.Contains(logs, name) {
+					b, err := w.disk.ReadFile("store/" + name)
+					must(t, err)
+					must(t, replaceFile(over.disk, "store", "store/"+name, b))
+				}
+			}
+		}, "not part of the backup"},
+		"its list is damaged": {func(w *world) { must(t, w.disk.FlipBit("store/"+manifestName, 40, 1)) }, manifestName},
+	} {
+		t.Run(what, func(t *testing.T) {
+			again := w.on(whole.disk.Clone())
+			c.spoil(again)
+			v := again.verified(t)
+			if v.Clean {
+				t.Error("verify finds nothing")
+			}
+			changes := again.disk.Changes()
+			if err := again.open(); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("open: %v, want it to speak of %s", err, c.says)
+			}
+			_ = again.close()
+			if n := again.disk.Changes() - changes; n > 3 { // the lock
+				t.Errorf("%d changes were made", n)
+			}
+		})
+	}
+}
+
+// A start on a backup may be interrupted at any point.
+func TestRestoreSurvivesCrashes(t *testing.T) {
+	w := ready(t)
+	w.turnPage(t, true)
+	w.does(t, post(boxes[0], 2, forever, 0, 10))
+	whole := w.backedUp(t, "backup")
+	want := seenOf(t, w)
+	last, err := w.send(t, 10)
+	must(t, err)
+	for n := int64(1); ; n++ {
+		crashed := whole.on(whole.disk.Clone())
+		crashed.disk.CrashAt(n)
+		err := crashed.open()
+		done := !crashed.disk.Crashed()
+		_ = crashed.close()
+		if done {
+			must(t, err)
+			break
+		}
+		for _, cut := range cuts(uint64(n)) {
+			again := whole.on(crashed.disk.Crash(cut))
+			must(t, again.open())
+			if got := seenOf(t, again); got != want {
+				t.Fatalf("crash at change %d: %s", n, difference(want, got))
+			}
+			if id, err := again.send(t, 10); err != nil || id <= last {
+				t.Errorf("crash at change %d: %s is given out again (%v)", n, id, err)
+			}
+			must(t, again.close())
+		}
+	}
+}
+
+// A backup that fails or is cut off leaves no backup, and the next one is made.
+func TestFailedBackups(t *testing.T) {
+	w := ready(t)
+	for range 4 {
+		w.turnPage(t, true)
+	}
+	inPartial := func(op faultdisk.Op) bool {
+		return strings.Contains(op.Name, partialSuffix) && strings.HasSuffix(op.Name, logSuffix)
+	}
+	files := func(dir string) []string {
+		names, err := w.disk.List(dir)
+		if err != nil {
+			return nil
+		}
+		return names
+	}
+	gone := func(t *testing.T) {
+		t.Helper()
+		if files("to") != nil || files("to.partial") != nil {
+			t.Errorf("left: %v, %v", files("to"), files("to.partial"))
+		}
+	}
+	t.Run("full", func(t *testing.T) {
+		rule := w.disk.Inject(faultdisk.Fault{Kind: faultdisk.Write, When: inPartial, Skip: 2, Err: syscall.ENOSPC})
+		_, err := Backup(t.Context(), w.tool(), "to")
+		if !errors.Is(err, disk.ErrFull) || !strings.Contains(err.Error(), "no room for the backup") || rule.Hits() == 0 {
+			t.Errorf("%v", err)
+		}
+		rule.Clear()
+		gone(t)
+	})
+	t.Run("no room", func(t *testing.T) {
+		w.disk.SetCapacity(w.disk.Used() + 9000)
+		_, err := Backup(t.Context(), w.tool(), "to")
+		if !errors.Is(err, disk.ErrFull) || !strings.Contains(err.Error(), "free") {
+			t.Errorf("%v", err)
+		}
+		w.disk.SetCapacity(0)
+		gone(t)
+	})
+	t.Run("interrupted", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		tool := w.tool()
+		tool.Progress = func(Progress) { cancel() }
+		if _, err := Backup(ctx, tool, "to"); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+		gone(t)
+	})
+	t.Run("cannot be removed", func(t *testing.T) {
+		rule := w.disk.Inject(faultdisk.Fault{Kind: faultdisk.Write | faultdisk.Remove, When: inPartial, Err: syscall.EIO})
+		_, err := Backup(t.Context(), w.tool(), "to")
+		if err == nil || !strings.Contains(err.Error(), "to.partial") {
+			t.Errorf("%v", err)
+		}
+		rule.Clear()
+		if files("to") != nil || files("to.partial") == nil {
+			t.Errorf("left: %v, %v", files("to"), files("to.partial"))
+		}
+	})
+	t.Run("next", func(t *testing.T) { // in spite of what is left
+		r, err := Backup(t.Context(), w.tool(), "to")
+		must(t, err)
+		if r.Segments < 4 || r.Bytes < 4*smallestSize/2 || len(r.Damage) > 0 || files("to.partial") != nil {
+			t.Errorf("%+v, left: %v", r, files("to.partial"))
+		}
+		if slices.Contains(files("to"), lockName) {
+			t.Error("the backup has a lock file")
+		}
+	})
+	for what, to := range map[string]string{"in use": "to", "in the store": "store/backup", "the store": "store", "no parent": "no/to"} {
+		t.Run(what, func(t *testing.T) {
+			if _, err := Backup(t.Context(), w.tool(), to); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+	t.Run("under way", func(t *testing.T) {
+		must(t, w.disk.MkdirAll("busy.partial"))
+		l, err := w.disk.Lock("busy.partial/LOCK")
+		must(t, err)
+		if _, err := Backup(t.Context(), w.tool(), "busy"); !errors.Is(err, disk.ErrLocked) {
+			t.Errorf("%v", err)
+		}
+		must(t, l.Close())
+	})
+	t.Run("foreign files", func(t *testing.T) {
+		must(t, w.disk.MkdirAll("mine.partial"))
+		must(t, replaceFile(w.disk, "mine.partial", "mine.partial/notes", []byte("x")))
+		if _, err := Backup(t.Context(), w.tool(), "mine"); err == nil || !slices.Contains(files("mine.partial"), "notes") {
+			t.Errorf("%v, %v", err, files("mine.partial"))
+		}
+	})
+}
+
+// A backup that crashes at any point is none, or complete.
+func TestCrashesDuringBackup(t *testing.T) {
+	w := ready(t)
+	w.turnPage(t, true)
+	want := seenOf(t, w)
+	must(t, w.close())
+	for n := int64(1); ; n++ {
+		crashed := w.on(w.disk.Clone())
+		crashed.disk.CrashAt(crashed.disk.Changes() + n)
+		_, err := Backup(t.Context(), crashed.tool(), "to")
+		if !crashed.disk.Crashed() {
+			must(t, err)
+			break
+		}
+		for _, cut := range cuts(uint64(n)) {
+			found := w.on(crashed.disk.Crash(cut))
+			names, lerr := found.disk.List("to")
+			if err == nil && lerr != nil {
+				t.Errorf("crash at change %d: the backup is lost", n)
+			}
+			if lerr != nil {
+				continue
+			}
+			copied := found.restored(t, "to")
+			if v := copied.verified(t); !v.Clean {
+				t.Errorf("crash at change %d: %v", n, v.Damage)
+			}
+			must(t, copied.open())
+			if got := seenOf(t, copied); got != want {
+				t.Errorf("crash at change %d, %v: %s", n, names, difference(want, got))
+			}
+			_ = copied.close()
+		}
+	}
+}
+
+// Damage does not keep a backup from being made: what can be read is copied,
+// and what the store serves the copy serves.
+func TestBackupOfADamagedStore(t *testing.T) {
+	pristine, _ := aged(t)
+	for name, spoil := range map[string]func(*world) error{
+		"flipped bit": func(w *world) error { return w.disk.FlipBit("store/"+segmentName(1), 700, 1) },
+		"header":      func(w *world) error { return w.disk.FlipBit("store/"+segmentName(2), 3, 1) },
+		"bad sector":  func(w *world) error { return w.disk.BreakReads("store/"+segmentName(1), 700, 1) },
+		"index":       func(w *world) error { return w.disk.FlipBit("store/"+indexName(1), 90, 1) },
+		"no header, no index": func(w *world) error {
+			return errors.Join(w.disk.FlipBit("store/"+segmentName(1), 3, 1), w.disk.Remove("store/"+indexName(1)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := pristine.on(pristine.disk.Clone())
+			must(t, spoil(w))
+			r, err := Backup(t.Context(), w.tool(), "to")
+			must(t, err)
+			if len(r.Damage) == 0 != (name == "index") {
+				t.Errorf("reported as %v", r.Damage)
+			}
+			copied := w.restored(t, "to")
+			if v := copied.verified(t); v.Clean != (name == "index") {
+				t.Errorf("in the copy: %v", v.Damage)
+			}
+			must(t, copied.open())
+			defer copied.close()
+			got := maps.Collect(slices.All(copied.list(t)))
+			if name == "bad sector" {
+				return // the store itself may not open
+			}
+			must(t, w.open())
+			defer w.close()
+			if want := maps.Collect(slices.All(w.list(t))); !maps.Equal(got, want) {
+				t.Errorf("%d messages in the copy, %d in the store", len(got), len(want))
+			}
+		})
+	}
+}
