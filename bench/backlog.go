@@ -197,7 +197,7 @@ func (b *targets) flat(ctx context.Context, deep *side, deepQueue *load.Queues, 
 		return err
 	}
 	row := backlogRow.at(n)
-	for range b.Rounds {
+	err = b.rounds(b.Rounds, func(int) error {
 		this, err := b.batches(ctx, deep, deepQueue)
 		if err != nil {
 			return err
@@ -207,6 +207,10 @@ func (b *targets) flat(ctx context.Context, deep *side, deepQueue *load.Queues, 
 			return err
 		}
 		row.Pairs = append(row.Pairs, report.Pair{This: this, Other: other, Ratio: this.Rate / other.Rate})
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	b.add(row)
 	if _, err := b.audit(ctx, plain, plainQueue, nil); err != nil {
@@ -237,12 +241,13 @@ func (b *targets) consumed(ctx context.Context, n int) error {
 		return err
 	}
 	row := consumedRow.at(n)
-	for range b.Rounds {
+	err = b.rounds(b.Rounds, func(int) error {
 		pair, err := b.oldAndFresh(ctx, p, old)
-		if err != nil {
-			return err
-		}
 		row.Pairs = append(row.Pairs, pair)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	b.add(row)
 	if _, err := b.audit(ctx, p, old, nil); err != nil {
@@ -271,5 +276,8 @@ func (b *targets) oldAndFresh(ctx context.Context, p *side, old *load.Queues) (r
 		return report.Pair{}, err
 	}
 	claim := load.Claim.String()
+	if other.P50Of[claim] == 0 {
+		return report.Pair{}, fmt.Errorf("%w of %s", ErrTooShort, b.duration)
+	}
 	return report.Pair{This: this, Other: other, Ratio: this.P50Of[claim] / other.P50Of[claim]}, b.drop(ctx, fresh)
 }

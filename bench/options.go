@@ -24,6 +24,7 @@ import (
 // Programs says how to start the servers that a benchmark needs, each with
 // arguments that are added. All must print the URL they listen on.
 type Programs struct {
+	Version string // for the report
 	// Server is the product: --config-file, --data-dir, --bind and --port follow.
 	Server []string
 	// Inspected is the product with a second listener, see Inspect:
@@ -73,8 +74,25 @@ func (o *TargetOptions) Check() error {
 		return errors.New("the backlog and the processors of the client must be positive")
 	case !slices.Contains([]string{"default", "on", "off", "both"}, o.AccessLog):
 		return fmt.Errorf("access log %q: must be default, on, off or both", o.AccessLog)
+	case !slices.ContainsFunc(o.names(o.Deep), o.Rows.MatchString):
+		return fmt.Errorf("no row matches %q; rows about %s messages need --deep, the others are:\n%s", o.Rows, size(10*o.Backlog), TargetList())
 	}
 	return nil
+}
+
+// names returns the names of all rows.
+func (o *TargetOptions) names(deep bool) []string {
+	names := []string{startRow.Name, idleRow.Name, syncRow.Name, amplification}
+	for _, r := range httpRows() {
+		names = append(names, r.Name)
+	}
+	for _, d := range depthRows() {
+		names = append(names, d.name+size(o.Backlog))
+		if deep {
+			names = append(names, d.name+size(10*o.Backlog))
+		}
+	}
+	return names
 }
 
 // minSize is the least size of a body in bytes.

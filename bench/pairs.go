@@ -33,7 +33,7 @@ func httpRows() []httpRow {
 func (b *targets) againstNull(ctx context.Context, mode string) error {
 	var rows []httpRow
 	for _, r := range httpRows() {
-		if b.wants(r.Name) || r.Name == "post-1-c64" && b.wants("amplification") {
+		if b.wants(r.Name) || r.Name == "post-1-c64" && b.wants(amplification) {
 			rows = append(rows, r)
 		}
 	}
@@ -50,7 +50,7 @@ func (b *targets) againstNull(ctx context.Context, mode string) error {
 	}
 	for _, r := range rows {
 		row := &report.Row{Name: r.Name + suffix(mode), What: r.what + suffix(mode), Target: r.target}
-		for range b.Rounds {
+		err := b.rounds(b.Rounds, func(int) error {
 			this, err := b.sample(ctx, zaqar, r)
 			if err != nil {
 				return err
@@ -60,11 +60,15 @@ func (b *targets) againstNull(ctx context.Context, mode string) error {
 				return err
 			}
 			row.Pairs = append(row.Pairs, report.Pair{This: this, Other: other, Ratio: this.Rate / other.Rate})
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		if b.wants(r.Name) {
 			b.add(row)
 		}
-		if r.Name == "post-1-c64" && b.wants("amplification") {
+		if r.Name == "post-1-c64" && b.wants(amplification) {
 			b.amplification(row, mode)
 		}
 	}
@@ -81,12 +85,14 @@ func suffix(mode string) string {
 	return ", access log " + mode
 }
 
+const amplification = "amplification"
+
 const amplificationWhat = "bytes written ÷ payload, 64 connections"
 
 // amplification derives what was written to the disk from the posts of a row.
 func (b *targets) amplification(posts *report.Row, mode string) {
 	row := &report.Row{
-		Name: "amplification" + suffix(mode), What: amplificationWhat + suffix(mode),
+		Name: amplification + suffix(mode), What: amplificationWhat + suffix(mode),
 		Target: &report.Target{Floor: 1.3, Aim: 1.15, Less: true},
 	}
 	if mode != "off" {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zaqar/bench/load"
+	"zaqar/bench/process"
 	"zaqar/bench/report"
 )
 
@@ -159,7 +160,7 @@ func Run(ctx context.Context, o RunOptions, stdout, stderr io.Writer) error {
 		// No two benchmarks share queues.
 		prefix: fmt.Sprintf("%s-%08x", o.Prefix, rand.Uint32()),
 		body:   load.Body(o.Size), warmup: o.Warmup, duration: o.Duration,
-		progress: newProgress(stderr, o.Quiet), report: newReport(o.settings()),
+		progress: newProgress(stderr, o.Quiet), report: newReport(o.Programs.Version, o.settings()),
 	}}
 	return b.finish(ctx, b.runAll(ctx), o.JSON, stdout)
 }
@@ -223,6 +224,11 @@ func (b *runner) foreign(ctx context.Context, url string, pids []int) (*side, er
 	if err != nil {
 		return nil, err
 	}
+	for _, pid := range pids {
+		if process.UsageOf(pid) == (process.Usage{}) {
+			return nil, fmt.Errorf("nothing can be known of process %d", pid)
+		}
+	}
 	t := b.target()
 	t.Addr, t.TLS, t.Prefix = parsed.Addr, parsed.TLS, parsed.Prefix
 	defer b.during("asking "+t.String(), nil)()
@@ -256,7 +262,7 @@ func (b *runner) job(ctx context.Context, j job) error {
 	}
 	sides := b.sides()
 	deep := map[*side]*load.Queues{}
-	for round := range b.Rounds {
+	err := b.rounds(b.Rounds, func(round int) error {
 		samples := make([]report.Sample, len(sides))
 		for i := range sides {
 			i := (i + round) % len(sides)
@@ -267,9 +273,13 @@ func (b *runner) job(ctx context.Context, j job) error {
 		}
 		if len(sides) == 1 {
 			row.Samples = append(row.Samples, samples[0])
-			continue
+			return nil
 		}
 		row.Pairs = append(row.Pairs, report.Pair{This: samples[0], Other: samples[1], Ratio: samples[0].Rate / samples[1].Rate})
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	b.add(row)
 	for _, on := range sides {

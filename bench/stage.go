@@ -36,7 +36,8 @@ type stage struct {
 	report  *report.Report
 	running []*process.Process
 	made    []made
-	started int // counts servers and queues, to give them names
+	started int    // counts servers and queues, to give them names
+	round   string // that is measured, for people
 }
 
 // made is queues that are to be deleted.
@@ -75,8 +76,22 @@ func (s *side) gone(err error) error {
 }
 
 // newReport begins a report.
-func newReport(settings map[string]any) *report.Report {
-	return &report.Report{Begun: time.Now(), Machine: machine(), Settings: settings}
+func newReport(version string, settings map[string]any) *report.Report {
+	return &report.Report{Version: version, Begun: time.Now(), Machine: machine(), Settings: settings}
+}
+
+// rounds calls do with the number of each of n rounds.
+func (s *stage) rounds(n int, do func(round int) error) error {
+	defer func() { s.round = "" }()
+	for i := range n {
+		if n > 1 {
+			s.round = fmt.Sprintf(", round %d of %d", i+1, n)
+		}
+		if err := do(i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func machine() report.Machine {
@@ -277,7 +292,7 @@ func (s *stage) measure(ctx context.Context, on *side, q *load.Queues, p load.Pl
 	var server, client []process.Usage
 	p.Warmup, p.Duration, p.Live = s.warmup, s.duration, &s.live
 	p.Mark = func() { server, client = append(server, on.usage()), append(client, process.Self()) }
-	end := s.during(p.Scenario.Name+" on "+on.name, s.rate())
+	end := s.during(p.Scenario.Name+" on "+on.name+s.round, s.rate())
 	result, err := load.Run(ctx, q, p)
 	end()
 	if err != nil {

@@ -22,7 +22,7 @@ func newTargets(o TargetOptions, stderr io.Writer) *targets {
 	return &targets{TargetOptions: o, stage: &stage{
 		programs: o.Programs, dir: o.Dir, keep: o.Keep, prefix: "bench", project: "bench",
 		body: load.Body(o.Size), warmup: o.Warmup, duration: o.Duration, progress: newProgress(stderr, o.Quiet),
-		report: newReport(map[string]any{
+		report: newReport(o.Programs.Version, map[string]any{
 			"rounds": o.Rounds, "duration": o.Duration.Seconds(), "warmup": o.Warmup.Seconds(), "size": o.Size,
 			"access_log": o.AccessLog, "backlog": o.Backlog, "client_procs": o.Procs,
 		}),
@@ -99,7 +99,7 @@ func TargetList() string {
 	for _, r := range httpRows() {
 		add(r.Name, r.what)
 	}
-	add("amplification", amplificationWhat)
+	add(amplification, amplificationWhat)
 	for _, d := range depthRows() {
 		row := d.at(1_000_000)
 		add(row.Name, row.What)

@@ -57,7 +57,7 @@ func (c *client) connection() (*rawhttp.Conn, error) {
 	}
 	c.conn.Store(conn)
 	c.redials++
-	if c.run.ctx.Err() != nil { // it may have been too late to be closed by the run's end
+	if c.run.ctx.Err() != nil { // it may have come too late to be closed
 		conn.Close()
 	}
 	return conn, nil

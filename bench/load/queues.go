@@ -248,7 +248,7 @@ func broken(err error) bool {
 // is measured, is asked for again: what counts is what the queue holds.
 const (
 	pageTries = 5
-	pagePause = 200 * time.Millisecond
+	pagePause = 100 * time.Millisecond
 )
 
 // page asks for a page of a list.

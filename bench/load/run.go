@@ -108,7 +108,8 @@ func Run(ctx context.Context, q *Queues, p Plan) (*Result, error) {
 	if err := r.connect(); err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Scenario.Name, err)
 	}
-	defer context.AfterFunc(r.ctx, r.close)()
+	defer closeAfter(r.ctx, r.close)()
+	defer context.AfterFunc(r.ctx, r.closeReceivers)()
 	r.begun = time.Now()
 	r.window.from = r.begun.Add(p.Warmup)
 	end := r.window.from.Add(p.Duration)
@@ -148,6 +149,13 @@ func (r *run) connect() error {
 func (r *run) close() {
 	for _, c := range r.clients() {
 		c.close()
+	}
+}
+
+// closeReceivers ends all waiting.
+func (r *run) closeReceivers() {
+	for _, v := range r.receivers {
+		v.close()
 	}
 }
 
@@ -284,7 +292,10 @@ func (r *run) guard(done <-chan struct{}) {
 			return
 		case now := <-tick.C:
 			for _, c := range r.clients() {
-				r.failed(c.overdue(now))
+				if err := c.overdue(now); err != nil {
+					r.failed(err)
+					c.close()
+				}
 			}
 			if r.stage.Load() == allPosted && now.After(last) {
 				r.failed(errors.New("messages did not cease to come after the last post"))

@@ -17,9 +17,9 @@ import (
 type session struct {
 	template
 	target *Target
+	ctx    context.Context
 	conn   *rawhttp.Conn
-	// stop ends what the connection waits for when the context ends.
-	ctx context.Context
+	loose  func() // undoes what closes conn when ctx ends
 }
 
 // session connects to the server, lets do make requests and disconnects.
@@ -39,22 +39,57 @@ func withSession(ctx context.Context, t *Target, form template, do func(*session
 
 func (s *session) close() {
 	if s.conn != nil {
+		s.loose()
 		s.conn.Close()
 		s.conn = nil
+	}
+}
+
+// dial connects anew.
+func (s *session) dial() error {
+	s.close()
+	conn, err := s.target.Dial()
+	if err != nil {
+		return err
+	}
+	s.conn, s.loose = conn, closeAfter(s.ctx, conn.Close)
+	return nil
+}
+
+// graceTime is how long a request under way may take to be answered when the
+// context ends. A post that is cut off may be carried out later, and make the
+// queue again that has been deleted meanwhile.
+const graceTime = 2 * time.Second
+
+// closeAfter calls f a while after the end of ctx, unless undo is called.
+func closeAfter(ctx context.Context, f func()) (undo func()) {
+	undone := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(graceTime)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			f()
+		case <-undone:
+		}
+	})
+	return func() {
+		close(undone)
+		stop()
 	}
 }
 
 // do makes one request, over a new connection if the server has closed the
 // old one.
 func (s *session) do(request []byte, want ...int) (rawhttp.Response, error) {
+	if s.ctx.Err() != nil {
+		return rawhttp.Response{}, context.Cause(s.ctx)
+	}
 	if s.conn == nil || s.conn.Closed() {
-		s.close()
-		var err error
-		if s.conn, err = s.target.Dial(); err != nil {
+		if err := s.dial(); err != nil {
 			return rawhttp.Response{}, err
 		}
 	}
-	defer context.AfterFunc(s.ctx, s.conn.Close)()
 	if err := s.conn.SetDeadline(time.Now().Add(s.target.timeout())); err != nil {
 		return rawhttp.Response{}, err
 	}
@@ -141,16 +176,14 @@ const probeTime = time.Second / 2
 // once that the queue, which must be empty, has no messages.
 func (q *Queues) Waits(ctx context.Context) (waits bool, err error) {
 	err = q.session(ctx, func(s *session) error {
-		conn, err := q.target.Dial()
-		if err != nil {
+		if err := s.dial(); err != nil {
 			return err
 		}
-		s.conn = conn // closed with the session
-		if err := conn.SetDeadline(time.Now().Add(probeTime)); err != nil {
+		if err := s.conn.SetDeadline(time.Now().Add(probeTime)); err != nil {
 			return err
 		}
 		request := s.on("GET", "/messages?limit=1&"+waiting, nil)
-		_, err = conn.Do(request)
+		_, err := s.conn.Do(request)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			waits = true
 			return nil

@@ -15,6 +15,7 @@ import (
 
 // Report is one run of the benchmark.
 type Report struct {
+	Version  string         `json:"version"` // of this program
 	Begun    time.Time      `json:"begun"`
 	Machine  Machine        `json:"machine"`
 	Settings map[string]any `json:"settings"`

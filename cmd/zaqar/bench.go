@@ -104,6 +104,7 @@ func benchPrograms(server string) (bench.Programs, error) {
 		server = self
 	}
 	return bench.Programs{
+		Version:   versionText(),
 		Server:    []string{server, "server"},
 		Inspected: []string{server, "bench", "serve"},
 		Null:      []string{self, "bench", "null"},

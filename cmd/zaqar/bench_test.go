@@ -48,7 +48,7 @@ const benchKeys = `begun
 machine.cpus machine.go machine.load machine.system
 rows[].name rows[].pairs[].ratio rows[].result.max rows[].result.median rows[].result.min rows[].result.q1 rows[].result.q3 rows[].what
 settings.against settings.batch settings.client_procs settings.connections settings.duration settings.rate settings.rounds
-settings.server_url settings.size settings.warmup`
+settings.server_url settings.size settings.warmup version`
 
 // sideKeys are those of a sample that every server has.
 const sideKeys = "client_cpu max messages of p50 p50_of.post p95 p99 p99_of.post rate requests seconds"
@@ -221,9 +221,11 @@ func TestBenchMistakes(t *testing.T) {
 		{"bench run post-1 --rounds 0", exitUsage, "positive"},
 		{"bench run post-1 -H nonsense", exitUsage, "not a header"},
 		{"bench targets --run (", exitUsage, "--run"},
+		{"bench targets --run backlog-10M", exitUsage, "--deep"},
 		{"bench targets --rounds 0", exitUsage, "rounds"},
 		{"bench walk", exitUsage, "unknown command"},
 		{"bench run post-1 --server-url http://127.0.0.1:1", exitFailure, "no connection to http://127.0.0.1:1"},
+		{"bench run post-1 --server-url http://127.0.0.1:1 --pid 999999999", exitFailure, "process 999999999"},
 		{"bench run post-1 --dir /nonexistent", exitFailure, "/nonexistent"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
