@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"zaqar/messaging"
 	"zaqar/storage/embedded/disk"
@@ -30,6 +31,7 @@ type journal struct {
 	adopt   func(*segment) // a segment is about to be written to
 	onSeal  func(*segment) // a segment is full, and all in it applied
 	onSpare func()         // the spare segment was taken
+	now     func() time.Time
 
 	wake chan struct{} // capacity 1
 	done chan struct{} // closed when the writer has ended
@@ -40,6 +42,7 @@ type journal struct {
 	refusal   error // not nil: submit refuses with it
 	closing   bool
 	space     sync.Cond // on mu: signalled when a group is taken
+	turns     turns
 
 	full   atomic.Bool // refuse what adds data
 	active *segment    // of the writer goroutine; set before it starts
@@ -213,6 +216,11 @@ func (j *journal) take(buf []byte) (*group, bool) {
 	g.next = j.next
 	j.gathering = newGroup(buf)
 	j.space.Broadcast()
+	if j.closing {
+		j.turns.release()
+	} else {
+		j.turns.next(j.now())
+	}
 	return g, j.closing
 }
 
@@ -237,10 +245,15 @@ func (j *journal) commit(g *group) {
 	seg := j.active
 	base := seg.size
 	j.finish(g, seg, base)
+	begun := j.now()
 	if final, err := j.write(seg, g.buf, base); err != nil {
 		j.fail(g, err, final)
 		return
 	}
+	took := j.now().Sub(begun)
+	j.mu.Lock()
+	j.turns.measure(took)
+	j.mu.Unlock()
 	seg.size = base + uint32(len(g.buf))
 	j.commits.Add(1)
 	j.bytes.Add(int64(len(g.buf)))
@@ -335,6 +348,7 @@ func (j *journal) fail(g *group, err error, final bool) {
 	behind := j.gathering
 	j.gathering = newGroup(nil)
 	j.space.Broadcast()
+	j.turns.release()
 	j.mu.Unlock()
 
 	for _, failed := range []*group{behind, g} {

@@ -15,10 +15,14 @@ func (s *Store) Append(ctx context.Context, ref messaging.QueueRef, by messaging
 	if len(drafts) == 0 {
 		return nil, nil
 	}
-	if err := checkDrafts(by, drafts); err != nil {
+	size, err := checkDrafts(by, drafts)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.enter(ctx, true); err != nil {
+	if err := s.enter(ctx, false); err != nil {
+		return nil, err
+	}
+	if err := s.journal.admitPost(ctx, ref.Project, size); err != nil {
 		return nil, err
 	}
 	for {
@@ -55,30 +59,33 @@ func (s *Store) idRange(first uint64, n int) []messaging.MessageID {
 	return ids
 }
 
-// checkDrafts refuses what the format cannot hold.
-func checkDrafts(by messaging.ClientID, drafts []messaging.Draft) error {
+// checkDrafts refuses what the format cannot hold, and returns about how many
+// bytes the drafts take in the log.
+func checkDrafts(by messaging.ClientID, drafts []messaging.Draft) (size int, err error) {
 	if len(by) > math.MaxUint8 {
-		return messaging.E(messaging.Invalid, "The client id is longer than 255 bytes.")
+		return 0, messaging.E(messaging.Invalid, "The client id is longer than 255 bytes.")
 	}
-	size := 0
 	for i := range drafts {
 		d := &drafts[i]
 		if d.TTL < 0 || d.TTL > math.MaxUint32 || d.Delay < 0 || d.Delay > math.MaxUint32 {
-			return messaging.E(messaging.Invalid, "A message's ttl and delay must be between 0 and 4294967295 seconds.")
+			return 0, messaging.E(messaging.Invalid, "A message's ttl and delay must be between 0 and 4294967295 seconds.")
 		}
 		if len(d.Key) > math.MaxUint8 || len(d.Checksum) > math.MaxUint8 {
-			return messaging.E(messaging.Invalid, "A message's key id and checksum may have 255 bytes at most.")
+			return 0, messaging.E(messaging.Invalid, "A message's key id and checksum may have 255 bytes at most.")
 		}
-		size += len(d.Body)
+		size += len(d.Body) + draftOverhead
 	}
 	if size > maxBatch {
-		return messaging.E(messaging.Invalid, "The messages of one post may have 512 MiB at most.")
+		return 0, messaging.E(messaging.Invalid, "The messages of one post may have 512 MiB at most.")
 	}
-	return nil
+	return size, nil
 }
 
 // maxBatch keeps every offset in a segment well within 32 bits.
 const maxBatch = 512 << 20
+
+// draftOverhead is about what a message takes in the log beside its body.
+const draftOverhead = 100
 
 // append submits the drafts. The group is nil if the queue has been dropped.
 func (q *queue) append(by messaging.ClientID, drafts []messaging.Draft) (g *group, first uint64, err error) {

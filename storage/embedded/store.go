@@ -174,6 +174,7 @@ func (s *Store) open() error {
 		fs: s.fs, dir: s.dir, segSize: s.config.SegmentSize, newSalt: randomUint32,
 		onSeal: func(*segment) { s.kick() }, onSpare: s.kick, adopt: s.adopt,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), gathering: newGroup(nil),
+		now: s.env.Now, turns: newTurns(),
 	}
 	s.journal.space.L = &s.journal.mu
 	if err := s.recover(); err != nil {
