@@ -157,8 +157,10 @@ func (r *run) report(account *load.Account, ended time.Time, interrupted bool) *
 	var of [ops]figures
 	for _, g := range r.groups {
 		for _, w := range g {
-			for o := range of {
-				of[o].add(&w.measured[o])
+			for o, f := range w.measured {
+				if f != nil {
+					of[o].add(f)
+				}
 			}
 		}
 	}

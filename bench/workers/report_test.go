@@ -49,7 +49,8 @@ func finished(groups ...Group) *run {
 		}
 		w := &worker{}
 		for _, o := range ofs {
-			f := &w.measured[o]
+			f := new(figures)
+			w.measured[o] = f
 			for n := range 100 * (int(o) + 1) {
 				d := time.Duration(n+1) * time.Millisecond
 				f.latency.Record(d)
@@ -79,7 +80,7 @@ func TestReportForPeople(t *testing.T) {
 	golden(t, "report.txt", b.Bytes())
 
 	r = finished(Group{1, 10}, Group{1, 0}, Group{0, 5})
-	f := &r.groups[producers][0].measured[opPost]
+	f := r.groups[producers][0].measured[opPost]
 	f.total += 7
 	f.refusal = os.ErrDeadlineExceeded
 	account = &load.Account{Posted: 2, Findings: load.Findings{Lost: load.Finding{Count: 2, IDs: []string{"a", "1/b"}}}}

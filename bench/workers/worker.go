@@ -67,7 +67,7 @@ type worker struct {
 	queues []string
 
 	cycle    func(context.Context) error
-	measured [ops]figures
+	measured [ops]*figures // nil: no such request was made
 	ended    time.Time
 
 	buf, ids, hrefs []byte
@@ -132,7 +132,11 @@ func (w *worker) call(ctx context.Context, o op, due time.Time, r *request, acce
 	} else {
 		unsure = true
 	}
-	f := &w.measured[o]
+	f := w.measured[o]
+	if f == nil {
+		f = new(figures)
+		w.measured[o] = f
+	}
 	f.total++
 	if err != nil {
 		w.count.failed[o].Add(1)
