@@ -15,7 +15,8 @@ import (
 
 // machine is a computer whose power can be cut while the server runs on it.
 type machine struct {
-	top   string // where its file system is mounted
+	top   string // where the server's file system is mounted
+	under string // with ext4, where the layer is that holds its image; else ""
 	disk  *faultdisk.Disk
 	layer *Layer
 	rng   *rand.Rand
@@ -37,21 +38,41 @@ type counts struct {
 var opKinds = [4]faultdisk.Kind{faultdisk.Write, faultdisk.Sync | faultdisk.SyncDir,
 	faultdisk.Create | faultdisk.Rename | faultdisk.Remove, faultdisk.Truncate | faultdisk.Allocate}
 
-// newMachine returns a machine that is switched on, with an empty disk.
-func newMachine(top string, c faultdisk.Config, loss faultdisk.Loss, rng *rand.Rand) (*machine, error) {
-	m := &machine{top: top, disk: faultdisk.New(c), rng: rng, loss: loss, count: counts{In: map[string]int{}}}
+// newMachine returns a machine that is switched on, with an empty disk. The
+// file system of the server is the layer on top, or ext4 in an image on a layer
+// on under, unless that is empty.
+func newMachine(top, under string, c faultdisk.Config, loss faultdisk.Loss, rng *rand.Rand) (*machine, error) {
+	m := &machine{top: top, under: under, disk: faultdisk.New(c), rng: rng, loss: loss, count: counts{In: map[string]int{}}}
+	if under != "" {
+		if err := format(m.disk, under); err != nil {
+			return nil, err
+		}
+	}
 	return m, m.boot()
 }
 
-// boot mounts the disk.
+// boot mounts what there is.
 func (m *machine) boot() (err error) {
 	m.booted = m.disk.Clone()
-	m.layer, err = Mount(m.top, m.disk)
-	return err
+	if m.under == "" {
+		m.layer, err = Mount(m.top, m.disk)
+		return err
+	}
+	if m.layer, err = Mount(m.under, m.disk); err != nil {
+		return err
+	}
+	return mountImage(m.under, m.top)
 }
 
 // off unmounts it.
-func (m *machine) off() error { return m.layer.Unmount() }
+func (m *machine) off() error {
+	if m.under != "" {
+		if err := unmountImage(m.top); err != nil {
+			return err
+		}
+	}
+	return m.layer.Unmount()
+}
 
 // patience is how long a cut waits for the moment it is to come at.
 const patience = time.Second
@@ -59,7 +80,11 @@ const patience = time.Second
 // cut cuts the power under a running server, at a moment by chance, and boots.
 func (m *machine) cut(s *crash.Server) error {
 	m.count.Load++
-	return m.crash(s, m.moment(200))
+	within := int64(200)
+	if m.under != "" {
+		within = 40 // each change takes longer there
+	}
+	return m.crash(s, m.moment(within))
 }
 
 // cutStarting does so while a server starts.
@@ -77,6 +102,9 @@ func (m *machine) moment(within int64) moment {
 		return moment{name: "some change"}
 	}
 	kinds := []faultdisk.Kind{faultdisk.Create, faultdisk.Remove, faultdisk.Rename, faultdisk.SyncDir, faultdisk.Truncate, faultdisk.Allocate}
+	if m.under != "" {
+		kinds = []faultdisk.Kind{faultdisk.Sync} // of the image: an image has nothing else
+	}
 	kind := kinds[m.rng.IntN(len(kinds))]
 	gate := faultdisk.NewGate()
 	m.disk.Inject(faultdisk.Fault{Kind: kind, Gate: gate, Times: 1})
@@ -140,7 +168,10 @@ func (m *machine) stop(s *crash.Server) error {
 // was not synced is lost in part.
 func (m *machine) fail(s *crash.Server, during string, loss faultdisk.Loss) error {
 	m.count.In[during]++
-	cut := faultdisk.Cut{Loss: loss, Seed: m.rng.Uint64(), Torn: m.rng.IntN(2) == 0, Garbage: m.rng.IntN(4) == 0, Ordered: m.rng.IntN(3) == 0}
+	cut := faultdisk.Cut{Loss: loss, Seed: m.rng.Uint64(), Ordered: m.rng.IntN(3) == 0}
+	if m.under == "" { // ext4 relies on whole sectors
+		cut.Torn, cut.Garbage = m.rng.IntN(2) == 0, m.rng.IntN(4) == 0
+	}
 	found := m.disk.Crash(cut)
 	s.Shoot()
 	m.layer.Resume()

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -12,8 +13,13 @@ import (
 	"zaqar/test/e2e/daemon"
 )
 
-// inside says that the process has a mount namespace of its own.
-const inside = "ZAQAR_POWER_NAMESPACE"
+// inside says that the process has a mount namespace of its own, made by root
+// or by another user.
+const (
+	inside = "ZAQAR_POWER_NAMESPACE"
+	root   = "root"
+	user   = "user"
+)
 
 // TestMain runs the tests in another process with a mount namespace of its own:
 // its mounts, and loop devices on them, end with it. Root is enough for that, or
@@ -24,14 +30,16 @@ func TestMain(m *testing.M) {
 	}
 	runtime.LockOSThread() // Pdeathsig is about the thread
 	c := exec.Command(os.Args[0], os.Args[1:]...)
-	c.Env = append(os.Environ(), inside+"=1")
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	who := root
 	if os.Getuid() != 0 {
+		who = user
 		c.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
 		c.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
 		c.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
 	}
+	c.Env = append(os.Environ(), inside+"="+who)
 	if c.Start() != nil {
 		os.Exit(daemon.Main(m, false)) // skips what needs it
 	}
@@ -54,4 +62,19 @@ func needMounts(t testing.TB) {
 		need.Missing(t, "/dev/fuse ("+err.Error()+")")
 	}
 	f.Close()
+}
+
+// needExt4 ends the test where no ext4 can be mounted from an image.
+func needExt4(t testing.TB) {
+	t.Helper()
+	need.Program(t, "mkfs.ext4")
+	need.Program(t, "mount")
+	f, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
+	if err != nil || os.Getenv(inside) != root {
+		need.Missing(t, "the right to use loop devices")
+	}
+	f.Close()
+	if b, err := os.ReadFile("/proc/filesystems"); err != nil || !strings.Contains(string(b), "\text4\n") {
+		need.Missing(t, "ext4 in the kernel")
+	}
 }

@@ -15,7 +15,7 @@ import (
 
 // The environment says how much the tests do, for long runs and to repeat one.
 const (
-	envRounds = "ZAQAR_POWER_ROUNDS" // power cuts under load, default 20
+	envRounds = "ZAQAR_POWER_ROUNDS" // power cuts under load, default 12, on ext4 5
 	envSeed   = "ZAQAR_POWER_SEED"   // default: the time
 )
 
@@ -39,9 +39,23 @@ type run struct {
 	t *testing.T
 }
 
-func newRun(t *testing.T, c faultdisk.Config, loss faultdisk.Loss) *run {
+// systems are the file systems that the server is run on.
+var systems = map[string]struct {
+	ext4 bool
+	disk faultdisk.Config
+}{
+	"layer": {disk: faultdisk.Config{Sector: 512}},
+	"ext4":  {ext4: true, disk: faultdisk.Config{Sector: 4096}},
+}
+
+func newRun(t *testing.T, system string, loss faultdisk.Loss) *run {
 	t.Helper()
 	needMounts(t)
+	c, under := systems[system].disk, ""
+	if systems[system].ext4 {
+		needExt4(t)
+		under = t.TempDir()
+	}
 	seed := setting(t, envSeed, uint64(time.Now().UnixNano()))
 	t.Logf("%s=%d", envSeed, seed)
 	p, err := crash.NewProgram(daemon.Binary(t), t.TempDir())
@@ -51,7 +65,7 @@ func newRun(t *testing.T, c faultdisk.Config, loss faultdisk.Loss) *run {
 	top := t.TempDir()
 	p.Dir = top + "/data"
 	c.Seed = seed
-	m, err := newMachine(top, c, loss, rand.New(rand.NewPCG(seed, 1)))
+	m, err := newMachine(top, under, c, loss, rand.New(rand.NewPCG(seed, 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,10 +125,14 @@ func (r *run) judge() {
 }
 
 // What was acknowledged survives any power cut.
-func TestPowerCuts(t *testing.T) {
-	r := newRun(t, faultdisk.Config{}, faultdisk.Mixed)
+func TestPowerCuts(t *testing.T)       { powerCuts(t, "layer", 12) }
+func TestPowerCutsOnExt4(t *testing.T) { powerCuts(t, "ext4", 5) }
+
+func powerCuts(t *testing.T, system string, rounds uint64) {
+	t.Parallel()
+	r := newRun(t, system, faultdisk.Mixed)
 	r.prepare()
-	for range setting(t, envRounds, 20) {
+	for range setting(t, envRounds, rounds) {
 		r.round()
 		r.judge()
 	}
@@ -131,16 +149,18 @@ func TestPowerCuts(t *testing.T) {
 // acknowledged, and the ledger says so: the cuts have teeth.
 func TestLyingDisksAreNoticed(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		lie  faultdisk.Kind
-		from func(*run, func()) // puts the lie in force
-		want crash.Kind
+		name, system string
+		lie          faultdisk.Kind
+		from         func(*run, func()) // puts the lie in force
+		want         crash.Kind
 	}{
-		{"files", faultdisk.Sync, func(r *run, lie func()) { r.prepare(); lie() }, crash.Lost},
-		{"directories", faultdisk.SyncDir, func(r *run, lie func()) { lie(); r.prepare() }, crash.QueueState},
+		{"files", "layer", faultdisk.Sync, func(r *run, lie func()) { r.prepare(); lie() }, crash.Lost},
+		{"directories", "layer", faultdisk.SyncDir, func(r *run, lie func()) { lie(); r.prepare() }, crash.QueueState},
+		{"ext4", "ext4", faultdisk.Sync, func(r *run, lie func()) { r.prepare(); lie() }, crash.Lost},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRun(t, faultdisk.Config{}, faultdisk.LoseAll)
+			t.Parallel()
+			r := newRun(t, c.system, faultdisk.LoseAll)
 			c.from(r, func() { r.m.disk.Inject(faultdisk.Fault{Kind: c.lie, Lie: true}) })
 			for r.Ledger.Tally().Posted < 100 {
 				if err := r.Life(t.Context(), func(s *crash.Server) error { s.Kill(); return nil }); err != nil {
