@@ -148,3 +148,22 @@ func TestLayerForgets(t *testing.T) {
 		t.Errorf("left: %q, %v", names, err)
 	}
 }
+
+// What a cut left can be kept for a look at it.
+func TestSave(t *testing.T) {
+	d := faultdisk.New(faultdisk.Config{})
+	try(t, d.MkdirAll("/data/quarantine"))
+	f, err := d.Create("/data/FORMAT")
+	try(t, err)
+	_, err = f.WriteAt([]byte("1"), 0)
+	try(t, err)
+	dir := t.TempDir() + "/saved"
+	m := machine{booted: d.Clone()}
+	try(t, m.save(dir))
+	if got, err := os.ReadFile(dir + "/data/FORMAT"); string(got) != "1" || err != nil {
+		t.Errorf("saved %q, %v", got, err)
+	}
+	if names, err := disk.OS().List(dir + "/data"); !slices.Equal(names, []string{"FORMAT", "quarantine"}) || err != nil {
+		t.Errorf("saved %q, %v", names, err)
+	}
+}
