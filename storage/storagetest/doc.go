@@ -4,6 +4,8 @@
 //     the statements of the specification to them.
 //   - Model replays random histories on a store and on storage/memory and
 //     prints the shortest one on which they differ.
+//   - History has many clients use a store at once, and package history look for
+//     an order of their calls in which it kept the promises.
 //   - Benchmark measures the hot operations at a given backlog.
 //
 // A driver describes itself in a Harness and calls them from its own tests.
