@@ -42,7 +42,8 @@ type Options struct {
 	// Cycles, if not 0, ends each worker after so many: a post, a list, or a
 	// claim with its deletes.
 	Cycles int
-	// Progress, if not nil, is called about every second.
+	// Progress, if not nil, is called every second, or every minute for each
+	// hour that the run takes.
 	Progress func(Progress)
 }
 

@@ -183,7 +183,7 @@ func (r *run) tell() (stop func()) {
 	done := make(chan struct{})
 	var telling sync.WaitGroup
 	telling.Go(func() {
-		tick := time.NewTicker(time.Second)
+		tick := time.NewTicker(max(time.Second, r.o.Duration/60))
 		defer tick.Stop()
 		for {
 			select {

@@ -152,7 +152,7 @@ func TestZaqarBench(t *testing.T) {
 	if err := os.Symlink(cmd.Path, link); err != nil {
 		t.Fatal(err)
 	}
-	cmd.Path, cmd.Args = link, []string{link, "-s", s.url, "-t", "1h", "-pw", "1", "-ow", "0"}
+	cmd.Path, cmd.Args = link, []string{link, "-s", s.url, "-t", "60", "-pw", "1", "-ow", "0"}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
