@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type listener struct {
 	net.Listener
 	now     func() time.Time
 	buffers sync.Pool // of *[]byte
+	lounge  lounge
 }
 
 // Accept implements net.Listener.
@@ -26,7 +28,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{Conn: c, listener: l}, nil
+	return &Conn{Conn: c, listener: l, seat: seat{up: make(chan struct{}, 1)}}, nil
 }
 
 // Conn is a connection. Its methods may be called concurrently.
@@ -35,6 +37,8 @@ type Conn struct {
 	listener *listener
 	reads    deadline
 	writes   deadline
+	seat     seat
+	closed   atomic.Bool
 
 	mu        sync.Mutex // guards the rest, and the order of writes
 	gathering bool
@@ -68,19 +72,43 @@ func (c *Conn) SetDeadline(t time.Time) error {
 }
 
 // SetReadDeadline implements net.Conn.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.reads.want(t, c.Conn.SetReadDeadline) }
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	err := c.reads.want(t, c.Conn.SetReadDeadline)
+	if !t.IsZero() {
+		c.listener.lounge.call(&c.seat)
+	}
+	return err
+}
 
 // SetWriteDeadline implements net.Conn.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.writes.want(t, c.Conn.SetWriteDeadline) }
 
-// Read implements net.Conn.
+// Read implements net.Conn. Reads of a single byte may begin late.
 func (c *Conn) Read(p []byte) (int, error) {
+	if len(p) == 1 {
+		c.listener.lounge.wait(&c.seat, c.idle)
+	}
+	if err := c.reads.begin(c.listener.now, c.Conn.SetReadDeadline); err != nil {
+		return 0, err
+	}
+	defer c.reads.end()
 	for {
 		n, err := c.Conn.Read(p)
 		if n > 0 || err == nil || !c.reads.early(err, c.listener.now, c.Conn.SetReadDeadline) {
 			return n, err
 		}
 	}
+}
+
+// idle reports whether nothing says yet that a read is to end.
+func (c *Conn) idle() bool { return c.reads.none() && !c.closed.Load() }
+
+// Close implements net.Conn.
+func (c *Conn) Close() error {
+	err := c.Conn.Close()
+	c.closed.Store(true)
+	c.listener.lounge.call(&c.seat)
+	return err
 }
 
 // Write implements net.Conn.
@@ -105,6 +133,10 @@ func (c *Conn) Write(p []byte) (int, error) {
 
 // write writes all of p, unless its time is over.
 func (c *Conn) write(p []byte) (done int, err error) {
+	if err := c.writes.begin(c.listener.now, c.Conn.SetWriteDeadline); err != nil {
+		return 0, err
+	}
+	defer c.writes.end()
 	for {
 		n, err := c.Conn.Write(p[done:])
 		done += n
@@ -133,7 +165,7 @@ func (c *Conn) Release() error {
 	c.gathering = false
 	err := c.send()
 	if err != nil {
-		_ = c.Conn.Close() // err tells more
+		_ = c.Close() // err tells more
 	}
 	return err
 }

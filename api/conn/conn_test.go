@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,9 +18,10 @@ import (
 // counted is one end of a pipe that counts what reaches it.
 type counted struct {
 	net.Conn
-	deadlines, writes int
-	closed            bool
-	refuse            error // of Write
+	deadlines     int
+	reads, writes int
+	closed        bool
+	refuse        error // of Write
 }
 
 func (c *counted) SetReadDeadline(t time.Time) error {
@@ -30,6 +32,11 @@ func (c *counted) SetReadDeadline(t time.Time) error {
 func (c *counted) SetWriteDeadline(t time.Time) error {
 	c.deadlines++
 	return c.Conn.SetWriteDeadline(t)
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	c.reads++
+	return c.Conn.Read(p)
 }
 
 func (c *counted) Write(p []byte) (int, error) {
@@ -104,7 +111,7 @@ func TestReadDeadlines(t *testing.T) {
 		"moved to and fro":           {[]int{50}, []int{20, 40, 30}, 30},
 		"moved behind one that came": {[]int{2}, []int{20, 25, 30}, 30},
 	} {
-		t.Run(name, func(t *testing.T) {
+		for _, size := range []int{1, 2} { // one byte begins late
 			synctest.Test(t, func(t *testing.T) {
 				conn, _, _ := pair(t)
 				start := time.Now()
@@ -126,15 +133,15 @@ func TestReadDeadlines(t *testing.T) {
 						set(seconds)
 					}
 				}()
-				n, err := conn.Read(make([]byte, 1))
+				n, err := conn.Read(make([]byte, size))
 				if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Errorf("%d, %v", n, err)
+					t.Errorf("%s: %d, %v", name, n, err)
 				}
 				if took, want := time.Since(start), time.Duration(c.ends)*time.Second; took != want {
-					t.Errorf("after %v, want %v", took, want)
+					t.Errorf("%s: after %v, want %v", name, took, want)
 				}
 			})
-		})
+		}
 	}
 }
 
@@ -184,24 +191,111 @@ func TestWriteDeadlines(t *testing.T) {
 	}
 }
 
-// TestDeadlinesAreCheap does to a connection what a server does, request after
-// request.
-func TestDeadlinesAreCheap(t *testing.T) {
+// TestRequestsAreCheap does to a connection what a server does, request after
+// request, with handlers that take 10 ms.
+func TestRequestsAreCheap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, inner, _ := pair(t)
-		for range 1000 {
-			time.Sleep(time.Millisecond)
+		c, inner, far := pair(t)
+		const requests = 1000
+		go func() {
+			for range requests {
+				io.WriteString(far, "request")
+				io.ReadFull(far, make([]byte, len("answer")))
+			}
+		}()
+		for range requests {
 			now := time.Now()
 			c.SetReadDeadline(now.Add(2 * time.Minute))
+			if _, err := io.ReadFull(c, make([]byte, len("request"))); err != nil {
+				t.Fatal(err)
+			}
 			c.SetReadDeadline(time.Time{})
 			c.SetReadDeadline(now.Add(10 * time.Second))
 			c.SetReadDeadline(now.Add(time.Minute))
 			c.SetReadDeadline(time.Time{})
+			left := make(chan error)
+			go func() {
+				_, err := c.Read(make([]byte, 1))
+				left <- err
+			}()
+			time.Sleep(10 * time.Millisecond)
 			c.SetWriteDeadline(now.Add(time.Minute))
+			c.SetReadDeadline(time.Unix(1, 0))
+			if err := <-left; !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal(err)
+			}
+			c.SetReadDeadline(time.Time{})
+			if _, err := io.WriteString(c, "answer"); err != nil {
+				t.Fatal(err)
+			}
 			c.SetWriteDeadline(time.Time{})
 		}
-		if inner.deadlines > 3 {
-			t.Errorf("%d changes of deadlines", inner.deadlines)
+		if inner.reads != requests || inner.deadlines > 3 {
+			t.Errorf("%d reads, %d changes of deadlines", inner.reads, inner.deadlines)
+		}
+	})
+}
+
+// TestSingleBytes has something happen to reads of one byte, before they begin
+// and later.
+func TestSingleBytes(t *testing.T) {
+	for name, c := range map[string]struct {
+		happens func(c *Conn, far net.Conn)
+		err     error
+	}{
+		"data":              {func(_ *Conn, far net.Conn) { io.WriteString(far, "x") }, nil},
+		"the client leaves": {func(_ *Conn, far net.Conn) { far.Close() }, io.EOF},
+		"closed":            {func(c *Conn, _ net.Conn) { c.Close() }, io.ErrClosedPipe},
+		"called off":        {func(c *Conn, _ net.Conn) { c.SetReadDeadline(time.Unix(1, 0)) }, os.ErrDeadlineExceeded},
+		"deadline":          {func(c *Conn, _ net.Conn) { c.SetDeadline(time.Now()) }, os.ErrDeadlineExceeded},
+	} {
+		for _, after := range []time.Duration{0, time.Millisecond, pause, 2*pause - 1, 2 * pause, time.Hour} {
+			synctest.Test(t, func(t *testing.T) {
+				conn, inner, far := pair(t)
+				start := time.Now()
+				if after == 0 && name != "data" { // before the read: writing to a pipe would wait for it
+					c.happens(conn, far)
+				} else {
+					time.AfterFunc(after, func() { c.happens(conn, far) })
+				}
+				_, err := conn.Read(make([]byte, 1))
+				if !errors.Is(err, c.err) {
+					t.Errorf("%s after %v: %v, want %v", name, after, err, c.err)
+				}
+				if late := time.Since(start) - after; late > 2*pause {
+					t.Errorf("%s after %v: noticed %v late", name, after, late)
+				}
+				if after < pause && c.err == os.ErrDeadlineExceeded && inner.reads > 0 {
+					t.Errorf("%s after %v: the read began", name, after)
+				}
+			})
+		}
+	}
+}
+
+// TestLounge has many reads come, be called and wait in an order that a bit
+// pattern chooses: each ends once, and no seat stays taken.
+func TestLounge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lounge
+		var all sync.WaitGroup
+		for n := range 1000 {
+			all.Go(func() {
+				s := &seat{up: make(chan struct{}, 1)}
+				for round := range 5 {
+					time.Sleep(time.Duration(n*7919%97) * time.Millisecond)
+					if called := time.Duration(n>>round&3) * pause; called > 0 {
+						time.AfterFunc(called-time.Millisecond, func() { l.call(s) })
+					}
+					l.wait(s, func() bool { return n&64 == 0 })
+				}
+			})
+		}
+		all.Wait()
+		time.Sleep(2 * pause)
+		synctest.Wait()
+		if l.first != nil || l.last != nil || l.open {
+			t.Errorf("left: %v, %v, open %v", l.first, l.last, l.open)
 		}
 	})
 }

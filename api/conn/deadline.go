@@ -8,11 +8,12 @@ import (
 )
 
 // deadline is the deadline of reads or of writes. The connection's own is at
-// armed, which is never later than wanted: when it passes and wanted has not
-// come, it is moved there.
+// armed; while an operation is under way that is never later than wanted. When
+// it passes and wanted has not come, it is moved there.
 type deadline struct {
 	mu            sync.Mutex
 	wanted, armed time.Time // zero: none
+	busy          int       // operations under way
 }
 
 // want asks for a deadline; set sets the connection's own.
@@ -20,11 +21,42 @@ func (d *deadline) want(t time.Time, set func(time.Time) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.wanted = t
-	if t.IsZero() || !d.armed.IsZero() && !t.Before(d.armed) {
+	if d.busy == 0 {
 		return nil
 	}
-	d.armed = t
-	return set(t)
+	return d.arm(set)
+}
+
+// arm moves the connection's own deadline if it is too late.
+func (d *deadline) arm(set func(time.Time) error) error {
+	if d.wanted.IsZero() || !d.armed.IsZero() && !d.wanted.Before(d.armed) {
+		return nil
+	}
+	d.armed = d.wanted
+	return set(d.armed)
+}
+
+// begin begins an operation, unless its time is over.
+func (d *deadline) begin(now func() time.Time, set func(time.Time) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.wanted.IsZero() && (d.armed.IsZero() || d.wanted.Before(d.armed)) {
+		if !now().Before(d.wanted) {
+			return os.ErrDeadlineExceeded
+		}
+		if err := d.arm(set); err != nil {
+			return err
+		}
+	}
+	d.busy++
+	return nil
+}
+
+// end ends an operation.
+func (d *deadline) end() {
+	d.mu.Lock()
+	d.busy--
+	d.mu.Unlock()
 }
 
 // early reports whether err tells of a deadline that nobody wants any more. If
@@ -40,4 +72,11 @@ func (d *deadline) early(err error, now func() time.Time, set func(time.Time) er
 	}
 	d.armed = d.wanted
 	return set(d.wanted) == nil
+}
+
+// none reports whether no deadline is wanted.
+func (d *deadline) none() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.wanted.IsZero()
 }

@@ -1,7 +1,9 @@
 // Package conn makes the connections of an HTTP server cheap.
 //
 // net/http and the handlers behind it change the deadlines of a connection ten
-// times a request, and each change is an affair of the runtime's timers. A
+// times a request, and each change is an affair of the runtime's timers. It
+// reads from the connection while a handler works, in vain but for clients that
+// leave, and calls that off with another two changes and a failing read. A
 // large answer leaves net/http in two pieces, with a system call and a wake-up
 // of the client each. Connections of this package
 //
@@ -9,6 +11,8 @@
 //     looked at when the timer fires. Deadlines hold to the instant all the
 //     same.
 //   - gather what is written between Gather and Release, and send it at once.
+//   - begin to watch for the client's going away, as net/http does while a
+//     handler works, only when the handler has worked for some time (lounge.go).
 //
 // They behave like the connections they wrap in everything else.
 package conn
