@@ -291,12 +291,11 @@ func (b *backup) copyUnreadable(ctx context.Context, number uint32) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
 	size, err := f.Size()
-	if err != nil {
-		return err
+	if err == nil {
+		err = b.copyFile(ctx, name, f, size)
 	}
-	return b.copyFile(ctx, name, f, size)
+	return errors.Join(err, f.Close())
 }
 
 // copyFile copies the first size bytes of a file, or what there is of them.

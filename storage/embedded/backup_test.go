@@ -137,9 +137,11 @@ func (c *crowd) busyClient(rng *rand.Rand, over <-chan struct{}) {
 				err = c.move(from[id], id, ids, boxes[rng.IntN(2)])
 			default:
 				err = c.store.Renew(context.Background(), from[id], id, storage.Terms{TTL: 500})
-				continue
+				ids = nil
 			}
-			delete(held, id)
+			if ids != nil {
+				delete(held, id)
+			}
 		}
 		if err != nil {
 			c.complain("a client: %v", err)

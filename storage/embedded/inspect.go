@@ -274,9 +274,8 @@ func sizeOf(fsys disk.FS, name string) int64 {
 	if err != nil {
 		return 0
 	}
-	defer f.Close()
 	size, err := f.Size()
-	if err != nil {
+	if errors.Join(err, f.Close()) != nil {
 		return 0
 	}
 	return size

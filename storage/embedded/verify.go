@@ -261,8 +261,8 @@ func (v *verifier) sameFile(f manifestFile) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer file.Close()
-	return f.sameContent(file)
+	same, err := f.sameContent(file)
+	return same, errors.Join(err, file.Close())
 }
 
 // unreadable reports what the disk could not read, unless it is in what was
