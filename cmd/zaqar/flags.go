@@ -13,10 +13,16 @@ import (
 // that set options, and returns what collects them.
 func sources(f *pflag.FlagSet) *config.Sources {
 	s := config.System()
-	f.Var(&given{&s, false}, "config-file", "read this `file` instead of searching; repeatable, later ones win")
-	f.Var(&given{&s, true}, "config-dir", "read the *.conf files of this `directory`; repeatable")
+	fileFlags(f, &s)
 	serverFlags(f, &s)
 	return &s
+}
+
+// fileFlags adds the flags that name configuration files.
+func fileFlags(f *pflag.FlagSet, s *config.Sources) {
+	f.Var(&given{s, false}, "config-file", "read this `file` instead of searching; repeatable, later ones win")
+	f.Var(&given{s, true}, "config-dir", "read the *.conf files of this `directory`; repeatable")
+	underscores(f)
 }
 
 // given is a flag that names a file or directory. The two share one list,
@@ -48,7 +54,7 @@ func serverFlags(f *pflag.FlagSet, s *config.Sources) {
 	}
 	add("bind", "", "drivers:transport:wsgi", "bind", "address", "listen on this address")
 	add("port", "", "drivers:transport:wsgi", "port", "number", "listen on this port; 0 is any free one")
-	add("data-dir", "", "drivers:message_store:embedded", "data_dir", "directory", "where the embedded store keeps its files")
+	dataDirFlag(f, s)
 	on("admin-mode", "", "admin_mode", "offer the private endpoints")
 	on("debug", "d", "debug", "log at level debug")
 	add("log-file", "", "DEFAULT", "log_file", "file", "append the log to this file")
@@ -57,7 +63,17 @@ func serverFlags(f *pflag.FlagSet, s *config.Sources) {
 	on("use-syslog", "", "use_syslog", "log to syslog")
 	add("log-config-append", "", "DEFAULT", "log_config_append", "file", "").Hidden = true
 	on("daemon", "", "daemon", "").Hidden = true
-	// Older command lines write some names with underscores: --admin_mode.
+}
+
+// dataDirFlag adds the flag that says where the store is.
+func dataDirFlag(f *pflag.FlagSet, s *config.Sources) {
+	f.Var(&setting{s, "data-dir", "drivers:message_store:embedded", "data_dir", "directory"}, "data-dir",
+		"where the embedded store keeps its files")
+}
+
+// underscores lets names of flags be written as older command lines write some:
+// --admin_mode.
+func underscores(f *pflag.FlagSet) {
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})

@@ -49,9 +49,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	var reported reportedError
 	var failure failureError
+	var coded codedError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &coded):
+		if !errors.As(err, &reported) {
+			fmt.Fprintln(stderr, "zaqar:", err)
+		}
+		return coded.code
 	case errors.As(err, &reported):
 		return exitFailure
 	case errors.As(err, &failure):
@@ -70,6 +76,14 @@ func (e failureError) Unwrap() error { return e.error }
 
 // reportedError is a failure that the user has been told of.
 type reportedError struct{ error }
+
+// codedError is an error of a command with exit codes of its own.
+type codedError struct {
+	error
+	code int
+}
+
+func (e codedError) Unwrap() error { return e.error }
 
 func command() *cobra.Command {
 	root := &cobra.Command{
@@ -93,7 +107,7 @@ messages in a crash-safe store on the local disk.`,
 	}
 	root.SetVersionTemplate("zaqar {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serverCommand(), configCommand(), benchCommand(), versionCommand())
+	root.AddCommand(serverCommand(), configCommand(), storeCommand(), statusCommand(), benchCommand(), versionCommand())
 	return root
 }
 

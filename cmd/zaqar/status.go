@@ -1,0 +1,211 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"zaqar/app"
+	"zaqar/config"
+)
+
+func statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Tell whether a server and its store are well, with an exit code",
+		Long: `Tell whether a server answers and can use its store, and whether the store on
+this machine shows signs of trouble: a disk error, a damaged header, a full disk.
+It takes milliseconds and may be run as often as one likes.
+
+The server is the one at --server-url, else the one that the configuration
+describes. The store is looked at if --data-dir names it, or if --server-url does
+not name another server and there is one. OS_TOKEN is sent to the server if it is
+set.
+
+The exit code is 0 when all is well, 1 when something is not or the server cannot
+be reached, 2 when the command line was not understood.
+
+JSON: healthy; server {url, healthy, status, seconds, problem}; store, if one was
+looked at, {dir, store, healthy, problems, segments, disk, free_on_disk,
+quarantine}.`,
+		Example: `  zaqar status
+  zaqar status --server-url http://192.0.2.7:8888 --timeout 2s
+  zaqar status --json | jq -e .healthy
+  zaqar status upgrade check --config-file /etc/zaqar/zaqar.conf`,
+		Args: subcommand,
+	}
+	f := cmd.Flags()
+	src := config.System()
+	s := &statusRun{src: &src}
+	f.StringVarP(&s.url, "server-url", "s", "", "ask the server at this `URL`")
+	f.DurationVar(&s.timeout, "timeout", 5*time.Second, "how long to wait for its answer")
+	f.BoolVar(&s.asJSON, "json", false, "print one JSON object")
+	dataDirFlag(f, s.src)
+	fileFlags(f, s.src)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+	}
+	cmd.AddCommand(upgradeCommand())
+	return cmd
+}
+
+// statusRun is one run of the command.
+type statusRun struct {
+	src     *config.Sources
+	url     string
+	timeout time.Duration
+	asJSON  bool
+}
+
+// statusReport is what the command tells.
+type statusReport struct {
+	Healthy bool                `json:"healthy"`
+	Server  serverStatus        `json:"server"`
+	Store   *app.StoreCondition `json:"store,omitempty"`
+}
+
+// serverStatus is how the server answered.
+type serverStatus struct {
+	URL     string  `json:"url"`
+	Healthy bool    `json:"healthy"`
+	Status  int     `json:"status,omitempty"` // of HTTP
+	Seconds float64 `json:"seconds"`
+	Problem string  `json:"problem,omitempty"`
+}
+
+func (s *statusRun) run(ctx context.Context, stdout, stderr io.Writer) error {
+	url, dir, must, err := s.places(stderr)
+	if err != nil {
+		return failureError{err}
+	}
+	var r statusReport
+	r.Server = s.ask(ctx, url)
+	r.Healthy = r.Server.Healthy
+	if dir != "" {
+		r.Store, err = app.Tools{Dir: dir}.Glance(ctx)
+		switch {
+		case errors.Is(err, app.ErrNoStore) && !must:
+		case err != nil:
+			r.Store = &app.StoreCondition{Dir: dir, Problems: []string{err.Error()}}
+		}
+		r.Healthy = r.Healthy && (r.Store == nil || r.Store.Healthy)
+	}
+	if s.asJSON {
+		err = printJSON(stdout, r)
+	} else {
+		err = printStatus(stdout, &r)
+	}
+	if err == nil && !r.Healthy {
+		return reportedError{errors.New("not healthy")}
+	}
+	return err
+}
+
+// places finds out which server to ask and which directory to look at; must
+// tells that there has to be a store.
+func (s *statusRun) places(stderr io.Writer) (url, dir string, must bool, err error) {
+	for _, f := range s.src.Flags {
+		dir, must = f.Value, true
+	}
+	if s.url != "" {
+		return strings.TrimSuffix(s.url, "/"), dir, must, nil
+	}
+	c, report := config.Load(*s.src)
+	if errs := report.Errors(); len(errs) > 0 {
+		fmt.Fprint(stderr, errs)
+		return "", "", false, fmt.Errorf("%s in the configuration; name the server with --server-url", count(len(errs), "error"))
+	}
+	h := c.Options.HTTP
+	if h.Port == 0 {
+		return "", "", false, errors.New("the configuration leaves the port to the system; name the server with --server-url")
+	}
+	host := h.Bind
+	if a, err := netip.ParseAddr(host); err == nil && a.IsUnspecified() {
+		host = "127.0.0.1"
+		if a.Is6() {
+			host = "::1"
+		}
+	}
+	if configured, err := c.Options.Store.Directory(); err == nil {
+		dir = cmp.Or(dir, configured)
+	}
+	return "http://" + net.JoinHostPort(host, strconv.FormatInt(h.Port, 10)), dir, must, nil
+}
+
+// ask pings the server.
+func (s *statusRun) ask(ctx context.Context, url string) serverStatus {
+	st := serverStatus{URL: url}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/v2/ping", nil)
+	if err != nil {
+		st.Problem = err.Error()
+		return st
+	}
+	req.Header.Set("Client-ID", uuid.NewString())
+	req.Header.Set("X-Project-ID", "status")
+	if token := os.Getenv("OS_TOKEN"); token != "" {
+		req.Header.Set("X-Auth-Token", token)
+	}
+	begun := time.Now()
+	resp, err := http.DefaultClient.Do(req)
+	st.Seconds = time.Since(begun).Seconds()
+	if err != nil {
+		st.Problem = fmt.Sprintf("it cannot be reached: %v", err)
+		return st
+	}
+	resp.Body.Close()
+	st.Status = resp.StatusCode
+	switch st.Status {
+	case http.StatusNoContent, http.StatusOK:
+		st.Healthy = true
+	case http.StatusServiceUnavailable:
+		st.Problem = "it cannot use its store"
+	case http.StatusUnauthorized, http.StatusForbidden:
+		st.Problem = "it is there, and wants a token: set OS_TOKEN"
+	default:
+		st.Problem = fmt.Sprintf("it answers with status %d", st.Status)
+	}
+	return st
+}
+
+// printStatus writes the report for people.
+func printStatus(out io.Writer, r *statusReport) error {
+	verdict := func(ok bool) string {
+		if ok {
+			return "ok"
+		}
+		return "NOT OK"
+	}
+	fmt.Fprintf(out, "server %s: %s", r.Server.URL, verdict(r.Server.Healthy))
+	if r.Server.Problem != "" {
+		fmt.Fprintf(out, ": %s", r.Server.Problem)
+	}
+	fmt.Fprintln(out)
+	if r.Store == nil {
+		return nil
+	}
+	fmt.Fprintf(out, "store %s: %s", r.Store.Dir, verdict(r.Store.Healthy))
+	if len(r.Store.Problems) > 0 {
+		fmt.Fprintf(out, ": %s", strings.Join(r.Store.Problems, "; "))
+	} else {
+		fmt.Fprintf(out, ": %s, %s, %s free", count(r.Store.Segments, "file"), size(r.Store.Disk), size(r.Store.Free))
+	}
+	if r.Store.Quarantine > 0 {
+		fmt.Fprintf(out, "; %s in quarantine", count(r.Store.Quarantine, "damaged segment"))
+	}
+	_, err := fmt.Fprintln(out)
+	return err
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"zaqar/app"
+)
+
+func compactCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "compact [DIRECTORY]",
+		Short: "Give back the space of what is gone, in a store that is stopped",
+		Long: `Give back the space of deleted and expired messages, until nothing is gained any
+more. A running server does this by itself, all the time: the command is for
+a store that is stopped, for example before it is moved. It may be interrupted.
+
+JSON: dir, before and after {segments, disk, live}, in bytes.`,
+		Example: `  zaqar store compact
+  zaqar store compact --data-dir /srv/zaqar --json`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	t := storeFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return t.run(cmd, oneDirectory(args), func(ctx context.Context, tools app.Tools) error {
+			r, err := tools.Compact(ctx)
+			if app.IsLocked(err) {
+				return fmt.Errorf("%w\na server is running on this store, and compacts it by itself", err)
+			}
+			if err != nil {
+				return err
+			}
+			if t.asJSON {
+				return printJSON(cmd.OutOrStdout(), r)
+			}
+			out := cmd.OutOrStdout()
+			fmt.Fprintf(out, "before: %s in %s, %s live\n", size(r.Before.Disk), count(r.Before.Segments, "segment"), size(r.Before.Live))
+			fmt.Fprintf(out, "after:  %s in %s, %s live\n", size(r.After.Disk), count(r.After.Segments, "segment"), size(r.After.Live))
+			return nil
+		})
+	}
+	return cmd
+}
