@@ -18,10 +18,11 @@ func (s *stage) finish(ctx context.Context, err error, json string, stdout io.Wr
 	if err != nil {
 		s.report.Error = err.Error()
 	}
+	err = errors.Join(err, s.writeJSON(json, stdout))
 	if json != "-" && len(s.report.Rows) > 0 {
 		err = errors.Join(err, s.report.WriteTable(stdout))
 	}
-	return errors.Join(err, s.writeJSON(json, stdout))
+	return err
 }
 
 func (s *stage) writeJSON(name string, stdout io.Writer) error {

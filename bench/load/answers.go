@@ -1,6 +1,6 @@
 package load
 
-import "bytes"
+import "errors"
 
 // What is of interest in the answers to posts, lists and claims.
 
@@ -27,10 +27,13 @@ type page struct {
 	next []byte // href of the next page, or nil; valid as long as the answer
 }
 
-// readPage calls f with the ids of the messages.
-func readPage(answer []byte, f func(id []byte)) (page, error) {
+var errBody = errors.New("a message does not have the body that was posted")
+
+// readPage calls f with the ids of the messages. Each must have proof in its
+// body.
+func readPage(answer, proof []byte, f func(id []byte)) (page, error) {
 	var p page
-	err := hrefs(answer, func(href []byte) error {
+	proofs, err := hrefs(answer, proof, func(href []byte) error {
 		if id, _, ok := messageOf(href); ok {
 			f(id)
 			p.n++
@@ -39,6 +42,9 @@ func readPage(answer []byte, f func(id []byte)) (page, error) {
 		}
 		return nil
 	})
+	if err == nil && proofs != p.n {
+		err = errBody
+	}
 	return p, err
 }
 
@@ -50,9 +56,10 @@ type claimed struct {
 	claim []byte // its id
 }
 
-func (c *claimed) read(answer []byte) error {
+// read takes the answer apart. Each message must have proof in its body.
+func (c *claimed) read(answer, proof []byte) error {
 	c.n, c.ids, c.hrefs = 0, c.ids[:0], c.hrefs[:0]
-	return hrefs(answer, func(href []byte) error {
+	proofs, err := hrefs(answer, proof, func(href []byte) error {
 		id, claim, ok := messageOf(href)
 		if !ok || len(claim) == 0 {
 			return errForm
@@ -63,6 +70,10 @@ func (c *claimed) read(answer []byte) error {
 		c.n++
 		return nil
 	})
+	if err == nil && proofs != c.n {
+		err = errBody
+	}
+	return err
 }
 
 // bulk appends what deletes all of it with one request to the queue's path.
@@ -76,21 +87,4 @@ func (c *claimed) bulk(path []byte) []byte {
 		}
 	}
 	return append(append(path, "&claim_ids="...), c.claim...)
-}
-
-// anchor is how much of a body is searched for before all of it is compared:
-// what processors can look for in one go.
-const anchor = 32
-
-// bodies counts the messages in an answer that have the body they were posted
-// with.
-func (q *Queues) bodies(answer []byte) int {
-	short := q.proof[:min(anchor, len(q.proof))]
-	for n := 0; ; n++ {
-		i := bytes.Index(answer, short)
-		if i < 0 || !bytes.HasPrefix(answer[i:], q.proof) {
-			return n
-		}
-		answer = answer[i+len(q.proof):]
-	}
 }

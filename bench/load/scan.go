@@ -7,26 +7,62 @@ import (
 )
 
 // Answers are scanned, not decoded: that would cost as much as the server
-// spends. The scan relies on what the load itself controls: no message body of
-// its own holds the text "href" in quotes or a path in an array.
+// spends. The scan goes from string to string and knows no structure; it relies
+// on what the load itself controls: no message body has a member "href".
 
 var errForm = errors.New("the answer has an unexpected form")
 
-// hrefs calls f with every "href" of the document.
-func hrefs(doc []byte, f func(href []byte) error) error {
+// hrefs calls f with every "href" of the document, and counts the strings that
+// are equal to proof, which has its quotes and no escapes.
+func hrefs(doc, proof []byte, f func(href []byte) error) (proofs int, err error) {
 	for {
-		i := bytes.Index(doc, []byte(`"href"`))
+		i := bytes.IndexByte(doc, '"')
 		if i < 0 {
-			return nil
+			return proofs, nil
 		}
-		href, rest, ok := text(skip(doc[i+len(`"href"`):], ':'))
-		if !ok {
-			return errForm
+		doc = doc[i:]
+		if len(proof) > 0 && bytes.HasPrefix(doc, proof) {
+			proofs++
+			doc = doc[len(proof):]
+			continue
+		}
+		end := endOf(doc)
+		if end < 0 {
+			return proofs, errForm
+		}
+		isHref := string(doc[:end]) == `"href"`
+		doc = doc[end:]
+		if !isHref {
+			continue
+		}
+		href, rest, ok := text(skip(doc, ':'))
+		if !ok || !plain(href) {
+			return proofs, errForm
 		}
 		if err := f(href); err != nil {
-			return err
+			return proofs, err
 		}
 		doc = rest
+	}
+}
+
+// endOf returns where the string that b begins with ends, quotes included, or
+// -1.
+func endOf(b []byte) int {
+	for at := 1; ; {
+		i := bytes.IndexByte(b[at:], '"')
+		if i < 0 {
+			return -1
+		}
+		at += i
+		escapes := 0
+		for b[at-1-escapes] == '\\' {
+			escapes++
+		}
+		at++
+		if escapes%2 == 0 {
+			return at
+		}
 	}
 }
 
@@ -40,7 +76,7 @@ func resources(doc []byte, f func(path []byte) error) error {
 	doc = skip(skip(doc[i+len(member):], ':'), '[')
 	for {
 		path, rest, ok := text(doc)
-		if !ok {
+		if !ok || !plain(path) {
 			return errForm
 		}
 		if err := f(path); err != nil {
@@ -69,24 +105,29 @@ func text(b []byte) (content, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] != '"' {
 		return nil, nil, false
 	}
-	end := 1
-	for ; end < len(b) && b[end] != '"'; end++ {
-		if b[end] == '\\' {
-			end++
-		}
-	}
-	if end >= len(b) {
+	end := endOf(b)
+	if end < 0 {
 		return nil, nil, false
 	}
-	content = b[1:end]
+	content = b[1 : end-1]
 	if bytes.IndexByte(content, '\\') >= 0 {
 		var s string
-		if json.Unmarshal(b[:end+1], &s) != nil {
+		if json.Unmarshal(b[:end], &s) != nil {
 			return nil, nil, false
 		}
 		content = []byte(s)
 	}
-	return content, b[end+1:], true
+	return content, b[end:], true
+}
+
+// plain reports whether a path can be sent as it is.
+func plain(path []byte) bool {
+	for _, c := range path {
+		if c <= ' ' || c == 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // messageOf returns the id in the path of a message and, if it has one, its

@@ -12,20 +12,24 @@ func TestReadPage(t *testing.T) {
 		next      string
 		bad       bool
 	}{
-		{"tight", `{"messages":[{"id":"a","href":"/v2/queues/q/messages/a","body":1},{"id":"b","href":"/v2/queues/q/messages/b"}],"links":[{"rel":"next","href":"/v2/queues/q/messages?limit=2&marker=9"}]}`,
+		{"tight", `{"messages":[{"id":"a","href":"/v2/queues/q/messages/a","body":"proof"},{"id":"b","body":{"x":["proof"]},"href":"/v2/queues/q/messages/b"}],"links":[{"rel":"next","href":"/v2/queues/q/messages?limit=2&marker=9"}]}`,
 			[]string{"a", "b"}, "/v2/queues/q/messages?limit=2&marker=9", false},
-		{"spaced and escaped", `{"messages": [ {"href" : "/v2\/queues/q/messages/a?claim_id=c"} ], "links": [{"href": "/v2/queues/q/messages?limit=2\u0026marker=9"}]}`,
+		{"spaced and escaped", `{"messages": [ {"body":{"a\\\"b":"c\\\\"}, "x": "proof", "href" : "/v2\/queues/q/messages/a?claim_id=c"} ], "links": [{"href": "/v2/queues/q/messages?limit=2\u0026marker=9"}]}`,
 			[]string{"a"}, "/v2/queues/q/messages?limit=2&marker=9", false},
 		{"empty", `{"messages":[],"links":[]}`, nil, "", false},
+		{"another body", `{"messages":[{"href":"/v2/queues/q/messages/a","body":"Proof"}]}`, nil, "", true},
+		{"a body twice", `{"messages":[{"href":"/v2/queues/q/messages/a","body":["proof","proof"]}]}`, nil, "", true},
+		{"cut in another member", `{"messages":[{"href":"/v2/queues/q/messages/a","body":"proof","x":"`, nil, "", true},
 		{"cut", `{"messages":[{"href":"/v2/queues/q/mess`, nil, "", true},
 		{"cut in an escape", `{"href":"/v2/queues/q/messages/a\`, nil, "", true},
 		{"not a text", `{"href":7}`, nil, "", true},
+		{"line feed", `{"href":"/v2/queues/q/messages/a\nb","body":"proof"}`, nil, "", true},
 		{"bad escape", `{"href":"\x"}`, nil, "", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var ids idList
-			p, err := readPage([]byte(tt.doc), func(id []byte) { ids = ids.add(0, id) })
+			p, err := readPage([]byte(tt.doc), []byte(`"proof"`), func(id []byte) { ids = ids.add(0, id) })
 			if tt.bad {
 				if err == nil {
 					t.Errorf("got %+v, want an error", p)
@@ -66,4 +70,19 @@ func TestPosted(t *testing.T) {
 			}
 		})
 	}
+}
+
+func FuzzHrefs(f *testing.F) {
+	f.Add([]byte(`{"href":"/v2/queues/q/messages/a?claim_id=c","body":"proof"}`))
+	f.Add([]byte(`{"href":"/messages/a\nb?claim_id=c","body":"proof"}`))
+	f.Add([]byte(`{"resources":["/v2\/queues/q/messages/a"]}`))
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		var c claimed
+		if c.read(doc, []byte(`"proof"`)) == nil && (c.n != c.ids.len() || c.n > len(doc)) {
+			t.Errorf("%d messages, %d ids in %q", c.n, c.ids.len(), doc)
+		}
+		if n, err := posted(doc, func([]byte) {}); err == nil && n > len(doc) {
+			t.Errorf("%d messages in %q", n, doc)
+		}
+	})
 }
