@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"zaqar/config"
+)
+
+func TestStatus(t *testing.T) {
+	dir := t.TempDir()
+	s := serverWith(t, "--data-dir", dir)
+	r := asJSON[statusReport](t, 0, "status", "--server-url", s.url, "--data-dir", dir, "--json")
+	if !r.Healthy || !r.Server.Healthy || r.Server.Status != http.StatusNoContent || r.Store == nil || !r.Store.Healthy || r.Store.Segments == 0 {
+		t.Errorf("%+v, %+v", r, r.Store)
+	}
+	// The server that the configuration describes, and its store.
+	conf := file(t, "[drivers:transport:wsgi]\nport = "+s.url[strings.LastIndexByte(s.url, ':')+1:]+
+		"\n[drivers:message_store:embedded]\ndata_dir = "+dir+"\n")
+	code, out, errs := zaqar(t, "status", "--config-file", conf)
+	if code != 0 || errs != "" || !strings.Contains(out, "server "+s.url+": ok") || !strings.Contains(out, "store "+dir+": ok") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+	// Another server's store is not on this machine.
+	if r := asJSON[statusReport](t, 0, "status", "--server-url", s.url, "--json"); !r.Healthy || r.Store != nil {
+		t.Errorf("%+v", r)
+	}
+
+	s.signal(t, syscall.SIGTERM)
+	s.exit(t)
+	code, out, _ = zaqar(t, "status", "--config-file", conf)
+	if code != 1 || !strings.Contains(out, "NOT OK: it cannot be reached") || !strings.Contains(out, "store "+dir+": ok") {
+		t.Errorf("stopped: exit code %d\n%s", code, out)
+	}
+}
+
+func TestStatusOfTrouble(t *testing.T) {
+	status := http.StatusNoContent
+	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2/ping" || r.Header.Get("Client-ID") == "" || r.Header.Get("X-Project-ID") == "" {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		w.WriteHeader(status)
+	}))
+	defer fake.Close()
+	for code, says := range map[int]string{503: "cannot use its store", 401: "OS_TOKEN", 500: "500"} {
+		status = code
+		if r := asJSON[statusReport](t, 1, "status", "-s", fake.URL+"/", "--json"); r.Healthy || r.Server.Status != code || !strings.Contains(r.Server.Problem, says) {
+			t.Errorf("status %d: %+v", code, r)
+		}
+	}
+	status = http.StatusNoContent
+	broken := t.TempDir()
+	for name, text := range map[string]string{"FORMAT": "?", "FAILED": "1 32\n"} {
+		if err := os.WriteFile(filepath.Join(broken, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := asJSON[statusReport](t, 1, "status", "-s", fake.URL, "--data-dir", broken, "--json")
+	if r.Healthy || !r.Server.Healthy || r.Store == nil || len(r.Store.Problems) != 2 {
+		t.Errorf("%+v, %+v", r, r.Store)
+	}
+	r = asJSON[statusReport](t, 1, "status", "-s", fake.URL, "--data-dir", t.TempDir(), "--json")
+	if r.Healthy || r.Store == nil || !strings.Contains(strings.Join(r.Store.Problems, ""), "no store") {
+		t.Errorf("%+v, %+v", r, r.Store)
+	}
+	for code, args := range map[int][]string{
+		1: {"--config-file", file(t, "[drivers:transport:wsgi]\nport = x\n")},
+		2: {"--nope"},
+	} {
+		if got, _, errs := zaqar(t, append([]string{"status"}, args...)...); got != code || errs == "" {
+			t.Errorf("%q: exit code %d\n%s", args, got, errs)
+		}
+	}
+}
+
+func TestUpgradeCheck(t *testing.T) {
+	dir := t.TempDir()
+	good := "[drivers]\nmessage_store = embedded\n[drivers:message_store:embedded]\ndata_dir = " + dir + "\n" +
+		"[transport]\nmessage_encryption_keys = a:0123456789abcdef0123\n"
+	for name, c := range map[string]struct {
+		conf  string
+		code  int
+		check string // that has the worst result
+	}{
+		"all well":       {good, 1, "secret of pre-signed URLs"}, // signing has no effect yet, and says so
+		"unknown key":    {good + "max_mesage_ttl = 5\n", 1, "configuration keys that are not understood"},
+		"wrong value":    {good + "max_message_ttl = soon\n", 2, "errors"},
+		"public key":     {strings.ReplaceAll(good, "0123456789abcdef0123", "AES256"), 2, "encryption key"},
+		"no key":         {strings.ReplaceAll(good, "a:0123456789abcdef0123", ""), 1, "encryption key"},
+		"swift":          {strings.ReplaceAll(good, "message_store = embedded", "message_store = swift"), 2, "Swift as a store"},
+		"another store":  {strings.ReplaceAll(good, "message_store = embedded", "message_store = redis"), 2, "stores"},
+		"virtual pool":   {good + "[pooling:catalog]\nenable_virtual_pool = True\n", 1, "virtual pool"},
+		"damaged store":  {strings.ReplaceAll(good, dir, brokenStore(t)), 2, "the store opens"},
+		"authentication": {good + "[DEFAULT]\nauth_strategy = keystone\n", 2, "errors"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := asJSON[struct {
+				Result string
+				Checks []config.Check
+			}](t, c.code, "status", "upgrade", "check", "--json", "--config-file", file(t, c.conf))
+			if want := []string{"success", "warning", "failure"}[c.code]; r.Result != want {
+				t.Errorf("the result is %s, want %s", r.Result, want)
+			}
+			if !slices.ContainsFunc(r.Checks, func(k config.Check) bool {
+				return k.Name == c.check && string(k.Result) == r.Result && len(k.Details) > 0
+			}) {
+				t.Errorf("%q is not the one: %+v", c.check, r.Checks)
+			}
+		})
+	}
+	code, out, errs := zaqar(t, "status", "upgrade", "check", "--config-file", file(t, good))
+	if code != 1 || errs != "" || !strings.Contains(out, "success  stores") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+	for _, args := range [][]string{{"--nope"}, {"word"}} {
+		if code, _, errs := zaqar(t, append([]string{"status", "upgrade", "check"}, args...)...); code != 255 || errs == "" {
+			t.Errorf("%q: exit code %d\n%s", args, code, errs)
+		}
+	}
+}
+
+func brokenStore(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/FORMAT", []byte("?"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// A policy file in JSON fails the check, as it always has.
+func TestUpgradeCheckOfPolicies(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want config.Outcome
+	}{
+		"policy.json": {`{"queues:create": "role:admin"}`, config.Failure},
+		"policy.yaml": {`{}`, config.Failure}, // JSON by another name
+		"other.yaml":  {"", config.Success},
+	} {
+		dir := t.TempDir()
+		conf := dir + "/zaqar.conf"
+		for path, text := range map[string]string{conf: "[drivers]\nmessage_store = memory\n", dir + "/" + name: c.text} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, out, _ := zaqar(t, "status", "upgrade", "check", "--json", "--config-file", conf)
+		var r struct{ Checks []config.Check }
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range r.Checks {
+			if k.Name == "policy file" && k.Result != c.want {
+				t.Errorf("%s: %+v, want %s", name, k, c.want)
+			}
+		}
+	}
+}

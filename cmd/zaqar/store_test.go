@@ -1,0 +1,345 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"zaqar/app"
+)
+
+// asJSON runs the program and decodes what it prints.
+func asJSON[T any](t *testing.T, wantCode int, args ...string) T {
+	t.Helper()
+	code, out, errs := zaqar(t, args...)
+	if code != wantCode {
+		t.Fatalf("zaqar %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), code, wantCode, out, errs)
+	}
+	var v T
+	if err := json.Unmarshal([]byte(out), &v); err != nil {
+		t.Fatalf("zaqar %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return v
+}
+
+// content lists the files of a directory with their sizes and times.
+func content(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+		if err == nil {
+			fmt.Fprintln(&b, path, info.Size(), info.ModTime().UnixNano(), info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// posts sends n messages to a queue, and returns their bodies.
+func (s *server) posts(t *testing.T, queue string, n int) (bodies []string) {
+	t.Helper()
+	for i := range n {
+		body := fmt.Sprintf("%s-%d", queue, i)
+		if status, text := s.do(t, "POST", "/v2/queues/"+queue+"/messages", fmt.Sprintf(`{"messages":[{"body":%q,"ttl":86400}]}`, body)); status != http.StatusCreated {
+			t.Fatalf("post: %d %s", status, text)
+		}
+		bodies = append(bodies, body)
+	}
+	return bodies
+}
+
+// bodies lists what is in a queue.
+func (s *server) bodies(t *testing.T, queue string) (all []string) {
+	t.Helper()
+	for path := "/v2/queues/" + queue + "/messages?echo=true&include_claimed=true&limit=20"; ; {
+		status, text := s.do(t, "GET", path, "")
+		var page struct {
+			Messages []struct{ Body string }
+			Links    []struct{ Href string }
+		}
+		if err := json.Unmarshal([]byte(text), &page); err != nil || status != http.StatusOK {
+			t.Fatalf("list: %d %v %s", status, err, text)
+		}
+		if len(page.Messages) == 0 {
+			return all
+		}
+		for _, m := range page.Messages {
+			all = append(all, m.Body)
+		}
+		path = page.Links[0].Href
+	}
+}
+
+func TestStoreInfo(t *testing.T) {
+	dir := t.TempDir()
+	s := serverWith(t, "--data-dir", dir)
+	s.posts(t, "small", 2)
+	s.posts(t, "big", 40)
+	s.do(t, "POST", "/v2/queues/big/claims?limit=3", `{"ttl":300,"grace":60}`)
+	before := content(t, dir)
+	for _, running := range []bool{true, false} {
+		if !running {
+			s.signal(t, syscall.SIGTERM)
+			s.exit(t)
+			before = content(t, dir)
+		}
+		in := asJSON[app.StoreInfo](t, 0, "store", "info", "--data-dir", dir, "--json", "--queues")
+		if in.Messages != 42 || in.Claimed != 3 || in.Queues != 2 || len(in.Projects) != 1 || in.Projects[0].Project != "p" || len(in.Store) != 8 || in.Format != 1 {
+			t.Errorf("running %v: %+v", running, in)
+		}
+		if len(in.PerQueue) != 2 || in.PerQueue[0].Queue != "big" || in.PerQueue[0].Messages != 40 || in.PerQueue[0].Claimed != 3 || in.PerQueue[0].Oldest == nil {
+			t.Errorf("running %v: queues %+v", running, in.PerQueue)
+		}
+		if in.Oldest == nil || in.Oldest.Queue != "small" || in.At.Sub(in.Oldest.Posted) > time.Hour || in.Space.Live == 0 || in.Space.Disk < in.Space.Live {
+			t.Errorf("running %v: %+v, %+v", running, in.Oldest, in.Space)
+		}
+		code, out, errs := zaqar(t, "store", "info", dir, "--queues", "--limit", "1")
+		if code != 0 || errs != "" || !strings.Contains(out, "42: 3 claimed") || !strings.Contains(out, "big") || !strings.Contains(out, "and 1 more") {
+			t.Errorf("running %v: exit code %d\n%s%s", running, code, out, errs)
+		}
+		if after := content(t, dir); after != before {
+			t.Errorf("running %v: the directory has changed from\n%sto\n%s", running, before, after)
+		}
+	}
+}
+
+func TestStoreVerify(t *testing.T) {
+	dir := t.TempDir()
+	s := serverWith(t, "--data-dir", dir)
+	s.posts(t, "q", 5)
+	if v := asJSON[app.StoreVerified](t, 0, "store", "verify", "--json", "--data-dir", dir); !v.Clean || v.Messages != 5 {
+		t.Errorf("in use: %+v", v)
+	}
+	s.signal(t, syscall.SIGKILL)
+	s.exit(t)
+	before := content(t, dir)
+	code, out, errs := zaqar(t, "store", "verify", dir)
+	if code != 0 || errs != "" || !strings.Contains(out, "nothing is damaged") {
+		t.Errorf("after a kill: exit code %d\n%s%s", code, out, errs)
+	}
+	if after := content(t, dir); after != before {
+		t.Errorf("the directory has changed from\n%sto\n%s", before, after)
+	}
+
+	logs, err := filepath.Glob(dir + "/*.log")
+	if err != nil || len(logs) == 0 {
+		t.Fatal(logs, err)
+	}
+	flip(t, logs[0], "q-1")
+	v := asJSON[app.StoreVerified](t, 1, "store", "verify", "--json", dir)
+	if len(v.Damage) != 1 || v.Damage[0].Record != "message" || v.Damage[0].Queue != "q" || v.Damage[0].Project != "p" || v.Damage[0].File != filepath.Base(logs[0]) {
+		t.Errorf("reported as %+v", v.Damage)
+	}
+	code, out, errs = zaqar(t, "store", "verify", dir)
+	if code != 1 || errs != "" || !strings.Contains(out, "DAMAGE") || !strings.Contains(out, `queue "q"`) {
+		t.Errorf("damaged: exit code %d\n%s%s", code, out, errs)
+	}
+}
+
+// flip damages the first place in the file that has the text.
+func flip(t *testing.T, name, text string) {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.Index(string(b), text)
+	if at < 0 {
+		t.Fatalf("no %q in %s", text, name)
+	}
+	b[at] ^= 4
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Backups of a server under load are complete and can be served from, in place
+// or copied back.
+func TestBackupAndRestore(t *testing.T) {
+	dir, backups := t.TempDir(), t.TempDir()
+	s := serverWith(t, "--data-dir", dir)
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	for w := range 4 {
+		load.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				queue := fmt.Sprintf("load-%d", w)
+				s.do(t, "POST", "/v2/queues/"+queue+"/messages", `{"messages":[{"body":"`+strings.Repeat("x", 3000)+`"},{"body":"y"}]}`)
+				s.do(t, "DELETE", "/v2/queues/"+queue+"/messages?pop=2", "")
+			}
+		})
+	}
+	kept := s.posts(t, "kept", 1)
+	type taken struct {
+		dir  string
+		kept []string
+	}
+	var all []taken
+	for k := range 5 {
+		known := slices.Clone(kept)
+		to := filepath.Join(backups, fmt.Sprint(k))
+		b := asJSON[app.StoreBackup](t, 0, "store", "backup", "--data-dir", dir, "--verify", "--json", to)
+		if b.To != to || b.Segments == 0 || b.Verified == nil || !b.Verified.Clean || len(b.Damage) > 0 {
+			t.Errorf("backup %d: %+v, %+v", k, b, b.Verified)
+		}
+		all = append(all, taken{to, known})
+		kept = append(kept, s.posts(t, "kept", 10)...)
+	}
+	close(stop)
+	load.Wait()
+	s.signal(t, syscall.SIGTERM)
+	if code := s.exit(t); code != 0 {
+		t.Errorf("the server ended with %d", code)
+	}
+	for k, b := range all {
+		from := b.dir
+		if k%2 == 0 { // copied back
+			from = t.TempDir()
+			if err := os.CopyFS(from, os.DirFS(b.dir)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		restored := serverWith(t, "--data-dir", from)
+		if got := restored.bodies(t, "kept"); len(got) < len(b.kept) || !slices.Equal(got[:len(b.kept)], b.kept) {
+			t.Errorf("backup %d has %q, want at least %q", k, got, b.kept)
+		}
+		restored.posts(t, "kept", 1)
+		restored.signal(t, syscall.SIGTERM)
+		restored.exit(t)
+	}
+}
+
+func TestBackupErrors(t *testing.T) {
+	dir := t.TempDir()
+	s := serverWith(t, "--data-dir", dir)
+	s.posts(t, "q", 1)
+	full := t.TempDir()
+	if err := os.WriteFile(full+"/mine", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"not empty":     {[]string{"--data-dir", dir, full}, 1, "not empty"},
+		"no parent":     {[]string{"--data-dir", dir, full + "/no/backup"}, 1, "no such file"},
+		"in the store":  {[]string{"--data-dir", dir, dir + "/backup"}, 1, "the store itself"},
+		"no store":      {[]string{"--data-dir", full, t.TempDir() + "/backup"}, 1, "no store"},
+		"no target":     {[]string{"--data-dir", dir}, 2, "accepts 1 arg"},
+		"memory":        {[]string{"--config-file", file(t, "[drivers]\nmessage_store = memory\n"), full + "/x"}, 1, "memory"},
+		"configuration": {[]string{"--config-file", file(t, "[drivers]\nmessage_store = redis\n"), full + "/x"}, 1, "--data-dir"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, errs := zaqar(t, append([]string{"store", "backup"}, c.args...)...)
+			if code != c.code || out != "" || !strings.Contains(errs, c.says) {
+				t.Errorf("exit code %d, want %d\n%s%s", code, c.code, out, errs)
+			}
+		})
+	}
+	if names, err := os.ReadDir(full); err != nil || len(names) != 1 {
+		t.Errorf("left behind: %v, %v", names, err)
+	}
+}
+
+func TestStoreCompact(t *testing.T) {
+	dir := t.TempDir()
+	s := serverWith(t, "--data-dir", dir)
+	s.posts(t, "q", 3)
+	code, _, errs := zaqar(t, "store", "compact", "--data-dir", dir)
+	if code != 1 || !strings.Contains(errs, "compacts it by itself") {
+		t.Errorf("in use: exit code %d\n%s", code, errs)
+	}
+	s.signal(t, syscall.SIGTERM)
+	s.exit(t)
+	r := asJSON[app.StoreCompacted](t, 0, "store", "compact", "--json", dir)
+	if r.After.Disk > r.Before.Disk || r.After.Live == 0 || r.Before.Segments == 0 {
+		t.Errorf("%+v", r)
+	}
+	code, out, errs := zaqar(t, "store", "compact", dir)
+	if code != 0 || errs != "" || !strings.Contains(out, "after:") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+	again := serverWith(t, "--data-dir", dir)
+	if got := again.bodies(t, "q"); len(got) != 3 {
+		t.Errorf("%q are left", got)
+	}
+}
+
+func TestStoreThatIsNone(t *testing.T) {
+	empty := t.TempDir()
+	unreadable := t.TempDir()
+	if err := os.WriteFile(unreadable+"/FORMAT", []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	foreign := t.TempDir()
+	if err := os.WriteFile(foreign+"/FORMAT", []byte(`{"format":9,"store":"8a8a8a8a"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ command, dir, says string }{
+		{"info", empty, "no store"}, {"verify", empty, "no store"}, {"compact", empty, "no store"},
+		{"info", empty + "/no", "does not exist"},
+		{"info", unreadable, "FORMAT"}, {"compact", unreadable, "FORMAT"},
+		{"info", foreign, "format 9"}, {"compact", foreign, "format 9"},
+	} {
+		if code, out, errs := zaqar(t, "store", c.command, c.dir); code != 1 || out != "" || !strings.Contains(errs, c.says) {
+			t.Errorf("%s: exit code %d\n%s%s", c.command, code, out, errs)
+		}
+	}
+	if code, out, _ := zaqar(t, "store", "verify", unreadable); code != 1 || !strings.Contains(out, "FORMAT: DAMAGE") {
+		t.Errorf("verify: exit code %d\n%s", code, out)
+	}
+	if names, err := os.ReadDir(empty); err != nil || len(names) > 0 {
+		t.Errorf("left behind: %v, %v", names, err)
+	}
+	for _, args := range [][]string{{"info", "--limit", "-1"}, {"info", "a", "b"}, {"verify", "--nope"}, {"nope"}} {
+		if code, _, errs := zaqar(t, append([]string{"store"}, args...)...); code != 2 || errs == "" {
+			t.Errorf("%q: exit code %d\n%s", args, code, errs)
+		}
+	}
+}
+
+func TestProgress(t *testing.T) {
+	for _, c := range []struct {
+		terminal bool
+		want     string
+	}{
+		{true, "\rreading: 1.0 KiB of 4.0 KiB, 25 %" + "\rwriting: 9 bytes" + strings.Repeat(" ", 17) + "\r" + strings.Repeat(" ", 16) + "\r"},
+		{false, "reading: 1.0 KiB of 4.0 KiB, 25 %\nwriting: 9 bytes\n"},
+	} {
+		var out strings.Builder
+		p := &progress{w: &out, terminal: c.terminal}
+		p.tell(app.StoreProgress{Step: "reading", Done: 1024, Total: 4096})
+		p.every = time.Hour
+		p.tell(app.StoreProgress{Step: "writing", Done: 9})
+		p.tell(app.StoreProgress{Step: "too soon", Done: 10})
+		p.end()
+		if got := out.String(); got != c.want {
+			t.Errorf("terminal %v: %q, want %q", c.terminal, got, c.want)
+		}
+	}
+	if got := newProgress(new(strings.Builder)); got.terminal {
+		t.Error("a buffer passes for a terminal")
+	}
+	for n, want := range map[int64]string{0: "0 bytes", 1: "1 byte", 1023: "1023 bytes", 1024: "1.0 KiB", 1<<20 - 1: "1.0 MiB", 3 << 29: "1.5 GiB"} {
+		if got := size(n); got != want {
+			t.Errorf("size(%d) = %s, want %s", n, got, want)
+		}
+	}
+}
