@@ -146,7 +146,7 @@ func workersFlags(f *pflag.FlagSet) *workersOptions {
 	f.IntVar(&o.Batch, "batch", o.Batch, "post so `many` messages at once")
 	f.Float64Var(&o.Rate, "rate", 0, "make so `many` posts a second instead of as many as possible; latency then counts from when a post was due")
 	f.Var(&o.wait, "wait", "let claims wait so long for messages")
-	f.StringVar(&o.json, "json", "", "write the report to this `file`, too, as JSON")
+	f.StringVar(&o.json, "json", "", "write the report to this `file`, too, as JSON; \"-\": to standard output, instead of the one for people")
 	f.SortFlags = false
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "-", "_"))
@@ -180,6 +180,9 @@ func (o *workersOptions) run(ctx context.Context, stdout, stderr io.Writer) erro
 		return failureError{fmt.Errorf("--api_version %s: only version 2 of the API is supported", o.api)}
 	}
 	o.Duration, o.Wait = time.Duration(o.time), time.Duration(o.wait)
+	if o.json == "-" {
+		o.json, o.nodebug = "", true
+	}
 	debug := o.debug && !o.nodebug
 	if debug {
 		o.Progress = func(p workers.Progress) { fmt.Fprintln(stderr, progressLine(p)) }

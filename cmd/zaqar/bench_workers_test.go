@@ -125,8 +125,8 @@ func TestBenchWorkers(t *testing.T) {
 	for _, tt := range []struct {
 		args    []string
 		foreign int
-	}{{[]string{"--skip_queue_reset", "-pw", "0"}, m.Left}, {nil, 0}} {
-		code, out, errs := zaqar(t, slices.Concat([]string{"bench", "workers", "-s", s.url, "--nodebug"}, short, tt.args)...)
+	}{{[]string{"--skip_queue_reset", "-pw", "0", "--nodebug"}, m.Left}, {[]string{"--json", "-"}, 0}} {
+		code, out, errs := zaqar(t, slices.Concat([]string{"bench", "workers", "-s", s.url}, short, tt.args)...)
 		if code != exitOK || errs != "" || strings.Count(out, "\n") != 1 {
 			t.Fatalf("%d\n%s\n%s", code, out, errs)
 		}
