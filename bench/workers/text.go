@@ -52,8 +52,9 @@ func (r *Report) table(w io.Writer) error {
 		part(c.ClaimMean, &c.ClaimLatency)
 		fmt.Fprint(t, "deletes"+indent)
 		part(c.DeleteMean, &c.DeleteLatency)
-		l := &c.EndToEnd
-		fmt.Fprintf(t, "post to claim"+indent+"\t\t%.2f\t%.2f\t%.2f\t%.2f\t\n", l.P50, l.P95, l.P99, l.Max)
+		if l := &c.EndToEnd; r.Messages.Checked {
+			fmt.Fprintf(t, "post to claim"+indent+"\t\t%.2f\t%.2f\t%.2f\t%.2f\t\n", l.P50, l.P95, l.P99, l.Max)
+		}
 	}
 	if g := r.Params.Observer.Group; g.Connections() > 0 {
 		group("observers", g, &r.Observer.Rates, r.Observer.MessagesPerSecond)
