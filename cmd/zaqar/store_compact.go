@@ -17,7 +17,7 @@ func compactCommand() *cobra.Command {
 more. A running server does this by itself, all the time: the command is for
 a store that is stopped, for example before it is moved. It may be interrupted.
 
-JSON: dir, before and after {segments, disk, live}, in bytes.`,
+JSON: dir, before and after {segments, log, live}, in bytes.`,
 		Example: `  zaqar store compact
   zaqar store compact --data-dir /srv/zaqar --json`,
 		Args: cobra.MaximumNArgs(1),
@@ -36,8 +36,8 @@ JSON: dir, before and after {segments, disk, live}, in bytes.`,
 				return printJSON(cmd.OutOrStdout(), r)
 			}
 			out := cmd.OutOrStdout()
-			fmt.Fprintf(out, "before: %s in %s, %s live\n", size(r.Before.Disk), count(r.Before.Segments, "segment"), size(r.Before.Live))
-			fmt.Fprintf(out, "after:  %s in %s, %s live\n", size(r.After.Disk), count(r.After.Segments, "segment"), size(r.After.Live))
+			fmt.Fprintf(out, "before: %s in %s, %s live\n", size(r.Before.Log), count(r.Before.Segments, "segment"), size(r.Before.Live))
+			fmt.Fprintf(out, "after:  %s in %s, %s live\n", size(r.After.Log), count(r.After.Segments, "segment"), size(r.After.Live))
 			return nil
 		})
 	}

@@ -269,7 +269,7 @@ func TestStoreCompact(t *testing.T) {
 	s.signal(t, syscall.SIGTERM)
 	s.exit(t)
 	r := asJSON[app.StoreCompacted](t, 0, "store", "compact", "--json", dir)
-	if r.After.Disk > r.Before.Disk || r.After.Live == 0 || r.Before.Segments == 0 {
+	if r.After.Log > r.Before.Log || r.After.Live == 0 || r.Before.Segments == 0 {
 		t.Errorf("%+v", r)
 	}
 	code, out, errs := zaqar(t, "store", "compact", dir)
