@@ -4,10 +4,29 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// shared is a buffer that several goroutines may use.
+type shared struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
 
 // screen shows what a terminal would after the bytes.
 func screen(text string) []string {
@@ -33,17 +52,19 @@ func screen(text string) []string {
 
 func TestProgressOnATerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		p := &progress{w: &out, terminal: true}
+		out := new(shared)
+		p := &progress{w: out, terminal: true}
 		end := p.during("posting", p.rate())
 		p.live.Add(1000)
 		time.Sleep(often + often/2)
+		synctest.Wait()
 		if got := screen(out.String()); len(got) != 1 || got[0] != "posting, 0s, 4000 requests/s" {
 			t.Errorf("shown: %q", got)
 		}
 		p.say("a line")
 		p.live.Add(500)
 		time.Sleep(often)
+		synctest.Wait()
 		end()
 		p.say("the end")
 		got := screen(out.String())
@@ -55,17 +76,19 @@ func TestProgressOnATerminal(t *testing.T) {
 
 func TestProgressElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		p := newProgress(&out, false)
+		out := new(shared)
+		p := newProgress(out, false)
 		end := p.during("posting", nil)
 		time.Sleep(seldom - time.Second)
-		if out.Len() > 0 {
-			t.Errorf("told too soon: %q", &out)
+		synctest.Wait()
+		if out.String() != "" {
+			t.Errorf("told too soon: %q", out)
 		}
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		end()
 		if got := strings.Count(out.String(), "\n"); got != 1 || strings.Contains(out.String(), "\r") || !strings.HasSuffix(out.String(), " posting, 10s\n") {
-			t.Errorf("told %q", &out)
+			t.Errorf("told %q", out)
 		}
 	})
 }
