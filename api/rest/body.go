@@ -76,7 +76,7 @@ func (c *call) read(s *wire.Scratch, limit int64) error {
 func (c *call) bodyBegins() {
 	if c.r.ContentLength != 0 && c.BodyTime > 0 {
 		// Not every writer has a deadline to set; those of servers do.
-		_ = http.NewResponseController(c.w).SetReadDeadline(c.Now().Add(c.BodyTime))
+		_ = http.NewResponseController(c.w).SetReadDeadline(c.begun.Add(c.BodyTime))
 	}
 }
 

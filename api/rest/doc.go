@@ -22,7 +22,8 @@
 // Of the [net/http.Server] around it, it expects limits on the time for
 // headers, on their size and on idle connections. It sets the time limits for
 // bodies and replies itself, since a long poll outlives any fixed one:
-// ReadTimeout and WriteTimeout of the server must be zero.
+// ReadTimeout and WriteTimeout of the server must be zero. Over connections of
+// package conn, large replies leave in one piece.
 //
 // Start reading at routes.go, then pipeline.go, then any resource.
 package rest
