@@ -9,6 +9,7 @@ import (
 	"zaqar/messaging"
 	"zaqar/storage"
 	"zaqar/storage/embedded"
+	"zaqar/storage/embedded/disk/faultdisk"
 	"zaqar/storage/storagetest"
 )
 
@@ -47,7 +48,32 @@ func (s busy) Remove(ctx context.Context, q messaging.QueueRef, ids []messaging.
 	return s.Store.Remove(ctx, q, ids, hold)
 }
 
+// cut opens stores on a disk that loses what is not synced when they are opened
+// again, while the old one still holds files open.
+func cut() storagetest.Harness {
+	disks := map[storagetest.Store]*faultdisk.Disk{}
+	open := func(t testing.TB, env storage.Env, d *faultdisk.Disk) storagetest.Store {
+		s, err := embedded.Open("store", embedded.Config{FS: d, SegmentSize: 4 << 10, SweepEvery: 10 * time.Millisecond}, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		disks[s] = d
+		return s
+	}
+	return storagetest.Harness{
+		Open: func(t testing.TB, env storage.Env) storagetest.Store {
+			return open(t, env, faultdisk.New(faultdisk.Config{}))
+		},
+		Reopen: func(t testing.TB, env storage.Env, old storagetest.Store) storagetest.Store {
+			d := disks[old].Crash(faultdisk.Cut{Loss: faultdisk.LoseAll})
+			_ = old.Close() // fails: its disk is dead
+			return open(t, env, d)
+		},
+	}
+}
+
 func TestHistory(t *testing.T) {
+	t.Run("power cut", func(t *testing.T) { storagetest.History(t, cut()) })
 	t.Run("disk", func(t *testing.T) { storagetest.History(t, harness(onDisk)) })
 	t.Run("tiny segments", func(t *testing.T) { storagetest.History(t, harness(tiny)) })
 	t.Run("compaction", func(t *testing.T) {

@@ -20,7 +20,8 @@ const (
 )
 
 // History lets concurrent clients loose on stores of the harness, while time
-// passes, and has package history judge what they were told. One seed gives
+// passes, and has package history judge what they were told, before and after a
+// restart. One seed gives
 // the clients the same intentions, not the same interleaving.
 func History(t *testing.T, h Harness) {
 	runs, seed := setting(t, envRuns, 3), setting(t, envRunSeed, int(time.Now().UnixNano()&0xffffffff))
@@ -29,6 +30,12 @@ func History(t *testing.T, h Harness) {
 		o := history.Small(uint64(seed + i))
 		o.Clients, o.Calls = setting(t, envClients, o.Clients), setting(t, envCalls, o.Calls)
 		o.Now, o.Pass = s.clock.Now, s.clock.Advance
+		if h.Reopen != nil {
+			o.Restart = func() (history.Target, error) {
+				s.restart()
+				return historyTarget{s.Store}, nil
+			}
+		}
 		told, err := history.Run(t.Context(), historyTarget{s.Store}, o)
 		if err != nil {
 			t.Fatal(err)

@@ -160,3 +160,19 @@ func lieTo(t *testing.T, wrap func(*liar) history.Target, seed uint64) (lies int
 	}
 	return l.count, told.Check()
 }
+
+// A store that forgets everything when it restarts is found out, too.
+func TestHistoryFindsAmnesia(t *testing.T) {
+	clock := NewClock()
+	env := storage.Env{Now: clock.Now, Log: slog.New(slog.DiscardHandler)}
+	o := history.Small(1)
+	o.Now, o.Pass = clock.Now, clock.Advance
+	o.Restart = func() (history.Target, error) { return historyTarget{memory.New(env)}, nil }
+	told, err := history.Run(t.Context(), historyTarget{memory.New(env)}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(told.Check()) == 0 {
+		t.Error("nothing was found")
+	}
+}

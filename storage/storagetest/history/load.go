@@ -46,6 +46,9 @@ type Options struct {
 	// Pass makes time pass; nil: it cannot be made to, and claims are released
 	// in the end, instead of expiring.
 	Pass func(time.Duration)
+	// Restart, if not nil, replaces the target in the middle of the run by one
+	// with the same data, while no call is under way.
+	Restart func() (Target, error)
 	// The lifetimes of claims, whole seconds. With Pass, time passes in leaps
 	// of up to LongestTTL.
 	ShortestTTL, LongestTTL time.Duration
@@ -84,11 +87,30 @@ type grip struct {
 func Run(ctx context.Context, target Target, o Options) (*History, error) {
 	h := &History{now: o.Now, slack: o.Slack, alone: map[string]bool{single: true}}
 	l := &load{Options: o, target: target, history: h, there: map[string][]string{}, claims: map[string][]*grip{}}
-	var all sync.WaitGroup
+	var clients []*client
 	for n := range o.Clients {
+		clients = append(clients, &client{load: l, ctx: ctx, n: n, rng: rand.New(rand.NewPCG(o.Seed, uint64(n)))})
+	}
+	l.together(clients, o.Calls/2)
+	if o.Restart != nil && len(l.errs) == 0 {
+		var err error
+		l.target, err = o.Restart()
+		l.fail(err)
+	}
+	l.together(clients, o.Calls-o.Calls/2)
+	l.fail(clients[0].drain())
+	return h, errors.Join(l.errs...)
+}
+
+// together lets each of the clients make so many calls.
+func (l *load) together(clients []*client, calls int) {
+	if len(l.errs) > 0 {
+		return
+	}
+	var all sync.WaitGroup
+	for _, c := range clients {
 		all.Go(func() {
-			c := &client{load: l, ctx: ctx, n: n, rng: rand.New(rand.NewPCG(o.Seed, uint64(n)))}
-			for range o.Calls {
+			for range calls {
 				if err := c.act(); err != nil {
 					l.fail(err)
 					return
@@ -97,11 +119,6 @@ func Run(ctx context.Context, target Target, o Options) (*History, error) {
 		})
 	}
 	all.Wait()
-	if len(l.errs) == 0 {
-		c := &client{load: l, ctx: ctx, rng: rand.New(rand.NewPCG(o.Seed, uint64(o.Clients)))}
-		l.fail(c.drain())
-	}
-	return h, errors.Join(l.errs...)
 }
 
 func (l *load) fail(err error) {
@@ -355,6 +372,9 @@ func (c *client) look(queue string) error {
 
 // drain ends all claims and takes what is there until there is nothing.
 func (c *client) drain() error {
+	if len(c.errs) > 0 {
+		return nil
+	}
 	if c.Pass != nil {
 		c.Pass(c.LongestTTL + c.Slack + time.Second)
 	}
