@@ -132,7 +132,8 @@ func powerCuts(t *testing.T, system string, rounds uint64) {
 	t.Parallel()
 	r := newRun(t, system, faultdisk.Mixed)
 	r.prepare()
-	for range setting(t, envRounds, rounds) {
+	rounds = setting(t, envRounds, rounds)
+	for range rounds {
 		r.round()
 		r.judge()
 	}
@@ -140,7 +141,7 @@ func powerCuts(t *testing.T, system string, rounds uint64) {
 		t.Fatal(err)
 	}
 	r.judge()
-	if tally := r.Ledger.Tally(); tally.Posted == 0 || tally.Removed == 0 || tally.Popped == 0 || tally.Claimed == 0 || tally.Unknown == 0 {
+	if tally := r.Ledger.Tally(); rounds >= 5 && (tally.Posted == 0 || tally.Removed == 0 || tally.Popped == 0 || tally.Claimed == 0 || tally.Unknown == 0) {
 		t.Errorf("the load did not do everything: %+v", tally)
 	}
 }
@@ -162,7 +163,10 @@ func TestLyingDisksAreNoticed(t *testing.T) {
 			t.Parallel()
 			r := newRun(t, c.system, faultdisk.LoseAll)
 			c.from(r, func() { r.m.disk.Inject(faultdisk.Fault{Kind: c.lie, Lie: true}) })
-			for r.Ledger.Tally().Posted < 100 {
+			for lives := 0; r.Ledger.Tally().Posted < 100; lives++ {
+				if lives == 50 {
+					t.Fatal("hardly anything is posted")
+				}
 				if err := r.Life(t.Context(), func(s *crash.Server) error { s.Kill(); return nil }); err != nil {
 					t.Fatal(err)
 				}
