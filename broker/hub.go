@@ -13,9 +13,11 @@ import (
 
 // hub knows who waits for messages of which queue, and wakes them.
 //
-// Two sorts wait. Listers all wake at every event. Claimers take messages away
-// from each other, so an event of n messages wakes n of them at most, those
-// that have waited longest.
+// Two sorts wait. Listers all wake at every event, though not all at once: they
+// are called in troops, the next when all of the one before have got up. So a
+// message for which thousands wait does not put thousands in front of everybody
+// else. Claimers take messages away from each other, so an event of n messages
+// wakes n of them at most, those that have waited longest.
 //
 // No wake-up is lost. Who waits takes a seat first and looks into the store
 // then; before going to sleep the seat compares its view of the lobby's events
@@ -55,9 +57,10 @@ type dueFunc func(context.Context, messaging.QueueRef) (time.Time, bool, error)
 type lobby struct {
 	queue  messaging.QueueRef
 	seats  int
-	events uint64        // how often messages may have become available
-	news   chan struct{} // closed at the next event; nil while no lister needs it
-	asleep list.List     // *seat of claimers, the one to wake next in front
+	events uint64    // how often messages may have become available
+	asleep list.List // *seat of claimers, the one to wake next in front
+	dozing list.List // *seat of listers, those that know of the fewest events in front
+	called int       // listers that were woken and have not got up yet
 
 	timed bool      // the store was asked for the first instant
 	at    time.Time // when timer fires; zero if it is not set
@@ -67,15 +70,20 @@ type lobby struct {
 
 // seat is the place of one waiting claimer or lister.
 type seat struct {
-	hub   *hub
-	lobby *lobby
-	wake  chan struct{} // of a claimer; capacity 1
+	hub     *hub
+	lobby   *lobby
+	claimer bool
+	wake    chan struct{} // capacity 1
 
 	place *list.Element // among the sleepers, if asleep
 	slept bool
-	woken bool // was woken and has not looked yet
-	more  bool // woken for an unknown number of messages
+	woken bool   // was woken and, if a claimer, has not looked yet, else not got up
+	more  bool   // of a claimer: woken for an unknown number of messages
+	knows uint64 // of a lister: events when it went to sleep
 }
+
+// troop is how many listers are called together.
+const troop = 64
 
 // dueTimeout bounds a question to the store that no request waits for, and
 // dueRetry is the pause after one that failed.
@@ -116,11 +124,7 @@ func (h *hub) take(q messaging.QueueRef, claimer bool) *seat {
 	}
 	l.seats++
 	h.seated.Add(1)
-	s := &seat{hub: h, lobby: l}
-	if claimer {
-		s.wake = make(chan struct{}, 1)
-	}
-	return s
+	return &seat{hub: h, lobby: l, claimer: claimer, wake: make(chan struct{}, 1)}
 }
 
 // leave gives the seat up, and with the last one the lobby. A wake-up that was
@@ -130,7 +134,7 @@ func (s *seat) leave() {
 	defer s.hub.mu.Unlock()
 	l := s.lobby
 	s.getUp()
-	if s.woken {
+	if s.claimer && s.woken {
 		l.wakeNext(s.more)
 	}
 	l.seats--
@@ -143,33 +147,41 @@ func (s *seat) leave() {
 
 // getUp takes the seat from among the sleepers.
 func (s *seat) getUp() {
+	l := s.lobby
+	switch {
+	case s.claimer:
+		s.leaveList(&l.asleep)
+	case s.woken:
+		s.woken = false
+		if l.called--; l.called == 0 {
+			l.callNext()
+		}
+	default:
+		s.leaveList(&l.dozing)
+	}
+}
+
+func (s *seat) leaveList(sleepers *list.List) {
 	if s.place != nil {
-		s.lobby.asleep.Remove(s.place)
+		sleepers.Remove(s.place)
 		s.place = nil
 	}
 }
 
-// view is what a seat has seen of its lobby before it looks into the store.
-type view struct {
-	events uint64
-	news   chan struct{}
-}
-
-// watch begins a look into the store.
-func (s *seat) watch() view {
+// watch begins a look into the store and returns what sleep wants to know.
+func (s *seat) watch() (events uint64) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	s.getUp()
-	l := s.lobby
-	if s.wake == nil && l.news == nil {
-		l.news = make(chan struct{})
-	}
-	return view{l.events, l.news}
+	return s.lobby.events
 }
 
 // looked ends a successful look, which used up the wake-up. all says that the
 // claimer took as much as it may, so that there may be more.
 func (s *seat) looked(all bool) {
+	if !s.claimer {
+		return
+	}
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	if s.woken && s.more && all {
@@ -178,12 +190,9 @@ func (s *seat) looked(all bool) {
 	s.woken, s.more = false, false
 }
 
-// sleep returns the channel that tells of the next event since the view was
-// taken, which may have happened already.
-func (s *seat) sleep(v view) <-chan struct{} {
-	if s.wake == nil {
-		return v.news
-	}
+// sleep returns the channel that tells of the next event since watch, which may
+// have happened already.
+func (s *seat) sleep(events uint64) <-chan struct{} {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	select {
@@ -192,8 +201,11 @@ func (s *seat) sleep(v view) <-chan struct{} {
 	}
 	l := s.lobby
 	switch {
-	case l.events != v.events:
+	case l.events != events:
 		s.wake <- struct{}{}
+	case !s.claimer:
+		s.knows = events
+		s.place = l.dozing.PushBack(s)
 	case s.slept:
 		s.place = l.asleep.PushFront(s)
 	default:
@@ -214,13 +226,26 @@ func (l *lobby) wakeNext(more bool) {
 	s.wake <- struct{}{}
 }
 
+// callNext wakes the next listers that do not know of the latest event.
+func (l *lobby) callNext() {
+	for front := l.dozing.Front(); front != nil && l.called < troop; front = l.dozing.Front() {
+		s := front.Value.(*seat)
+		if s.knows == l.events {
+			return
+		}
+		s.leaveList(&l.dozing)
+		s.woken = true
+		l.called++
+		s.wake <- struct{}{}
+	}
+}
+
 // event says that messages may have become available: it wakes all listers and
 // up to n claimers.
 func (l *lobby) event(n int, more bool) {
 	l.events++
-	if l.news != nil {
-		close(l.news)
-		l.news = nil
+	if l.called == 0 {
+		l.callNext()
 	}
 	for ; n > 0 && l.asleep.Len() > 0; n-- {
 		l.wakeNext(more)

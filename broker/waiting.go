@@ -54,6 +54,9 @@ func (b *Broker) await(ctx context.Context, q messaging.QueueRef, claimer bool, 
 	}
 }
 
+// Waiting returns how many requests wait for messages now.
+func (b *Broker) Waiting() int { return int(b.waiters.seated.Load()) }
+
 // checkWait refuses waits longer than configured.
 func (s *setup) checkWait(seconds int64) error {
 	return ranged("wait", seconds, 0, s.MaxWait)
