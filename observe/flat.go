@@ -27,12 +27,26 @@ func newFlat(f Format, w io.Writer, standard slog.Handler) slog.Handler {
 // Handle implements slog.Handler. WithAttrs and WithGroup are the standard
 // handler's, as is what they return.
 func (h *flat) Handle(ctx context.Context, r slog.Record) error {
+	const usual = 16
+	attrs := make([]slog.Attr, 0, usual)
+	r.Attrs(func(a slog.Attr) bool {
+		attrs = append(attrs, a)
+		return true
+	})
+	return h.HandleAttrs(ctx, r.Time, r.Level, r.Message, attrs)
+}
+
+// HandleAttrs handles a record that was not put together. It does not keep the
+// attributes.
+func (h *flat) HandleAttrs(ctx context.Context, at time.Time, level slog.Level, message string, attrs []slog.Attr) error {
 	buf := h.lines.Get().(*[]byte)
 	defer h.lines.Put(buf)
 	l := line{b: (*buf)[:0], json: h.format == JSON}
-	l.record(&r)
+	l.record(at, level, message, attrs)
 	*buf = l.b
 	if l.hard {
+		r := slog.NewRecord(at, level, message, 0)
+		r.AddAttrs(attrs...)
 		return h.Handler.Handle(ctx, r)
 	}
 	_, err := h.w.Write(l.b)
@@ -46,26 +60,28 @@ type line struct {
 	hard bool // there is something in it that this does not write
 }
 
-func (l *line) record(r *slog.Record) {
-	if r.Time.IsZero() || r.Time.Year() < 0 || r.Time.Year() > 9999 {
+func (l *line) record(at time.Time, level slog.Level, message string, attrs []slog.Attr) {
+	if year := at.Year(); at.IsZero() || year < 0 || year > 9999 {
 		l.hard = true
 		return
 	}
 	if l.json {
 		l.b = append(l.b, `{"time":"`...)
-		l.b = r.Time.AppendFormat(l.b, time.RFC3339Nano)
+		l.b = at.AppendFormat(l.b, time.RFC3339Nano)
 		l.b = append(l.b, '"')
 	} else {
-		l.b = appendMillis(append(l.b, "time="...), r.Time)
+		l.b = appendMillis(append(l.b, "time="...), at)
 	}
 	l.key(slog.LevelKey)
-	l.text(r.Level.String())
+	l.text(level.String())
 	l.key(slog.MessageKey)
-	l.text(r.Message)
-	r.Attrs(func(a slog.Attr) bool {
-		l.attr(a)
-		return !l.hard
-	})
+	l.text(message)
+	for i := range attrs {
+		l.attr(&attrs[i])
+		if l.hard {
+			return
+		}
+	}
 	if l.json {
 		l.b = append(l.b, '}')
 	}
@@ -81,7 +97,7 @@ func appendMillis(b []byte, t time.Time) []byte {
 	return slices.Insert(b, seconds, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
 }
 
-func (l *line) attr(a slog.Attr) {
+func (l *line) attr(a *slog.Attr) {
 	if !plain(a.Key) || a.Key == "" {
 		l.hard = true
 		return

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"time"
@@ -52,6 +53,15 @@ func (c *call) record() {
 	}
 }
 
+// attrsHandler is what log handlers may be: they write a record that was not
+// put together, and do not keep its attributes.
+type attrsHandler interface {
+	HandleAttrs(ctx context.Context, at time.Time, level slog.Level, message string, attrs []slog.Attr) error
+}
+
+// attrs are the attributes of an access record, in memory that is used again.
+type attrs [9]slog.Attr
+
 // tell writes the access record. It hands it to the log's handler itself,
 // which spares a look at the stack for a source that is always this one.
 func (c *call) tell(now time.Time, done *Served) {
@@ -59,8 +69,11 @@ func (c *call) tell(now time.Time, done *Served) {
 	if !handler.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
-	record := slog.NewRecord(now, slog.LevelInfo, "request", 0)
-	record.AddAttrs(
+	room, ok := c.attrs.Get().(*attrs)
+	if !ok {
+		room = new(attrs)
+	}
+	list := append(room[:0],
 		slog.String("method", done.Method),
 		slog.String("route", done.Route),
 		slog.Int("status", done.Status),
@@ -71,9 +84,18 @@ func (c *call) tell(now time.Time, done *Served) {
 		slog.String("client", string(done.Client)),
 	)
 	if done.Caller != "" {
-		record.AddAttrs(slog.String("caller_request_id", done.Caller))
+		list = append(list, slog.String("caller_request_id", done.Caller))
 	}
-	_ = handler.Handle(ctx, record) // as every Logger does: there is nobody to tell but the log
+	// As with every Logger, there is nobody to tell of an error but the log.
+	if pieces, ok := handler.(attrsHandler); ok {
+		_ = pieces.HandleAttrs(ctx, now, slog.LevelInfo, "request", list)
+	} else {
+		record := slog.NewRecord(now, slog.LevelInfo, "request", 0)
+		record.AddAttrs(list...)
+		_ = handler.Handle(ctx, record)
+	}
+	clear(room[:]) // the strings are the request's
+	c.attrs.Put(room)
 }
 
 // first returns the first value of a header, empty if there is none.

@@ -86,6 +86,7 @@ type server struct {
 	home   []byte
 	pool   wire.Pool
 	calls  sync.Pool // of *call
+	attrs  sync.Pool // of *attrs
 }
 
 // call is one request on its way through the server. It is used again for
