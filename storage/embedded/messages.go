@@ -131,7 +131,7 @@ func (q *queue) appended(seg *segment, at, hash uint32, first uint64, now int64,
 			pos: first + uint64(i), expires: expiry(now, uint32(d.TTL)), ttl: uint32(d.TTL),
 			seg: seg.number, off: at, size: sizes[2*i], poster: hash, key: q.store.keys.number(d.Key),
 		}
-		q.store.keepAlive(&e)
+		seg.keepAlive(&e)
 		at += sizes[2*i+1]
 		if d.Delay > 0 {
 			e.flags |= entryDelayed

@@ -64,6 +64,9 @@ func (q *queue) find(pos uint64) (c *chunk, i int, ok bool) {
 
 // chunkOf returns the index of the chunk where pos belongs, -1 before all.
 func (q *queue) chunkOf(pos uint64) int {
+	if last := len(q.chunks) - 1; last >= 0 && q.chunks[last].first() <= pos {
+		return last
+	}
 	return sort.Search(len(q.chunks), func(i int) bool { return q.chunks[i].first() > pos }) - 1
 }
 

@@ -84,13 +84,15 @@ func (r *recovery) message(seg *segment, p *pendingMessage) {
 		q.kill(c, i)
 		q.settle(c)
 	}
-	r.keepAlive(&e)
+	seg.keepAlive(&e)
 	if m.available > r.at && m.pos == m.id {
 		e.flags |= entryDelayed
 		q.delays.push(m.available, m.pos)
 	}
 	q.add(e, m.id)
-	r.leaseAgain(q, m.pos, m.claim, m.renewed, m.claimTTL)
+	if m.claim != 0 {
+		r.leaseAgain(q, m.pos, m.claim, m.renewed, m.claimTTL)
+	}
 }
 
 // leaseAgain gives the message to the claim that a copy of it names, which is

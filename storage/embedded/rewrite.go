@@ -311,7 +311,7 @@ func (r *rewriter) copyMessage(q *queue, pos uint64, seg *segment, off uint32, m
 			r.strays.add(seg.number, pos)
 			r.forget(e)
 			e.seg, e.off, e.size = to.number, start, size
-			r.keepAlive(e)
+			to.keepAlive(e)
 		}
 	})
 }

@@ -117,6 +117,9 @@ func openSegment(fs disk.FS, dir string, number uint32) (*segment, error) {
 	return s, nil
 }
 
+// keepAlive counts the bytes of a message whose record is in the segment.
+func (s *segment) keepAlive(e *entry) { s.live.Add(int64(padded(int(e.size)))) }
+
 // acquire keeps the file open until release, also if it is unlinked meanwhile.
 func (s *segment) acquire() { s.readers.Add(1) }
 

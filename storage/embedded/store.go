@@ -405,7 +405,7 @@ func (s *Store) changeSegments(edit func(map[uint32]*segment)) {
 // keepAlive counts the bytes of a message towards its segment.
 func (s *Store) keepAlive(e *entry) {
 	if seg := s.segment(e.seg); seg != nil {
-		seg.live.Add(int64(padded(int(e.size))))
+		seg.keepAlive(e)
 	}
 }
 
