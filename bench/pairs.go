@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"math"
 	"zaqar/bench/load"
 	"zaqar/bench/report"
 )
@@ -10,13 +11,13 @@ import (
 type httpRow struct {
 	load.Scenario
 	connections int
-	fill        int // messages that the queue begins with; claims drain it
+	fill        int // messages that the queue begins with; for each second if claims drain it
 	what        string
 	target      *report.Target
 }
 
 func httpRows() []httpRow {
-	const slowDrain, drain = 120_000, 250_000 // more than can be claimed in the usual time
+	const slowDrain, drain = 40_000, 80_000 // more than can be claimed in a second
 	return []httpRow{
 		{load.Scenario{Name: "post-1-c1", Post: 1}, 1, 0, "post 1, 1 connection ÷ null sink", nil},
 		{load.Scenario{Name: "post-1-c16", Post: 1}, 16, 0, "post 1, 16 connections ÷ null sink", &report.Target{Floor: 0.30, Aim: 0.40}},
@@ -104,9 +105,17 @@ func (b *targets) amplification(posts *report.Row, mode string) {
 	b.add(row)
 }
 
+// begin returns how many messages the queue begins with.
+func (b *targets) begin(r httpRow) int {
+	if r.Claim == 0 || r.Post > 0 {
+		return r.fill
+	}
+	return r.fill * int(math.Ceil((b.warmup + b.duration).Seconds()))
+}
+
 // sample runs a scenario once on a queue of its own and audits it.
 func (b *targets) sample(ctx context.Context, on *side, r httpRow) (report.Sample, error) {
-	q, err := b.filled(ctx, on, r.fill)
+	q, err := b.filled(ctx, on, b.begin(r))
 	if err != nil {
 		return report.Sample{}, err
 	}

@@ -37,8 +37,7 @@ func (b *targets) profiles(ctx context.Context, mode string) error {
 }
 
 func (b *targets) profileOne(ctx context.Context, p *side, r httpRow, mode string) error {
-	const usual = 3 * time.Second // what fill is made for
-	q, err := b.filled(ctx, p, r.fill*int(max(1, b.Duration/usual)))
+	q, err := b.filled(ctx, p, b.begin(r))
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zaqar/bench/load"
+	"zaqar/bench/nullsink"
 	"zaqar/bench/process"
 	"zaqar/bench/report"
 )
@@ -102,8 +103,11 @@ func (o *RunOptions) Check() error {
 		if o.Against == AgainstNull && j.Waits() {
 			return fmt.Errorf("%s: the null sink never has nothing, so that nobody waits there", j.Name)
 		}
-		if o.Against == AgainstNull && max(j.List, j.Claim) > maxReceive {
-			return fmt.Errorf("%s: the null sink lists and hands out no more than %d messages", j.Name, maxReceive)
+		if o.Against == AgainstNull && max(j.List, j.Claim) > nullsink.MaxPage {
+			return fmt.Errorf("%s: the null sink lists and hands out no more than %d messages", j.Name, nullsink.MaxPage)
+		}
+		if o.Against == AgainstNull && j.Post > nullsink.MaxPost {
+			return fmt.Errorf("%s: the null sink takes no more than %d messages in a post", j.Name, nullsink.MaxPost)
 		}
 	}
 	switch {

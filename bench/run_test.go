@@ -311,6 +311,7 @@ func TestCheck(t *testing.T) {
 		{"token with a line", func(o *bench.RunOptions) { o.Token = "a\nb" }, "not a header"},
 		{"waiting at the null sink", func(o *bench.RunOptions) { o.Scenarios, o.Against = []string{"fan-in"}, bench.AgainstNull }, "null sink"},
 		{"page of the null sink", func(o *bench.RunOptions) { o.Scenarios, o.Against = []string{"list-21"}, bench.AgainstNull }, "null sink"},
+		{"post to the null sink", func(o *bench.RunOptions) { o.Scenarios, o.Against = []string{"post-251"}, bench.AgainstNull }, "null sink"},
 		{"rounds", func(o *bench.RunOptions) { o.Rounds = 0 }, "positive"},
 		{"duration", func(o *bench.RunOptions) { o.Duration = 0 }, "positive"},
 		{"size", func(o *bench.RunOptions) { o.Size = 63 }, "64 bytes"},

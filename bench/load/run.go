@@ -283,7 +283,7 @@ const lag = 10
 // guard ends the run when an answer takes too long, or when messages do not
 // cease to come.
 func (r *run) guard(done <-chan struct{}) {
-	tick := time.NewTicker(min(time.Second, r.queues.target.timeout()/4))
+	tick := time.NewTicker(max(time.Millisecond, min(time.Second, r.queues.target.timeout()/4)))
 	defer tick.Stop()
 	last := r.begun.Add(r.plan.Warmup + r.plan.Duration).Add(lag*(r.plan.Warmup+r.plan.Duration) + r.patience(Wait))
 	for {

@@ -15,11 +15,11 @@ import (
 	"sync"
 )
 
-// maxPost and maxPage are the most messages of one post and of one list or
+// MaxPost and MaxPage are the most messages of one post and of one list or
 // claim for which an answer is prepared.
 const (
-	maxPost = 250
-	maxPage = 20
+	MaxPost = 250
+	MaxPage = 20
 )
 
 // around is what a message of a post takes beside its body: package load sends
@@ -35,8 +35,8 @@ type reply struct {
 
 type sink struct {
 	messageSize            int // in a post
-	posted                 [maxPost + 1]reply
-	listed, claimed        [maxPage + 1]reply
+	posted                 [MaxPost + 1]reply
+	listed, claimed        [MaxPage + 1]reply
 	created, done, unknown reply
 	buffers                sync.Pool
 }
@@ -142,7 +142,7 @@ func (s *sink) choose(r *http.Request, size int) *reply {
 	case http.MethodPost:
 		switch {
 		case strings.HasSuffix(path, "/messages"):
-			return &s.posted[min(size/s.messageSize, maxPost)]
+			return &s.posted[min(size/s.messageSize, MaxPost)]
 		case strings.HasSuffix(path, "/claims"):
 			return &s.claimed[limit(r.URL.RawQuery)]
 		}
@@ -166,7 +166,7 @@ func limit(query string) int {
 	if !found || err != nil || n < 0 {
 		return 10
 	}
-	return min(n, maxPage)
+	return min(n, MaxPage)
 }
 
 // drain reads a body to its end and returns its length.
