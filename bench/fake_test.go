@@ -27,6 +27,9 @@ const (
 	newestFirst   lie = "hands out the newest first"
 	swaps         lie = "lists two messages in the wrong order"
 	alters        lie = "alters a body"
+	withholds     lie = "never hands out a message"
+	isGenerous    lie = "hands out more than was asked for"
+	handsNothing  lie = "hands out a claim of nothing"
 )
 
 // fake is a server of queues, messages and claims in little. It is written
@@ -62,6 +65,7 @@ type fakeMessage struct {
 	place int
 	body  json.RawMessage
 	claim string
+	stuck bool // is never handed out
 }
 
 func (f *fake) start(t *testing.T) string {
@@ -174,7 +178,7 @@ func (f *fake) post(w http.ResponseWriter, r *http.Request, name string, q *fake
 		}
 		paths = append(paths, "/v2/queues/"+name+"/messages/"+id)
 		if !f.tells(loses) {
-			q.messages = append(q.messages, &fakeMessage{id: id, place: f.ids, body: m.Body})
+			q.messages = append(q.messages, &fakeMessage{id: id, place: f.ids, body: m.Body, stuck: f.tells(withholds)})
 		}
 	}
 	if n := len(q.messages); n > 1 && f.tells(swaps) {
@@ -250,9 +254,13 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request, name string, q *fake
 }
 
 func (f *fake) claim(w http.ResponseWriter, r *http.Request, name string, q *fakeQueue) {
-	found := f.some(r, q, func(m *fakeMessage) bool { return m.claim == "" })
+	found := f.some(r, q, func(m *fakeMessage) bool { return m.claim == "" && !m.stuck })
 	if len(found) == 0 {
 		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	if f.tells(handsNothing) {
+		answer(w, http.StatusCreated, map[string]any{"messages": []any{}})
 		return
 	}
 	f.ids++
@@ -282,6 +290,11 @@ func (f *fake) claim(w http.ResponseWriter, r *http.Request, name string, q *fak
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
+	}
+	if f.lie == isGenerous && len(found) == 10 && f.tells(isGenerous) {
+		more := *found[9]
+		more.id += "-more"
+		found = append(found, &more)
 	}
 	answer(w, http.StatusCreated, map[string]any{"messages": documents(name, found)})
 }
