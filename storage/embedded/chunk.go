@@ -116,19 +116,25 @@ func (c *chunk) lookup(pos uint64) (i int, ok bool) {
 	return i, i < len(c.entries) && c.entries[i].pos == pos && c.entries[i].flags&entryDead == 0
 }
 
-// tidy drops dead entries when they are most of the chunk.
-func (c *chunk) tidy() {
-	if len(c.entries) < 32 || c.live > len(c.entries)/4 {
-		return
+// tidy drops dead entries when no more than one in share lives, and reports
+// whether it did.
+func (c *chunk) tidy(share int) bool {
+	if len(c.entries) < 32 || c.live > len(c.entries)/share {
+		return false
 	}
-	kept := make([]entry, 0, max(c.live, 8))
+	c.entries = c.appendLive(make([]entry, 0, max(c.live, 8)))
+	c.remark()
+	return true
+}
+
+// appendLive appends the live entries to others.
+func (c *chunk) appendLive(to []entry) []entry {
 	for _, e := range c.entries {
 		if e.flags&entryDead == 0 {
-			kept = append(kept, e)
+			to = append(to, e)
 		}
 	}
-	c.entries = kept
-	c.remark()
+	return to
 }
 
 // insert puts an entry at its place among the others, splitting nothing: the

@@ -174,37 +174,64 @@ func (q *queue) kill(c *chunk, i int) {
 	c.ready[i/64] &^= 1 << (i % 64)
 }
 
-// settle removes chunks that have nothing left and tidies the one given.
+// settle removes the chunk if nothing is left in it, and else keeps it from
+// taking much more memory than is live in it.
 func (q *queue) settle(c *chunk) {
-	if c.live > 0 {
-		c.tidy()
+	if len(c.entries) == 0 || len(q.chunks) == 0 {
+		return // it has been taken out
+	}
+	if c.live > 0 && q.chunks[0] == c {
+		c.tidy(4) // consumed at the head, as a rule, and soon gone
 		return
 	}
-	at := -1
-	if len(q.chunks) > 0 && q.chunks[0] == c { // the common case: consumed at the head
-		at = 0
-	} else if len(c.entries) > 0 {
+	if c.live > 0 {
+		if c.tidy(2) {
+			q.merge(c)
+		}
+		return
+	}
+	at := 0 // the common case
+	if q.chunks[0] != c {
 		at = q.chunkOf(c.first())
 	}
-	if at < 0 || q.chunks[at] != c {
+	q.cut(at)
+	if len(q.chunks) == 0 {
+		q.chunks, q.soonest = nil, math.MaxInt64
+		q.delays = heap[uint64]{}
+	}
+}
+
+// merge makes one chunk of c and the one before it if they are small.
+func (q *queue) merge(c *chunk) {
+	at := q.chunkOf(c.first())
+	if at < 1 || q.chunks[at-1].live+c.live > chunkSize/2 {
 		return
 	}
+	before := q.chunks[at-1]
+	before.entries = c.appendLive(before.appendLive(make([]entry, 0, before.live+c.live)))
+	before.recount()
+	if q.hint == at {
+		q.hint--
+	}
+	q.cut(at)
+	q.schedule(before)
+}
+
+// cut takes a chunk out of the queue.
+func (q *queue) cut(at int) {
+	c := q.chunks[at]
+	c.entries, c.live, c.soonest = nil, 0, math.MaxInt64 // it may still be named in lapses
 	if at == 0 {
 		q.chunks[0] = nil
 		q.chunks = q.chunks[1:]
 	} else {
 		q.chunks = append(q.chunks[:at], q.chunks[at+1:]...)
 	}
-	c.entries = nil // it may still be named in lapses
-	if len(q.chunks) <= shortQueue {
-		q.lapses = nil
-	}
-	if len(q.chunks) == 0 {
-		q.chunks, q.soonest = nil, math.MaxInt64
-		q.delays = heap[uint64]{}
-	}
 	if q.hint > at {
 		q.hint--
+	}
+	if len(q.chunks) <= shortQueue {
+		q.lapses = nil
 	}
 }
 
