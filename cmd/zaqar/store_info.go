@@ -26,13 +26,13 @@ and as much memory is needed. Nothing is changed.
 JSON: dir, format, store (identity), backup (when it was made, for one), failed,
 at, queues, messages, claimed, delayed, oldest {project, queue, message, posted},
 space {segments, live, needed, dead, reserved, index, quarantine, disk,
-free_on_disk}, projects [{project, queues, messages, claimed, bytes}], queue
+free_on_disk}, projects [{project, queues, messages, claimed, bytes}], per_queue
 [{project, queue, topic, messages, claimed, delayed, bytes, oldest}] with
 --queues, damage [{segment, offset, bytes}], damaged_segments, quarantine
 [{name, bytes}]. Sizes are bytes, times are RFC 3339.`,
 		Example: `  zaqar store info
   zaqar store info --data-dir /srv/zaqar --queues --limit 20
-  zaqar store info --json --queues --limit 0 | jq '.queue[] | select(.messages > 1000)'`,
+  zaqar store info --json --queues --limit 0 | jq '.per_queue[] | select(.messages > 1000)'`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	t := storeFlags(cmd)

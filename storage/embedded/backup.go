@@ -205,7 +205,11 @@ func (b *backup) copyAll(ctx context.Context) error {
 			return err
 		}
 	}
-	b.damage = append(b.damage, b.sn.unread()...)
+	for _, d := range b.sn.unread() {
+		if !slices.ContainsFunc(b.damage, d.overlaps) {
+			b.damage = append(b.damage, d)
+		}
+	}
 	for _, name := range segmentsOf(b.sn.names) {
 		if number, _ := segmentNumber(name, logSuffix); !b.sn.has(number) {
 			if err := b.copyUnreadable(ctx, number); err != nil {
@@ -226,16 +230,9 @@ func (sn *snapshot) has(number uint32) bool {
 	return sn.segment(number) != nil || slices.ContainsFunc(sn.unused, func(s *segment) bool { return s.number == number })
 }
 
-// unread lists what the disk could not read of the segments.
-func (sn *snapshot) unread() (all []Damage) {
-	for _, seg := range slices.Concat(sn.open, sn.unused) {
-		if f, ok := seg.file.(*lenientFile); ok {
-			for _, s := range f.unread {
-				all = append(all, Damage{Segment: seg.number, Offset: uint32(s.at), Bytes: uint32(s.n)})
-			}
-		}
-	}
-	return all
+// overlaps reports whether both are about the same bytes in part.
+func (d Damage) overlaps(o Damage) bool {
+	return d.Segment == o.Segment && d.Offset < o.Offset+o.Bytes && o.Offset < d.Offset+d.Bytes
 }
 
 // copySegment copies a segment up to where the log ends in it, and all but the

@@ -193,7 +193,7 @@ func TestLenientReading(t *testing.T) {
 			t.Fatalf("byte %d reads %d", i, got[i])
 		}
 	}
-	if u := f.(*lenientFile).unread; len(u) != 1 || u[0] != (span{8192, 4096}) {
+	if u := f.(*lenientFile).unread; len(u) != 1 || u[0] != (span{8704, 512}) {
 		t.Errorf("unread: %v", u)
 	}
 }

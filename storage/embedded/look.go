@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,8 +137,9 @@ type lenientFile struct {
 // span is a stretch of a file.
 type span struct{ at, n int64 }
 
-// rescueBlock is what is given up when a byte in it cannot be read.
-const rescueBlock = 4096
+// rescueBlock is what is given up when a byte in it cannot be read: a sector of
+// most disks.
+const rescueBlock = 512
 
 // noise is what unreadable bytes read as. No record begins with it, nor does it
 // pass for the zeros behind the last one.
@@ -160,7 +162,8 @@ func (f *lenientFile) ReadAt(p []byte, off int64) (int, error) {
 			for i := range b {
 				b[i] = noise
 			}
-			f.note(span{at, next - at})
+			block := at - at%rescueBlock
+			f.note(span{block, min(rescueBlock, size-block)})
 		}
 		at = next
 	}
@@ -173,10 +176,26 @@ func (f *lenientFile) ReadAt(p []byte, off int64) (int, error) {
 
 // note takes down what could not be read, once.
 func (f *lenientFile) note(s span) {
-	for _, o := range f.unread {
-		if o.at <= s.at && s.at+s.n <= o.at+o.n {
-			return
+	if !slices.Contains(f.unread, s) {
+		f.unread = append(f.unread, s)
+	}
+}
+
+// unread lists what the disk could not read of the segments.
+func (sn *snapshot) unread() (all []Damage) {
+	for _, seg := range slices.Concat(sn.open, sn.unused) {
+		f, ok := seg.file.(*lenientFile)
+		if !ok {
+			continue
+		}
+		slices.SortFunc(f.unread, func(a, b span) int { return cmp.Compare(a.at, b.at) })
+		for _, s := range f.unread {
+			if n := len(all); n > 0 && all[n-1].Segment == seg.number && int64(all[n-1].Offset+all[n-1].Bytes) == s.at {
+				all[n-1].Bytes += uint32(s.n)
+				continue
+			}
+			all = append(all, Damage{Segment: seg.number, Offset: uint32(s.at), Bytes: uint32(s.n)})
 		}
 	}
-	f.unread = append(f.unread, s)
+	return all
 }

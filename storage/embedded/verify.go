@@ -271,7 +271,7 @@ func (v *verifier) unreadable() {
 	for _, d := range v.sn.unread() {
 		name := segmentName(d.Segment)
 		known := slices.ContainsFunc(v.VerifyReport.Damage, func(f Finding) bool {
-			return f.File == name && f.Offset < int64(d.Offset+d.Bytes) && int64(d.Offset) < f.Offset+f.Bytes
+			return f.File == name && d.overlaps(Damage{d.Segment, uint32(f.Offset), uint32(f.Bytes)})
 		})
 		f := Finding{File: name, Offset: int64(d.Offset), Bytes: int64(d.Bytes), Problem: "the disk cannot read these bytes"}
 		if known {
