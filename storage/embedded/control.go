@@ -353,6 +353,9 @@ func (c *controlPlane) replay(edits []edit, seg *segment) error {
 		if err != nil {
 			return fmt.Errorf("control record %q of table %d: %w", e.key, e.table, err)
 		}
+		if record, ok := c.tables[tableQueues].Get(e.key); ok && e.table == tableContainers {
+			e.key = record.key // one text for both
+		}
 		changes[i] = staged{edit: e, now: &item{key: e.key, value: value, olds: e.olds}}
 	}
 	for i := range changes {

@@ -140,8 +140,15 @@ func (s *Store) make(ref messaging.QueueRef) (*queue, *group, error) {
 		}
 		return q, nil, nil
 	}
+	// Idle queues are many: they share the text of their names with their record
+	// and keep nothing of the request alive that made them.
+	key := queueKey(ref)
+	if it := c.queues[ref]; it != nil {
+		key = it.key
+	}
+	ref = decodeQueueKey(key)
 	q := newQueue(s, ref, 0)
-	edits := []staged{c.put(tableContainers, queueKey(ref), uint64(0))}
+	edits := []staged{c.put(tableContainers, key, uint64(0))}
 	_, err := c.submit(1, edits, func(first uint64) {
 		q.number = first
 		edits[0].value, edits[0].now.value = encodeControl(first), first
