@@ -56,10 +56,15 @@
 //
 // A segment can go when nothing in it counts: no live message or control
 // record, and no record about older segments that still exist (space.go). It is
-// unlinked then, and rewritten at the head of the log when little in it counts:
-// live messages are copied with their present state, records about older
-// segments are condensed to what they still have to say (rewrite.go). So the
-// log takes at most a small multiple of what is live in it.
+// unlinked then. When the log takes too much, segments are rewritten at its
+// head: live messages are copied with their present state, records about older
+// segments are condensed to what they still have to say (rewrite.go).
+//
+// The segment files take at most twice what is live in them and six segments
+// more. Segments are rewritten only when that comes near, those first that give
+// back most for what is copied, and those last that drain by themselves
+// (compact.go); in small pieces with rests in between, which posts hardly
+// notice (pace.go). An index file takes what its segment does, less the bodies.
 //
 // # Looking at a store from outside
 //

@@ -7,7 +7,9 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,8 +28,15 @@ type town struct {
 	clock  *clock
 	store  *embedded.Store
 	people []*person
-	posts  meter // single posts, by people who do nothing else
 	start  time.Time
+
+	// Single posts, by people who do nothing else: those that began while
+	// nothing was compacted, and those that began while something was.
+	posts      [2]meter
+	compacting atomic.Bool
+	quiet      []time.Duration
+	busy       []time.Duration
+	ratios     []float64 // of the 99th percentiles in windows that have both
 }
 
 // person owns two queues.
@@ -119,7 +128,11 @@ func (w *town) live(span, real, window time.Duration) {
 		ref := messaging.QueueRef{Project: "poster", Name: fmt.Sprint(k)}
 		draft := []messaging.Draft{{TTL: 60, Body: []byte(`"` + padding[:1022] + `"`)}}
 		run(func() error {
-			return w.posts.time(func() error {
+			at := &w.posts[0]
+			if w.compacting.Load() {
+				at = &w.posts[1]
+			}
+			return at.time(func() error {
 				_, err := w.store.Append(context.Background(), ref, owner, draft)
 				return err
 			})
@@ -160,12 +173,12 @@ func (w *town) watch(span, real, window time.Duration) {
 	steps := int(real / step)
 	perWindow := int(window / step)
 	from := w.clock.now()
-	w.posts.flush()
 	busy := 0
 	for i := 1; i <= steps && !w.t.Failed(); i++ {
 		<-tick.C
 		w.clock.pass(span / time.Duration(steps))
 		space := w.store.Usage()
+		w.compacting.Store(space.Compacting)
 		if space.Compacting {
 			busy++
 		}
@@ -175,7 +188,7 @@ func (w *town) watch(span, real, window time.Duration) {
 		if i%perWindow > 0 {
 			continue
 		}
-		took := w.posts.flush()
+		took := w.flush()
 		space, u := w.sample()
 		total, _, err := w.store.Volume(context.Background())
 		if err != nil {
@@ -187,6 +200,45 @@ func (w *town) watch(span, real, window time.Duration) {
 			mem.HeapAlloc, total, len(took), quantile(took, 0.5), quantile(took, 0.99), quantile(took, 1), float64(busy) / float64(perWindow), space.Rewritten})
 		busy = 0
 	}
+}
+
+// flush returns how long the posts of a window took, ascending.
+func (w *town) flush() []time.Duration {
+	quiet, busy := w.posts[0].flush(), w.posts[1].flush()
+	if q, b := quantile(quiet, 0.99), quantile(busy, 0.99); len(quiet) > 100 && len(busy) > 100 {
+		w.ratios = append(w.ratios, float64(b)/float64(q))
+	}
+	w.quiet, w.busy = append(w.quiet, quiet...), append(w.busy, busy...)
+	took := slices.Concat(quiet, busy)
+	slices.Sort(took)
+	return took
+}
+
+// effect is a line of measurements: what posts notice of compaction.
+type effect struct {
+	Kind      string  `json:"kind"`
+	Quiet     int     `json:"posts_without"`
+	Busy      int     `json:"posts_during"`
+	P50Quiet  int64   `json:"p50_without_us"`
+	P50Busy   int64   `json:"p50_during_us"`
+	P99Quiet  int64   `json:"p99_without_us"`
+	P99Busy   int64   `json:"p99_during_us"`
+	Ratio     float64 `json:"p99_ratio"`        // of all posts
+	Paired    float64 `json:"p99_ratio_paired"` // median of the windows that have both
+	Windows   int     `json:"windows_paired"`
+	Rewritten int64   `json:"rewritten_bytes"`
+}
+
+// effect reports what compaction did to posts.
+func (w *town) effect() {
+	slices.Sort(w.quiet)
+	slices.Sort(w.busy)
+	e := effect{"compaction", len(w.quiet), len(w.busy), quantile(w.quiet, 0.5), quantile(w.busy, 0.5),
+		quantile(w.quiet, 0.99), quantile(w.busy, 0.99), 0, median(w.ratios), len(w.ratios), w.store.Usage().Rewritten}
+	if e.P99Quiet > 0 {
+		e.Ratio = float64(e.P99Busy) / float64(e.P99Quiet)
+	}
+	report(w.t, e)
 }
 
 // audit checks every queue while nobody does anything.
@@ -266,5 +318,6 @@ func TestDay(t *testing.T) {
 	w.audit()
 	w.live(12*time.Hour, half, window)
 	w.audit()
+	w.effect()
 	w.die()
 }
