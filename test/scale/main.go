@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the flags.
+type options struct {
+	binary   string        // of the server; empty: built here
+	dir      string        // where data directories are made
+	queues   int           // how many queues
+	waiters  int           // how many clients wait
+	rounds   int           // how often each comparison is made
+	duration time.Duration // of one measurement
+	only     string        // part of the names of the rows wanted
+	access   bool          // leave the access log on
+	profiles string        // directory that gets profiles; may be empty
+	addr     string        // with role: of the server
+	role     string        // the part of a helper process
+	conns    int           // with role: connections
+	batch    int           // with role: messages of a post
+	size     int           // with role: bytes of a body
+	how      string        // with role: list or claim
+	from     string        // with role: the address to connect from
+}
+
+// scenarios returns what can be run, by name.
+func scenarios() map[string]func(context.Context, *bench) error {
+	return map[string]func(context.Context, *bench) error{
+		"busy":           busy,
+		"queues":         queues,
+		"fairness":       fairness,
+		"waiters":        waiters,
+		"waiters-inside": waitersInside,
+	}
+}
+
+// roles returns what helper processes do, by name.
+func roles() map[string]func(context.Context, options, io.Writer) error {
+	return map[string]func(context.Context, options, io.Writer) error{
+		"noise":   noise,
+		"sink":    sink,
+		"waiters": waitersRole,
+	}
+}
+
+func main() {
+	var o options
+	f := flag.NewFlagSet("scale", flag.ExitOnError)
+	f.StringVar(&o.binary, "binary", os.Getenv("ZAQAR_BINARY"), "the server `program`; built if empty")
+	f.StringVar(&o.dir, "dir", os.TempDir(), "make data directories in this `directory`")
+	f.IntVar(&o.queues, "queues", 100_000, "idle queues")
+	f.IntVar(&o.waiters, "waiters", 50_000, "clients that wait")
+	f.IntVar(&o.rounds, "rounds", 5, "pairs of each comparison")
+	f.DurationVar(&o.duration, "duration", 3*time.Second, "of each half of a pair")
+	f.StringVar(&o.only, "only", "", "only the rows whose names contain this `text`")
+	f.BoolVar(&o.access, "access-log", true, "the server logs requests")
+	f.StringVar(&o.profiles, "profiles", "", "write profiles into this `directory`")
+	f.StringVar(&o.role, "role", "", "be a helper process; for this program itself")
+	f.StringVar(&o.addr, "addr", "", "with -role: the server")
+	f.IntVar(&o.conns, "conns", 64, "with -role: connections")
+	f.IntVar(&o.batch, "batch", 10, "with -role: messages of a post")
+	f.IntVar(&o.size, "size", 1024, "with -role: bytes of a body")
+	f.StringVar(&o.how, "how", "list", "with -role: list or claim")
+	f.StringVar(&o.from, "from", "", "with -role: the address to connect from")
+	_ = f.Parse(os.Args[1:]) // exits on an error
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o, f.Args(), os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "scale:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options, args []string, out io.Writer) error {
+	if o.role != "" {
+		part := roles()[o.role]
+		if part == nil {
+			return fmt.Errorf("there is no role %q", o.role)
+		}
+		return part(ctx, o, out)
+	}
+	if len(args) != 1 || scenarios()[args[0]] == nil {
+		return errors.New("one scenario is needed: busy, queues, waiters, waiters-inside or fairness")
+	}
+	b, err := newBench(ctx, o)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(scenarios()[args[0]](ctx, b), b.close())
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return errors.Join(err, e.Encode(b.report(args[0])))
+}
+
+// report is what a run prints.
+type report struct {
+	Scenario string         `json:"scenario"`
+	Begun    time.Time      `json:"begun"`
+	Machine  string         `json:"machine"`
+	CPUs     int            `json:"cpus"`
+	Settings map[string]any `json:"settings"`
+	Figures  []figure       `json:"figures"`
+}
+
+// figure is one number.
+type figure struct {
+	Name  string    `json:"name"`
+	Value float64   `json:"value"`
+	Unit  string    `json:"unit"`
+	Each  []float64 `json:"each,omitempty"` // of the rounds Value is the median of
+}
+
+func (b *bench) report(scenario string) report {
+	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return report{
+		Scenario: scenario, Begun: b.begun, CPUs: runtime.NumCPU(),
+		Machine:  strings.Join([]string{runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, strings.TrimSpace(string(release))}, " "),
+		Settings: b.settings, Figures: b.figures,
+	}
+}
+
+// tell adds a figure and shows it.
+func (b *bench) tell(name, unit string, value float64) {
+	b.add(figure{Name: name, Unit: unit, Value: value})
+}
+
+// median adds the median of the rounds.
+func (b *bench) median(name, unit string, each []float64) {
+	b.add(figure{Name: name, Unit: unit, Value: middle(each), Each: each})
+}
+
+func (b *bench) add(f figure) {
+	b.figures = append(b.figures, f)
+	b.say("%-60s %10.4g %s", f.Name, f.Value, f.Unit)
+}
+
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(b.progress, time.Now().Format("15:04:05 ")+format+"\n", args...)
+}
+
+// middle returns the median; 0 of nothing.
+func middle(each []float64) float64 {
+	if len(each) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(each))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"runtime/pprof"
+	"sync"
+	"time"
+
+	"zaqar/api/rest"
+	"zaqar/app"
+	"zaqar/auth/policy"
+	"zaqar/broker"
+	"zaqar/storage"
+	"zaqar/storage/embedded"
+)
+
+// inside is the server in this process, as package app builds it, on
+// connections that take no files.
+type inside struct {
+	store  *embedded.Store
+	broker *broker.Broker
+	server *http.Server
+	dial   chan net.Conn
+	once   sync.Once
+}
+
+// startInside opens a store in dir and serves.
+func startInside(dir string) (*inside, error) {
+	env := storage.Env{Now: time.Now}
+	store, err := embedded.Open(dir, embedded.Config{}, env)
+	if err != nil {
+		return nil, err
+	}
+	o := app.Defaults()
+	o.Broker.MaxWait = 3600
+	b, err := broker.New(o.Broker, broker.Parts{Control: store, Data: store, Policy: policy.Default(), Now: env.Now})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	o.REST.Now = time.Now
+	in := &inside{store: store, broker: b, dial: make(chan net.Conn), server: &http.Server{
+		Handler: rest.New(o.REST, b, nil), ReadHeaderTimeout: o.HTTP.HeaderTimeout, IdleTimeout: o.HTTP.IdleTimeout,
+		MaxHeaderBytes: int(o.HTTP.MaxHeaderBytes),
+	}}
+	go func() { _ = in.server.Serve(in) }()
+	return in, nil
+}
+
+// Accept implements net.Listener.
+func (in *inside) Accept() (net.Conn, error) {
+	c, open := <-in.dial
+	if !open {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+// Close implements net.Listener.
+func (in *inside) Close() error {
+	in.once.Do(func() { close(in.dial) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (in *inside) Addr() net.Addr { return &net.UnixAddr{Name: "inside"} }
+
+// connect returns the client's end of a new connection.
+func (in *inside) connect() net.Conn {
+	ours, theirs := net.Pipe()
+	in.dial <- theirs
+	return ours
+}
+
+// stop ends waits and closes everything.
+func (in *inside) stop() error {
+	in.broker.Close()
+	return errors.Join(in.server.Close(), in.store.Close())
+}
+
+// footprint is what this process holds, in bytes.
+type footprint struct {
+	heap   float64 // live objects
+	stacks float64 // of goroutines
+	all    float64 // from the system
+}
+
+// weigh collects garbage and measures.
+func weigh() footprint {
+	for range 3 { // stacks shrink by half each time
+		runtime.GC()
+	}
+	debug.FreeOSMemory()
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"},
+		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(s)
+	at := func(i int) float64 { return float64(s[i].Value.Uint64()) }
+	return footprint{at(0), at(1), at(2) - at(3)}
+}
+
+// less is the difference for each of n.
+func (f footprint) less(o footprint, n int) footprint {
+	return footprint{(f.heap - o.heap) / float64(n), (f.stacks - o.stacks) / float64(n), (f.all - o.all) / float64(n)}
+}
+
+// waitersInside measures the memory of clients that wait, with connections
+// inside this process: as many as one likes, whatever the limit of files is.
+// The pipes of both ends are in the figure; buffers of the kernel are not.
+func waitersInside(ctx context.Context, b *bench) error {
+	b.settings["waiters"] = b.waiters
+	in, err := startInside(b.work + "/inside")
+	if err != nil {
+		return err
+	}
+	before := weigh()
+	conns := make([]net.Conn, b.waiters)
+	for i := range conns {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		conns[i] = in.connect()
+		if err := conns[i].SetDeadline(time.Now().Add(10 * time.Minute)); err != nil {
+			return err
+		}
+		if _, err := conns[i].Write(waitRequest("inside", i, i%2 == 0)); err != nil {
+			return err
+		}
+	}
+	for in.broker.Waiting() < b.waiters {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		runtime.Gosched()
+	}
+	after := weigh()
+	each := after.less(before, b.waiters)
+	b.tell("inside: memory of the process with all", "bytes", after.all)
+	b.tell("inside: memory for each", "bytes", each.all)
+	b.tell("inside: live heap for each", "bytes", each.heap)
+	b.tell("inside: stacks for each", "bytes", each.stacks)
+	b.profile("heap", "waiters")
+	b.profile("goroutine", "waiters")
+	in.broker.Close()
+	for i, c := range conns {
+		if text := answer(c, http.StatusOK); text != "answered" {
+			return fmt.Errorf("client %d: %s", i, text)
+		}
+		c.Close()
+	}
+	return in.stop()
+}
+
+// waitRequest is the request of the i-th client that waits.
+func waitRequest(addr string, i int, claims bool) []byte {
+	who := caller(addr, "waiting", i)
+	if claims {
+		return who.request("POST", claimed+"/claims?wait=3600&limit=1", []byte(`{"ttl":3600,"grace":60}`))
+	}
+	return who.request("GET", listed+"/messages?wait=3600&echo=true", nil)
+}
+
+// profile writes a profile of this process, if one is wanted.
+func (b *bench) profile(name, of string) {
+	if b.profiles == "" {
+		return
+	}
+	f, err := os.Create(b.profiles + "/" + name + "-" + of + ".pprof")
+	if err == nil {
+		err = errors.Join(pprof.Lookup(name).WriteTo(f, 0), f.Close())
+	}
+	if err != nil {
+		b.say("no profile: %v", err)
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain makes the test binary the program itself when it is a helper.
+func TestMain(m *testing.M) {
+	if os.Getenv(asHelper) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// measure runs a scenario with small numbers. Its errors are wrong answers and
+// wrong counts; what it measures is checked by the caller, bytes only.
+func measure(t *testing.T, scenario string, o options) map[string]float64 {
+	t.Helper()
+	o.binary, o.dir, o.rounds, o.duration = os.Getenv("ZAQAR_BINARY"), t.TempDir(), 1, 100*time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	b, err := newBench(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.progress = io.Discard
+	err = scenarios()[scenario](ctx, b)
+	if cerr := b.close(); err != nil || cerr != nil {
+		t.Fatal(err, cerr)
+	}
+	found := map[string]float64{}
+	for _, f := range b.figures {
+		found[f.Name] = f.Value
+		t.Logf("%-70s %12.4g %s", f.Name, f.Value, f.Unit)
+	}
+	return found
+}
+
+// less fails the test unless there is such a figure and it is below a bound.
+func less(t *testing.T, found map[string]float64, name string, bound float64) {
+	t.Helper()
+	if got, ok := found[name]; !ok || got <= 0 || got >= bound {
+		t.Errorf("%s is %g, want less than %g", name, got, bound)
+	}
+}
+
+func TestWaiters(t *testing.T) {
+	found := measure(t, "waiters", options{waiters: 1000})
+	less(t, found, "waiters: memory for each", 40<<10)
+	if found["waiters: listers woken by one message"] != 500 {
+		t.Error("not all listers were woken")
+	}
+}
+
+func TestWaitersInside(t *testing.T) {
+	found := measure(t, "waiters-inside", options{waiters: 2000})
+	if !detector {
+		less(t, found, "inside: live heap for each", 20<<10)
+		less(t, found, "inside: stacks for each", 12<<10)
+	}
+}
+
+func TestQueues(t *testing.T) {
+	found := measure(t, "queues", options{queues: 20_000})
+	if !detector {
+		less(t, found, "queues never used: live heap for each", 800)
+		less(t, found, "queues never used: live heap for each, opened", 800)
+		less(t, found, "queues used once: live heap for each", 2000)
+		less(t, found, "queues used once: live heap for each, opened", 1500)
+	}
+}
+
+func TestBusyQueue(t *testing.T) {
+	measure(t, "busy", options{queues: 5000})
+}
+
+func TestFairness(t *testing.T) {
+	measure(t, "fairness", options{only: "1 connections beside 64 connections posting 1 of"})
+}
+
+func TestMiddle(t *testing.T) {
+	for _, c := range []struct {
+		each []float64
+		want float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{5, 1, 2}, 2}, {[]float64{4, 1, 3, 2}, 2.5}} {
+		before := slices.Clone(c.each)
+		if got := middle(c.each); got != c.want || !slices.Equal(before, c.each) {
+			t.Errorf("the median of %v is %g, want %g", before, got, c.want)
+		}
+	}
+}
+
+func TestWrongScenarios(t *testing.T) {
+	for _, args := range [][]string{nil, {"nothing"}, {"busy", "queues"}} {
+		if err := run(t.Context(), options{}, args, io.Discard); err == nil || !strings.Contains(err.Error(), "fairness") {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+	if err := run(t.Context(), options{role: "nobody"}, nil, io.Discard); err == nil {
+		t.Error("a role that does not exist is played")
+	}
+}
+
+// A limit of files that does not suffice is said before anything is started.
+func TestEnoughFiles(t *testing.T) {
+	if err := enoughFiles(1); err != nil {
+		t.Error(err)
+	}
+	if err := enoughFiles(1 << 40); err == nil || !strings.Contains(err.Error(), "ulimit") {
+		t.Errorf("a million million connections: %v", err)
+	}
+}

@@ -1,0 +1,378 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"zaqar/bench/rawhttp"
+)
+
+// The queues that clients wait on, and one that nobody waits on.
+const (
+	listed  = "/v2/queues/listed"
+	claimed = "/v2/queues/claimed"
+	other   = "/v2/queues/other"
+)
+
+// waiting is many clients that wait for messages: half of them list one queue,
+// half of them claim from another.
+type waiting struct {
+	helpers       []*helper
+	lists, claims crowd
+}
+
+// crowd is clients that wait in one way.
+type crowd struct {
+	n      int
+	answer chan string // one for each answer; "" if it is as it should be
+}
+
+// perHelper is how many connections a helper holds.
+const perHelper = 10_000
+
+// waiters measures what clients that wait cost: memory, and the speed of posts
+// to other queues, beside a server that nobody waits on; then what it takes to
+// wake them, and to stop while they wait.
+func waiters(ctx context.Context, b *bench) error {
+	b.settings["waiters"], b.settings["rounds"], b.settings["duration"] = b.waiters, b.rounds, b.duration.String()
+	if err := enoughFiles(b.waiters); err != nil {
+		return err
+	}
+	quiet, err := b.start(ctx, "")
+	if err != nil {
+		return err
+	}
+	s, err := b.start(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, addr := range []string{quiet.Addr, s.Addr} {
+		if err := prepare(addr); err != nil {
+			return err
+		}
+		if _, err := probe(ctx, addr, 1, b.duration); err != nil { // a server at work is larger than a fresh one
+			return err
+		}
+	}
+	empty := s.Usage()
+	crowds, err := b.gather(ctx, s, b.waiters)
+	if err != nil {
+		return err
+	}
+	full := s.Usage()
+	b.tell("waiters: memory of the server before", "bytes", float64(empty.Resident))
+	b.tell("waiters: memory of the server", "bytes", float64(full.Resident))
+	b.tell("waiters: memory for each", "bytes", float64(full.Resident-empty.Resident)/float64(b.waiters))
+	b.tell("waiters: processor time to come", "µs", float64((full.CPU-empty.CPU).Microseconds())/float64(b.waiters))
+	if err := b.postsBeside(ctx, quiet, s); err != nil {
+		return err
+	}
+	if err := b.wakeClaimers(ctx, s, crowds); err != nil {
+		return err
+	}
+	if err := b.wakeListers(ctx, s, crowds); err != nil {
+		return err
+	}
+	if err := b.stop(quiet); err != nil {
+		return err
+	}
+	if err := crowds.close(); err != nil {
+		return err
+	}
+	return b.stopWithWaiters(ctx, s)
+}
+
+// enoughFiles makes sure that a server may hold n connections.
+func enoughFiles(n int) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	if limit.Max < uint64(n)+100 {
+		return fmt.Errorf("%d clients need a higher limit of open files than %d: try ulimit -Hn, or -waiters %d", n, limit.Max, limit.Max-100)
+	}
+	return nil
+}
+
+// prepare makes the queues.
+func prepare(addr string) error {
+	return session(addr, func(c *rawhttp.Conn) error {
+		for _, q := range []string{listed, claimed, other} {
+			if _, err := ask(c, caller(addr, "waiting", 0).request("PUT", q, nil), http.StatusCreated); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// gather has n clients wait and returns when the server has come to rest.
+func (b *bench) gather(ctx context.Context, s *server, n int) (*waiting, error) {
+	w := &waiting{lists: crowd{n: n / 2, answer: make(chan string, n)}, claims: crowd{n: n - n/2, answer: make(chan string, n)}}
+	for i, left := 0, n; left > 0; i++ {
+		some := min(left, perHelper)
+		left -= some
+		if err := b.join(w, &w.lists, s, "list", i, some/2); err != nil {
+			return nil, err
+		}
+		if err := b.join(w, &w.claims, s, "claim", i, some-some/2); err != nil {
+			return nil, err
+		}
+	}
+	return w, settle(ctx, s)
+}
+
+// join adds n clients that list or claim. Each helper has an address of its
+// own, and so its own ports.
+func (b *bench) join(w *waiting, c *crowd, s *server, how string, i, n int) error {
+	h, err := b.help("waiters", "-addr", s.Addr, "-conns", strconv.Itoa(n), "-how", how, "-from", fmt.Sprintf("127.0.1.%d", i+1))
+	if err != nil {
+		return err
+	}
+	w.helpers = append(w.helpers, h)
+	lines := bufio.NewScanner(h.out)
+	if !lines.Scan() || lines.Text() != "waiting" {
+		return fmt.Errorf("%d clients that %s: not all could be started", n, how)
+	}
+	go func() {
+		for lines.Scan() {
+			c.answer <- lines.Text()
+		}
+	}()
+	return nil
+}
+
+// answered waits until n more clients have their answers.
+func (c *crowd) answered(ctx context.Context, n int) error {
+	for i := range n {
+		select {
+		case text := <-c.answer:
+			if text != "answered" {
+				return errors.New(text)
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d clients that waited got answers: %w", i, n, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// more reports whether another client has an answer.
+func (c *crowd) more() bool { return len(c.answer) > 0 }
+
+// settle waits until a server does nothing any more.
+func settle(ctx context.Context, s *server) error {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	last := s.Usage().CPU
+	for still := 0; still < 5; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		if now := s.Usage().CPU; now-last < 20*time.Millisecond {
+			still++
+		} else {
+			last, still = now, 0
+		}
+	}
+	return nil
+}
+
+func (w *waiting) close() error {
+	var errs []error
+	for _, h := range w.helpers {
+		errs = append(errs, h.stop())
+	}
+	return errors.Join(errs...)
+}
+
+// postsBeside compares posts to a queue that nobody waits on, on both servers.
+func (b *bench) postsBeside(ctx context.Context, quiet, s *server) error {
+	for _, conns := range []int{1, 16} {
+		var ratios, rates []float64
+		for range b.rounds {
+			without, err := probe(ctx, quiet.Addr, conns, b.duration)
+			if err != nil {
+				return err
+			}
+			with, err := probe(ctx, s.Addr, conns, b.duration)
+			if err != nil {
+				return err
+			}
+			ratios = append(ratios, float64(with.Count())/float64(without.Count()))
+			rates = append(rates, float64(with.Count())/b.duration.Seconds())
+		}
+		b.median(fmt.Sprintf("waiters: posts elsewhere, %d connections", conns), "1/s", rates)
+		b.median(fmt.Sprintf("waiters: posts elsewhere ÷ without waiters, %d connections", conns), "", ratios)
+	}
+	return nil
+}
+
+// wakeClaimers posts messages one after the other and sees that each wakes one
+// claimer.
+func (b *bench) wakeClaimers(ctx context.Context, s *server, w *waiting) error {
+	n := min(1000, b.waiters/4)
+	before := s.Usage().CPU
+	begun := time.Now()
+	if err := post(s.Addr, claimed, n); err != nil {
+		return err
+	}
+	posted := time.Since(begun)
+	if err := w.claims.answered(ctx, n); err != nil {
+		return err
+	}
+	if err := settle(ctx, s); err != nil {
+		return err
+	}
+	if w.claims.more() {
+		return fmt.Errorf("%d messages woke more claimers than that", n)
+	}
+	b.tell("waiters: claimers woken by messages", "", float64(n))
+	b.tell("waiters: messages that claimers wait for", "1/s", float64(n)/posted.Seconds())
+	b.tell("waiters: processor time to wake a claimer", "µs", float64((s.Usage().CPU-before).Microseconds())/float64(n))
+	return nil
+}
+
+// wakeListers posts one message for which all listers wait, while another
+// tenant posts.
+func (b *bench) wakeListers(ctx context.Context, s *server, w *waiting) error {
+	alone, err := probe(ctx, s.Addr, 1, b.duration)
+	if err != nil {
+		return err
+	}
+	var meanwhile time.Duration
+	probed := make(chan error, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		h, err := probe(ctx, s.Addr, 1, time.Hour)
+		meanwhile = h.Max()
+		probed <- err
+	}()
+	before := s.Usage().CPU
+	begun := time.Now()
+	if err := post(s.Addr, listed, 1); err != nil {
+		return err
+	}
+	if err := w.lists.answered(ctx, w.lists.n); err != nil {
+		return err
+	}
+	took := time.Since(begun)
+	cancel()
+	if err := <-probed; err != nil {
+		return err
+	}
+	b.tell("waiters: listers woken by one message", "", float64(w.lists.n))
+	b.tell("waiters: until the last has its answer", "ms", took.Seconds()*1e3)
+	b.tell("waiters: processor time to wake a lister", "µs", float64((s.Usage().CPU-before).Microseconds())/float64(w.lists.n))
+	b.tell("waiters: longest post elsewhere before", "ms", alone.Max().Seconds()*1e3)
+	b.tell("waiters: longest post elsewhere meanwhile", "ms", meanwhile.Seconds()*1e3)
+	return nil
+}
+
+// post posts messages to a queue, one at a time.
+func post(addr, queue string, n int) error {
+	request := caller(addr, "waiting", 0).request("POST", queue+"/messages", posting(1, 100))
+	return session(addr, func(c *rawhttp.Conn) error {
+		for range n {
+			if _, err := ask(c, request, http.StatusCreated); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// stopWithWaiters ends the server while clients wait: each gets its answer.
+func (b *bench) stopWithWaiters(ctx context.Context, s *server) error {
+	if err := drained(s.Addr); err != nil {
+		return err
+	}
+	w, err := b.gather(ctx, s, b.waiters)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	if err := b.stop(s); err != nil {
+		return err
+	}
+	b.tell("waiters: time to stop", "ms", time.Since(begun).Seconds()*1e3)
+	if err := errors.Join(w.lists.answered(ctx, w.lists.n), w.claims.answered(ctx, w.claims.n)); err != nil {
+		return err
+	}
+	b.tell("waiters: answered at the stop", "", float64(b.waiters))
+	return w.close()
+}
+
+// drained empties the queue that listers wait on.
+func drained(addr string) error {
+	return session(addr, func(c *rawhttp.Conn) error {
+		_, err := ask(c, caller(addr, "waiting", 0).request("DELETE", listed+"/messages?pop=1", nil), http.StatusOK)
+		return err
+	})
+}
+
+// waitersRole holds connections that wait. It prints a line when all have sent
+// their requests, and one for each answer.
+func waitersRole(ctx context.Context, o options, out io.Writer) error {
+	ctx = untilInputEnds(ctx)
+	dialer := net.Dialer{Timeout: time.Minute}
+	if o.from != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(o.from)}
+	}
+	var mu sync.Mutex // of out
+	say := func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(out, text)
+	}
+	for i := range o.conns {
+		c, err := dialer.DialContext(ctx, "tcp", o.addr)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		request, want := waitRequest(o.addr, i, o.how == "claim"), http.StatusOK
+		if o.how == "claim" {
+			want = http.StatusCreated
+		}
+		if _, err := c.Write(request); err != nil {
+			return err
+		}
+		go func() {
+			if text := answer(c, want); ctx.Err() == nil {
+				say(text)
+			}
+		}()
+	}
+	say("waiting")
+	<-ctx.Done()
+	return nil
+}
+
+// answer reads the one answer on a connection: what is wanted, or the ordinary
+// empty one.
+func answer(c net.Conn, want int) string {
+	var head [256]byte
+	n, err := c.Read(head[:])
+	if err != nil {
+		return err.Error()
+	}
+	for _, status := range []int{want, http.StatusNoContent} {
+		if line := fmt.Sprintf("HTTP/1.1 %d ", status); n > len(line) && string(head[:len(line)]) == line {
+			return "answered"
+		}
+	}
+	return fmt.Sprintf("a client that waited got %q", head[:n])
+}
