@@ -198,3 +198,39 @@ func TestLogIsBounded(t *testing.T) {
 		})
 	}
 }
+
+// Compaction takes its time while there is some, and keeps up with those who
+// write when there is none.
+func TestPace(t *testing.T) {
+	w := ready(t)
+	p := &pace{s: w.store}
+	others := func(n int64, copied int) {
+		w.store.journal.bytes.Add(n + int64(copied))
+		p.rest(copied)
+	}
+	others(50<<20, p.lot())
+	if p.lot() != smallLot {
+		t.Errorf("with nothing to give back %d bytes are copied at a time", p.lot())
+	}
+	ids := make([]messaging.MessageID, 0, 40)
+	for len(ids) < cap(ids) {
+		got, err := w.store.Append(context.Background(), boxes[0], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, 1000)}})
+		must(t, err)
+		ids = append(ids, got...)
+	}
+	must(t, w.store.Remove(context.Background(), boxes[0], ids, storage.Hold{}))
+	for _, c := range []struct{ others, want int64 }{{0, largeLot}, {3 << 20, 6 << 20}, {100 << 20, gatherLimit}} {
+		others(c.others, p.lot())
+		if int64(p.lot()) != c.want {
+			t.Errorf("while others write %d bytes, %d are copied, want %d", c.others, p.lot(), c.want)
+		}
+	}
+	must(t, w.store.Compact())
+	others(50<<20, p.lot())
+	if p.lot() != smallLot {
+		t.Errorf("with all given back %d bytes are copied at a time", p.lot())
+	}
+	if patient := new(pace); patient.lot() != largeLot {
+		t.Errorf("without a store to look at %d bytes are copied at a time", patient.lot())
+	}
+}

@@ -35,7 +35,7 @@ func (s *Store) Compact() error {
 			}
 		}
 		return nil
-	}, pace{})
+	}, new(pace))
 }
 
 // relieve compacts while the log takes more than it may.
@@ -43,12 +43,12 @@ func (s *Store) relieve() error {
 	if s.journal.full.Load() {
 		return s.Compact() // as far as the reserve allows
 	}
-	return s.compact(s.victim, pace{s})
+	return s.compact(s.victim, &pace{s: s, bytes: s.journal.bytes.Load()})
 }
 
 // compact unlinks segments in which nothing counts and rewrites those that
 // choose names, until it names none.
-func (s *Store) compact(choose func(tried map[*segment]bool) *segment, p pace) error {
+func (s *Store) compact(choose func(tried map[*segment]bool) *segment, p *pace) error {
 	s.compacting.Lock()
 	defer s.compacting.Unlock()
 	if s.closed.Load() {

@@ -16,7 +16,7 @@ import (
 type rewriter struct {
 	*Store
 	seg      *segment
-	pace     pace
+	pace     *pace
 	window   *window                 // on seg
 	stated   map[uint64]bool         // positions whose state was carried
 	removals map[uint64][]target     // queue -> removals to repeat
@@ -36,7 +36,7 @@ var errUnread = errors.New("a segment cannot be read")
 
 // rewrite carries what counts in the segment to the head of the log and
 // unlinks it. A segment that keeps changing stays, without an error.
-func (s *Store) rewrite(seg *segment, p pace) error {
+func (s *Store) rewrite(seg *segment, p *pace) error {
 	s.rewriting.Store(true)
 	defer s.rewriting.Store(false)
 	index, err := s.indexOf(seg)
@@ -124,13 +124,13 @@ func (r *rewriter) round(index []byte, todo []int) (again []int, err error) {
 
 // rest waits for what has been submitted.
 func (r *rewriter) rest() error {
-	g := r.last
+	g, copied := r.last, r.bytes
 	r.last, r.bytes = nil, 0
 	if g == nil {
 		return nil
 	}
 	err := g.wait()
-	r.pace.rest()
+	r.pace.rest(copied)
 	return err
 }
 

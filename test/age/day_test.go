@@ -144,7 +144,7 @@ func (w *town) live(span, real, window time.Duration) {
 }
 
 // breathe keeps the load below what the machine can do, as that of a day is.
-func (w *town) breathe() { time.Sleep(2 * time.Millisecond) }
+func (w *town) breathe() { time.Sleep(sized[time.Duration](2, 15) * time.Millisecond) }
 
 // moment is a line of measurements.
 type moment struct {
