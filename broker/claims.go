@@ -30,7 +30,7 @@ func (b *Broker) CreateClaim(ctx context.Context, who messaging.Caller, q messag
 	if err := s.checkWait(in.Wait); err != nil {
 		return ClaimView{}, err
 	}
-	terms.Limit = limit
+	terms.Limit, terms.Arena = limit, in.Arena
 	var lease storage.Lease
 	err = b.await(ctx, q, true, in.Wait, func() (finding, error) {
 		lease, err = b.claim(ctx, b.active.Load(), q, terms) // the setup may change during the wait

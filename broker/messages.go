@@ -204,7 +204,7 @@ func (b *Broker) ListMessages(ctx context.Context, who messaging.Caller, q messa
 	if err := s.checkWait(in.Wait); err != nil {
 		return Messages{}, err
 	}
-	scan := storage.Scan{Limit: limit, Claimed: in.IncludeClaimed}
+	scan := storage.Scan{Limit: limit, Claimed: in.IncludeClaimed, Arena: in.Arena}
 	if !in.Echo {
 		scan.Hide = who.Client
 	}

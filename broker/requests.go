@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"zaqar/messaging"
+	"zaqar/storage"
 )
 
 // ListQueues asks for a page of queues or topics (http-v2 §7.1).
@@ -51,7 +52,12 @@ type ListMessages struct {
 	IncludeClaimed bool
 	IncludeDelayed bool
 	Wait           int64 // seconds to wait for a first message; 0: answer at once
+	Arena          *Arena
 }
+
+// Arena is memory that the caller lends for the bodies of the answer; nil is
+// fine. They hold until it is reset.
+type Arena = storage.Arena
 
 // Messages are messages with plain bodies as seen at Now.
 type Messages struct {
@@ -64,6 +70,7 @@ type CreateClaim struct {
 	Limit      *int
 	TTL, Grace *int64
 	Wait       int64
+	Arena      *Arena
 }
 
 // UpdateClaim renews a claim (http-v2 §9.5).

@@ -22,6 +22,8 @@ func (c *call) createClaim() error {
 	if in.Wait != 0 {
 		in.TTL, in.Grace = copied(in.TTL), copied(in.Grace)
 		c.forget() // who waits holds no memory
+	} else {
+		in.Arena = &c.memory().Bodies
 	}
 	claim, err := c.broker.CreateClaim(c.r.Context(), c.who, c.queue, in)
 	if err != nil {

@@ -77,6 +77,9 @@ func (c *call) getMessages() error {
 	if err := c.prepareWait(in.Wait); err != nil {
 		return err
 	}
+	if in.Wait == 0 {
+		in.Arena = &c.memory().Bodies
+	}
 	page, err := c.broker.ListMessages(c.r.Context(), c.who, c.queue, in)
 	if err != nil {
 		return err

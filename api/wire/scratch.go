@@ -1,13 +1,18 @@
 package wire
 
-import "sync"
+import (
+	"sync"
+
+	"zaqar/broker"
+)
 
 // Scratch is memory to read one request and to write one answer with. What
 // Reader cuts out of In aliases it: a Scratch goes back to its Pool only when
 // nothing that came out of it is in use any more.
 type Scratch struct {
-	In  []byte
-	Out []byte
+	In     []byte
+	Out    []byte
+	Bodies broker.Arena
 	Reader
 }
 
@@ -33,6 +38,7 @@ func (p *Pool) Get() *Scratch {
 func (p *Pool) Put(s *Scratch) {
 	s.Reader.close()
 	s.In, s.Out = recycled(s.In), recycled(s.Out)
+	s.Bodies.Reset(keep)
 	p.free.Put(s)
 }
 
