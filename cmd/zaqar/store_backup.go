@@ -31,16 +31,23 @@ JSON: from, to, store (identity), made, segments, bytes, damage [{segment,
 offset, bytes}], verified (with --verify: what "zaqar store verify --json"
 prints).`,
 		Example: `  zaqar store backup /backup/zaqar-$(date +%F)
-  zaqar store backup --data-dir /srv/zaqar --verify /backup/zaqar`,
+  zaqar store backup --data-dir /srv/zaqar --verify /backup/zaqar
+  zaqar store backup --rate 20 /var/backups/zaqar`,
 		Args: cobra.ExactArgs(1),
 	}
 	t := storeFlags(cmd)
 	verify := cmd.Flags().Bool("verify", false, "read the copy back and verify it")
+	rate := cmd.Flags().Int64("rate", 0, "copy at most so many `MiB` a second, for the sake of a server on the same disk; 0: as fast as possible")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *rate < 0 {
+			return fmt.Errorf("--rate %d is below zero", *rate)
+		}
 		damaged := false
 		err := t.run(cmd, "", func(ctx context.Context, tools app.Tools) error {
 			begun := time.Now()
-			b, err := tools.Backup(ctx, args[0])
+			copying := tools
+			copying.Progress = paced(ctx, *rate<<20, tools.Progress)
+			b, err := copying.Backup(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -64,6 +71,23 @@ prints).`,
 		return err
 	}
 	return cmd
+}
+
+// paced makes work wait where it tells of its progress, so that it does no more
+// than rate bytes a second; 0 is without limit.
+func paced(ctx context.Context, rate int64, tell func(app.StoreProgress)) func(app.StoreProgress) {
+	if rate == 0 {
+		return tell
+	}
+	begun := time.Now()
+	return func(now app.StoreProgress) {
+		tell(now)
+		due := begun.Add(time.Duration(float64(now.Done) / float64(rate) * float64(time.Second)))
+		select {
+		case <-time.After(time.Until(due)):
+		case <-ctx.Done():
+		}
+	}
 }
 
 // printBackup writes the result for people.

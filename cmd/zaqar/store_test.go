@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"zaqar/app"
@@ -242,6 +244,7 @@ func TestBackupErrors(t *testing.T) {
 		"no parent":     {[]string{"--data-dir", dir, full + "/no/backup"}, 1, "no such file"},
 		"in the store":  {[]string{"--data-dir", dir, dir + "/backup"}, 1, "the store itself"},
 		"no store":      {[]string{"--data-dir", full, t.TempDir() + "/backup"}, 1, "no store"},
+		"negative rate": {[]string{"--data-dir", dir, "--rate", "-1", full + "/x"}, 2, "--rate"},
 		"no target":     {[]string{"--data-dir", dir}, 2, "accepts 1 arg"},
 		"memory":        {[]string{"--config-file", file(t, "[drivers]\nmessage_store = memory\n"), full + "/x"}, 1, "memory"},
 		"configuration": {[]string{"--config-file", file(t, "[drivers]\nmessage_store = redis\n"), full + "/x"}, 1, "--data-dir"},
@@ -313,6 +316,27 @@ func TestStoreThatIsNone(t *testing.T) {
 			t.Errorf("%q: exit code %d\n%s", args, code, errs)
 		}
 	}
+}
+
+// A rate makes work wait for its time, but not one that is interrupted.
+func TestPacedWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		told := 0
+		tell := paced(ctx, 10<<20, func(app.StoreProgress) { told++ })
+		begun := time.Now()
+		for mib := int64(1); mib <= 30; mib++ {
+			tell(app.StoreProgress{Step: "copying", Done: mib << 20})
+		}
+		if took := time.Since(begun); took != 3*time.Second || told != 30 {
+			t.Errorf("30 MiB at 10 MiB/s took %v, told %d times", took, told)
+		}
+		cancel()
+		tell(app.StoreProgress{Done: 1 << 40})
+		if took := time.Since(begun); took != 3*time.Second {
+			t.Errorf("interrupted after %v", took)
+		}
+	})
 }
 
 func TestProgress(t *testing.T) {

@@ -295,6 +295,10 @@ func (b *backup) copyUnreadable(ctx context.Context, number uint32) error {
 	return errors.Join(err, f.Close())
 }
 
+// syncEvery is after how many bytes of a file what was copied is synced: the
+// disk may be that of the store, and is kept busy for moments only.
+const syncEvery = 4 << 20
+
 // copyFile copies the first size bytes of a file, or what there is of them.
 func (b *backup) copyFile(ctx context.Context, name string, from disk.File, size int64) (err error) {
 	f, err := b.FS.Create(b.partial + "/" + name)
@@ -320,6 +324,11 @@ func (b *backup) copyFile(ctx context.Context, name string, from disk.File, size
 		}
 		entry.CRC = crc32.Update(entry.CRC, castagnoli, buf[:n])
 		entry.Bytes += int64(n)
+		if entry.Bytes%syncEvery == 0 {
+			if err := f.Sync(); err != nil {
+				return err
+			}
+		}
 		b.done += int64(n)
 		b.total = max(b.total, b.done)
 		b.tell("copying", b.done, b.total)
