@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
 
+	"zaqar/bench/process"
 	"zaqar/bench/rawhttp"
 	"zaqar/messaging"
 	"zaqar/storage"
@@ -32,8 +34,8 @@ func busy(ctx context.Context, b *bench) error {
 		return err
 	}
 	for _, crowd := range []int{1, 16} {
-		err := b.turnAbout("busy: cycles of 10 in process, "+plural(crowd, "client"), func(i int) (float64, error) {
-			return cycles(ctx, b.duration, crowd, 10, func(int) (func() error, func(), error) {
+		err := b.turnAbout("busy: cycles of 10 in process, "+plural(crowd, "client"), "idle queues", func(i int) (pace, error) {
+			return cycles(ctx, b.duration, os.Getpid(), crowd, 10, func(int) (func() error, func(), error) {
 				return func() error { return cycle(ctx, stores[i], busyQueue, 10) }, func() {}, nil
 			})
 		})
@@ -53,8 +55,8 @@ func busy(ctx context.Context, b *bench) error {
 		servers[i] = s
 	}
 	for _, crowd := range []int{1, 16} {
-		err := b.turnAbout("busy: cycles of 10 over HTTP, "+plural(crowd, "client"), func(i int) (float64, error) {
-			return cycles(ctx, b.duration, crowd, 10, func(n int) (func() error, func(), error) { return cycler(servers[i].Addr, n) })
+		err := b.turnAbout("busy: cycles of 10 over HTTP, "+plural(crowd, "client"), "idle queues", func(i int) (pace, error) {
+			return cycles(ctx, b.duration, servers[i].Pid(), crowd, 10, func(n int) (func() error, func(), error) { return cycler(servers[i].Addr, n) })
 		})
 		if err != nil {
 			return err
@@ -65,32 +67,44 @@ func busy(ctx context.Context, b *bench) error {
 
 var busyQueue = messaging.QueueRef{Project: "busy", Name: "busy"}
 
-// turnAbout measures two sides in turns: rate(0) is alone, rate(1) beside.
-func (b *bench) turnAbout(name string, rate func(i int) (float64, error)) error {
-	var ratios, alone, beside []float64
+// pace is how fast something went, and what processor time it took.
+type pace struct {
+	rate float64 // a second
+	cpu  float64 // µs for one
+}
+
+// turnAbout measures two sides in turns: measure(0) is alone, measure(1)
+// beside what. Rates hold on a machine with nothing else to do; processor time
+// holds on others, too.
+func (b *bench) turnAbout(name, what string, measure func(i int) (pace, error)) error {
+	var rates, cpu []float64
+	var ratios, cpuRatios []float64
 	for n := range b.rounds {
-		var r [2]float64
+		var p [2]pace
 		for _, i := range [2]int{n % 2, 1 - n%2} {
 			var err error
-			if r[i], err = rate(i); err != nil {
+			if p[i], err = measure(i); err != nil {
 				return err
 			}
 		}
-		alone, beside, ratios = append(alone, r[0]), append(beside, r[1]), append(ratios, r[1]/r[0])
+		rates, cpu = append(rates, p[1].rate), append(cpu, p[1].cpu)
+		ratios, cpuRatios = append(ratios, p[1].rate/p[0].rate), append(cpuRatios, p[1].cpu/p[0].cpu)
 	}
-	b.median(name+", alone", "1/s", alone)
-	b.median(name+", beside idle queues", "1/s", beside)
-	b.median(name+", beside ÷ alone", "", ratios)
+	b.median(name+", rate beside "+what, "1/s", rates)
+	b.median(name+", rate beside "+what+" ÷ alone", "", ratios)
+	b.median(name+", processor time beside "+what, "µs", cpu)
+	b.median(name+", processor time beside "+what+" ÷ alone", "", cpuRatios)
 	return nil
 }
 
 // cycles has clients repeat what begin returns for a while, and returns the
-// rate at which they posted, claimed and deleted messages.
-func cycles(ctx context.Context, d time.Duration, clients, messages int, begin func(n int) (do func() error, end func(), err error)) (float64, error) {
+// pace at which they posted, claimed and deleted messages. pid is the process
+// that serves them.
+func cycles(ctx context.Context, d time.Duration, pid, clients, messages int, begin func(n int) (do func() error, end func(), err error)) (pace, error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var done atomic.Int64
-	begun := time.Now()
+	begun, before := time.Now(), process.UsageOf(pid).CPU
 	err := each(clients, func(n int) error {
 		do, end, err := begin(n)
 		if err != nil {
@@ -105,7 +119,9 @@ func cycles(ctx context.Context, d time.Duration, clients, messages int, begin f
 		}
 		return nil
 	})
-	return float64(done.Load()) / time.Since(begun).Seconds(), err
+	took, cpu := time.Since(begun), process.UsageOf(pid).CPU-before
+	n := float64(done.Load())
+	return pace{n / took.Seconds(), float64(cpu.Microseconds()) / n}, err
 }
 
 // cycler posts 10 messages, claims 10 and deletes what it got, over HTTP.

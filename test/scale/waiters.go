@@ -199,22 +199,17 @@ func (w *waiting) close() error {
 
 // postsBeside compares posts to a queue that nobody waits on, on both servers.
 func (b *bench) postsBeside(ctx context.Context, quiet, s *server) error {
+	servers := [2]*server{quiet, s}
 	for _, conns := range []int{1, 16} {
-		var ratios, rates []float64
-		for range b.rounds {
-			without, err := probe(ctx, quiet.Addr, conns, b.duration)
-			if err != nil {
-				return err
-			}
-			with, err := probe(ctx, s.Addr, conns, b.duration)
-			if err != nil {
-				return err
-			}
-			ratios = append(ratios, float64(with.Count())/float64(without.Count()))
-			rates = append(rates, float64(with.Count())/b.duration.Seconds())
+		err := b.turnAbout("waiters: posts elsewhere, "+plural(conns, "connection"), "waiters", func(i int) (pace, error) {
+			before := servers[i].Usage().CPU
+			h, err := probe(ctx, servers[i].Addr, conns, b.duration)
+			n := float64(h.Count())
+			return pace{n / b.duration.Seconds(), float64((servers[i].Usage().CPU - before).Microseconds()) / n}, err
+		})
+		if err != nil {
+			return err
 		}
-		b.median(fmt.Sprintf("waiters: posts elsewhere, %d connections", conns), "1/s", rates)
-		b.median(fmt.Sprintf("waiters: posts elsewhere ÷ without waiters, %d connections", conns), "", ratios)
 	}
 	return nil
 }
