@@ -144,7 +144,7 @@ func (w *town) live(span, real, window time.Duration) {
 }
 
 // breathe keeps the load below what the machine can do, as that of a day is.
-func (w *town) breathe() { time.Sleep(sized[time.Duration](2, 15) * time.Millisecond) }
+func (w *town) breathe() { time.Sleep(sized(2*time.Millisecond, 15*time.Millisecond)) }
 
 // moment is a line of measurements.
 type moment struct {
@@ -188,7 +188,7 @@ func (w *town) watch(span, real, window time.Duration) {
 		if i%perWindow > 0 {
 			continue
 		}
-		took := w.flush()
+		took := w.window()
 		space, u := w.sample()
 		total, _, err := w.store.Volume(context.Background())
 		if err != nil {
@@ -202,8 +202,8 @@ func (w *town) watch(span, real, window time.Duration) {
 	}
 }
 
-// flush returns how long the posts of a window took, ascending.
-func (w *town) flush() []time.Duration {
+// window ends a window of posts and returns how long they took, ascending.
+func (w *town) window() []time.Duration {
 	quiet, busy := w.posts[0].flush(), w.posts[1].flush()
 	if q, b := quantile(quiet, 0.99), quantile(busy, 0.99); len(quiet) > 100 && len(busy) > 100 {
 		w.ratios = append(w.ratios, float64(b)/float64(q))
@@ -230,10 +230,10 @@ type effect struct {
 }
 
 // effect reports what compaction did to posts.
-func (w *town) effect() {
+func (w *town) effect(kind string) {
 	slices.Sort(w.quiet)
 	slices.Sort(w.busy)
-	e := effect{"compaction", len(w.quiet), len(w.busy), quantile(w.quiet, 0.5), quantile(w.busy, 0.5),
+	e := effect{kind, len(w.quiet), len(w.busy), quantile(w.quiet, 0.5), quantile(w.busy, 0.5),
 		quantile(w.quiet, 0.99), quantile(w.busy, 0.99), 0, median(w.ratios), len(w.ratios), w.store.Usage().Rewritten}
 	if e.P99Quiet > 0 {
 		e.Ratio = float64(e.P99Busy) / float64(e.P99Quiet)
@@ -318,6 +318,6 @@ func TestDay(t *testing.T) {
 	w.audit()
 	w.live(12*time.Hour, half, window)
 	w.audit()
-	w.effect()
+	w.effect("compaction")
 	w.die()
 }
