@@ -99,6 +99,7 @@ Later ones win:
    ` + "`--config-file F`" + ` (repeatable) replaces this search.
 2. ` + "`*.conf`" + ` in ` + "`zaqar.conf.d/`, `zaqar-server.conf.d/`, `zaqar-queues.conf.d/`" + ` in the same places, in the order of their names.
    ` + "`--config-dir D`" + ` (repeatable) replaces this search.
+   Directories named in the environment variable ` + "`ZAQAR_CONFIG_DIRS`" + `, separated by ` + "`:`" + `, are searched instead of these; empty: none.
 3. Environment variables ` + "`OS_<SECTION>__<KEY>`" + ` in capitals, with ` + "`_` for `:` and `-`: `OS_DRIVERS_TRANSPORT_WSGI__PORT=8889`" + `.
 4. Flags.
 

@@ -41,18 +41,30 @@ type Flag struct {
 	Value        string
 }
 
+// searchVariable names directories that are searched instead of the usual ones.
+const searchVariable = "ZAQAR_CONFIG_DIRS"
+
 // System returns the sources of a process of this machine's user.
 func System() Sources {
 	home, _ := os.UserHomeDir()
-	var search []string
-	if home != "" {
-		search = append(search, filepath.Join(home, ".zaqar"), home)
-	}
+	dirs, given := os.LookupEnv(searchVariable)
 	return Sources{
-		Search:  append(search, "/etc/zaqar", "/etc"),
+		Search:  search(home, dirs, given),
 		Environ: os.Environ(),
 		DataDir: dataDir(os.Getuid(), home, os.Getenv("XDG_DATA_HOME")),
 	}
+}
+
+// search returns the directories in which configuration is looked for.
+func search(home, dirs string, given bool) []string {
+	if given {
+		return filepath.SplitList(dirs)
+	}
+	usual := []string{"/etc/zaqar", "/etc"}
+	if home != "" {
+		usual = append([]string{filepath.Join(home, ".zaqar"), home}, usual...)
+	}
+	return usual
 }
 
 // dataDir follows the file system hierarchy for root and the XDG base

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // tree writes files and returns their root.
@@ -207,6 +208,12 @@ func TestSystem(t *testing.T) {
 	s := System()
 	if d := cmp.Diff([]string{"/home/u/.zaqar", "/home/u", "/etc/zaqar", "/etc"}, s.Search); d != "" {
 		t.Error(d)
+	}
+	for dirs, want := range map[string][]string{"/a:/b": {"/a", "/b"}, "": {}} {
+		t.Setenv(searchVariable, dirs)
+		if d := cmp.Diff(want, System().Search, cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("%q: %s", dirs, d)
+		}
 	}
 	c, _ := Load(Sources{Environ: s.Environ})
 	if !c.value(t, "DEFAULT", "debug").isTrue() {

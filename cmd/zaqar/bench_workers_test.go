@@ -228,12 +228,9 @@ func TestBenchWorkersFails(t *testing.T) {
 func TestBenchWorkersFindsMessages(t *testing.T) {
 	s := serverWith(t)
 	cmd := program(t, slices.Concat([]string{"bench", "workers", "-s", s.url}, short)...)
-	cmd.Env = append(cmd.Env, "HOME="+cmd.Dir)
-	if err := os.MkdirAll(filepath.Join(cmd.Dir, ".zaqar"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	cmd.Env = append(cmd.Env, "ZAQAR_CONFIG_DIRS="+cmd.Dir)
 	text := `[{"weight": 1, "doc": {"ttl": 77, "body": {"found": true}}}]`
-	if err := os.WriteFile(filepath.Join(cmd.Dir, ".zaqar", messagesFile), []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(cmd.Dir, messagesFile), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -34,7 +34,7 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(t.Context(), exe, args...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = []string{asProgram + "=1", "HOME=" + t.TempDir(), "GOCOVERDIR=" + t.TempDir()}
+	cmd.Env = []string{asProgram + "=1", "HOME=" + t.TempDir(), "ZAQAR_CONFIG_DIRS=", "GOCOVERDIR=" + t.TempDir()}
 	return cmd
 }
 
