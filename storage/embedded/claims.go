@@ -15,7 +15,7 @@ const maxTTL = math.MaxUint32
 
 // Claim implements storage.Claims.
 func (s *Store) Claim(ctx context.Context, ref messaging.QueueRef, t storage.Terms) (storage.Lease, error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return storage.Lease{}, err
 	}
 	if err := checkTerms(t); err != nil {
@@ -125,7 +125,7 @@ func (s *Store) claimView(cl *claim) messaging.Claim {
 
 // Held implements storage.Claims.
 func (s *Store) Held(ctx context.Context, ref messaging.QueueRef, id messaging.ClaimID) (messaging.Claim, []messaging.Message, error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return messaging.Claim{}, nil, err
 	}
 	q := s.lookup(ref)
@@ -165,7 +165,7 @@ func errNoClaim() error {
 
 // Renew implements storage.Claims.
 func (s *Store) Renew(ctx context.Context, ref messaging.QueueRef, id messaging.ClaimID, t storage.Terms) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	if err := checkTerms(t); err != nil {
@@ -180,7 +180,7 @@ func (s *Store) Renew(ctx context.Context, ref messaging.QueueRef, id messaging.
 
 // Release implements storage.Claims.
 func (s *Store) Release(ctx context.Context, ref messaging.QueueRef, id messaging.ClaimID) (int, error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return 0, err
 	}
 	freed, err := s.onClaim(ref, id, func(q *queue, cl *claim, now int64) *change {

@@ -323,7 +323,7 @@ func controlSize(e *staged) int { return padded(frameSize + len(e.key) + len(e.v
 // may run more than once.
 func view[T any](ctx context.Context, c *controlPlane, look func() T) (found T, err error) {
 	var none T
-	if err := c.store.enter(ctx, false); err != nil {
+	if err := c.store.enter(ctx); err != nil {
 		return none, err
 	}
 	for {

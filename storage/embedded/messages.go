@@ -19,7 +19,7 @@ func (s *Store) Append(ctx context.Context, ref messaging.QueueRef, by messaging
 	if err != nil {
 		return nil, err
 	}
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.journal.admitPost(ctx, ref.Project, size); err != nil {
@@ -144,7 +144,7 @@ func (q *queue) appended(seg *segment, at, hash uint32, first uint64, now int64,
 
 // Scan implements storage.Messages.
 func (s *Store) Scan(ctx context.Context, ref messaging.QueueRef, scan storage.Scan) ([]messaging.Message, error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	q := s.lookup(ref)
@@ -217,7 +217,7 @@ func (q *queue) snapshot(after uint64, scan storage.Scan, limit int) *picked {
 
 // Fetch implements storage.Messages.
 func (s *Store) Fetch(ctx context.Context, ref messaging.QueueRef, ids []messaging.MessageID) ([]messaging.Message, error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	q := s.lookup(ref)
@@ -263,7 +263,7 @@ func (q *queue) resolve(ids []messaging.MessageID, f func(c *chunk, i int)) {
 
 // Tally implements storage.Messages.
 func (s *Store) Tally(ctx context.Context, ref messaging.QueueRef) (messaging.Tally, error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return messaging.Tally{}, err
 	}
 	q := s.lookup(ref)
@@ -323,7 +323,7 @@ func (q *queue) tally(now int64) (messaging.Tally, *picked) {
 
 // Due implements storage.Messages.
 func (s *Store) Due(ctx context.Context, ref messaging.QueueRef) (time.Time, bool, error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return time.Time{}, false, err
 	}
 	q := s.lookup(ref)

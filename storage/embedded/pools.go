@@ -10,7 +10,7 @@ import (
 
 // PutPool implements storage.Pools.
 func (s *Store) PutPool(ctx context.Context, p messaging.Pool) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	c := &s.control
@@ -108,7 +108,7 @@ func (c *controlPlane) poolsOf(f messaging.FlavorRef) (out []*messaging.Pool) {
 
 // AmendPool implements storage.Pools.
 func (s *Store) AmendPool(ctx context.Context, name string, edit func(*messaging.Pool) error) (out messaging.Pool, err error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return out, err
 	}
 	c := &s.control
@@ -137,7 +137,7 @@ func (s *Store) AmendPool(ctx context.Context, name string, edit func(*messaging
 
 // DeletePool implements storage.Pools.
 func (s *Store) DeletePool(ctx context.Context, name string) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	c := &s.control
@@ -175,7 +175,7 @@ func flavorKey(f messaging.FlavorRef) string { return string(projectKey(f.Projec
 
 // PutFlavor implements storage.Flavors.
 func (s *Store) PutFlavor(ctx context.Context, f messaging.Flavor) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	c := &s.control
@@ -211,7 +211,7 @@ func (s *Store) Flavors(ctx context.Context, p messaging.Project, after string, 
 
 // DeleteFlavor implements storage.Flavors.
 func (s *Store) DeleteFlavor(ctx context.Context, ref messaging.FlavorRef) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	c := &s.control
@@ -231,7 +231,7 @@ func (s *Store) DeleteFlavor(ctx context.Context, ref messaging.FlavorRef) error
 
 // Place implements storage.Placements.
 func (s *Store) Place(ctx context.Context, p messaging.Placement) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	c := &s.control
@@ -242,7 +242,7 @@ func (s *Store) Place(ctx context.Context, p messaging.Placement) error {
 
 // PlaceNew implements storage.Placements.
 func (s *Store) PlaceNew(ctx context.Context, p messaging.Placement) (out messaging.Placement, err error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return out, err
 	}
 	c := &s.control
@@ -296,7 +296,7 @@ func (s *Store) placements(ctx context.Context, prefix string, keep func(*messag
 
 // Unplace implements storage.Placements.
 func (s *Store) Unplace(ctx context.Context, q messaging.QueueRef) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	return s.control.delete(tablePlacements, queueKey(q))

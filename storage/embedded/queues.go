@@ -9,7 +9,7 @@ import (
 
 // CreateQueue implements storage.Queues.
 func (s *Store) CreateQueue(ctx context.Context, ref messaging.QueueRef, m *messaging.Metadata) (created bool, err error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return false, err
 	}
 	c := &s.control
@@ -26,7 +26,7 @@ func (s *Store) CreateQueue(ctx context.Context, ref messaging.QueueRef, m *mess
 
 // Queue implements storage.Queues.
 func (s *Store) Queue(ctx context.Context, ref messaging.QueueRef) (messaging.Queue, error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return messaging.Queue{}, err
 	}
 	c := &s.control
@@ -53,7 +53,7 @@ func errNoQueue() error { return messaging.E(messaging.NotFound, "The queue does
 
 // AmendQueue implements storage.Queues.
 func (s *Store) AmendQueue(ctx context.Context, ref messaging.QueueRef, edit func(*messaging.Metadata) (*messaging.Metadata, error)) (messaging.Queue, error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return messaging.Queue{}, err
 	}
 	c := &s.control
@@ -78,7 +78,7 @@ func (s *Store) AmendQueue(ctx context.Context, ref messaging.QueueRef, edit fun
 
 // DeleteQueue implements storage.Queues.
 func (s *Store) DeleteQueue(ctx context.Context, ref messaging.QueueRef) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	return s.control.delete(tableQueues, queueKey(ref))
@@ -200,7 +200,7 @@ func (s *Store) byNumber(number uint64) *queue {
 // Drop implements storage.Messages. The container's record is erased, and with
 // it everything in the log that names the queue's number.
 func (s *Store) Drop(ctx context.Context, ref messaging.QueueRef) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	for {

@@ -9,7 +9,7 @@ import (
 
 // Remove implements storage.Messages.
 func (s *Store) Remove(ctx context.Context, ref messaging.QueueRef, ids []messaging.MessageID, hold storage.Hold) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	q := s.lookup(ref)
@@ -93,7 +93,7 @@ func permits(hold storage.Hold, by map[uint64]bool, e *entry) *messaging.Error {
 
 // Pop implements storage.Messages. What cannot be read is not removed.
 func (s *Store) Pop(ctx context.Context, ref messaging.QueueRef, t storage.Take) ([]messaging.Message, error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	q := s.lookup(ref)
@@ -149,7 +149,7 @@ func (q *queue) pick(found *picked, t storage.Take) *change {
 
 // Move implements storage.Messages.
 func (s *Store) Move(ctx context.Context, ref messaging.QueueRef, ids []messaging.MessageID, held messaging.ClaimID, to messaging.QueueRef, ttl int64) (int, error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return 0, err
 	}
 	if ttl < 0 || ttl > maxTTL {
@@ -248,7 +248,7 @@ func unlockBoth(a, b *queue) {
 // Purge implements storage.Messages. A great many messages are deleted in lots:
 // after a crash before it returns some may be gone and others not.
 func (s *Store) Purge(ctx context.Context, ref messaging.QueueRef) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	q := s.lookup(ref)

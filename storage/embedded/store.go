@@ -221,7 +221,7 @@ func (s *Store) Capabilities() []messaging.Capability {
 
 // Ping implements storage.Lifecycle.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	return s.journal.failed()
@@ -244,19 +244,15 @@ func (s *Store) Close() error {
 	return s.closeErr
 }
 
-// enter refuses calls on a closed store and cancelled contexts and, when the
-// call will write, waits for its turn. adds tells that it adds data.
-func (s *Store) enter(ctx context.Context, adds bool) error {
+// enter refuses calls on a closed store and cancelled contexts.
+func (s *Store) enter(ctx context.Context) error {
 	if s.closed.Load() {
 		return errClosed()
 	}
 	if err := ctx.Err(); err != nil {
 		return messaging.Wrap(messaging.Unavailable, "The request was cancelled.", err)
 	}
-	if !adds {
-		return nil
-	}
-	return s.journal.admit(true)
+	return nil
 }
 
 // now is the store's clock in ms.
@@ -364,7 +360,7 @@ func (s *Store) lookup(ref messaging.QueueRef) *queue {
 
 // Sweep implements storage.Lifecycle.
 func (s *Store) Sweep(ctx context.Context) (storage.Swept, error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return storage.Swept{}, err
 	}
 	s.sweep(s.now())
@@ -380,7 +376,7 @@ func (s *Store) Sweep(ctx context.Context) (storage.Swept, error) {
 
 // Volume implements storage.Messages.
 func (s *Store) Volume(ctx context.Context) (total, claimed int, err error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return 0, 0, err
 	}
 	s.queuemu.RLock()

@@ -107,7 +107,7 @@ func lifetime(now time.Time, ttl int64) (from, to time.Time) {
 
 // Subscribe implements storage.Subscriptions.
 func (s *Store) Subscribe(ctx context.Context, sub messaging.Subscription) (stored messaging.Subscription, created bool, err error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return stored, false, err
 	}
 	c := &s.control
@@ -170,7 +170,7 @@ func (s *Store) Subscriptions(ctx context.Context, q messaging.QueueRef, after m
 
 // AmendSubscription implements storage.Subscriptions.
 func (s *Store) AmendSubscription(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID, edit func(*messaging.Subscription) error) (out messaging.Subscription, err error) {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return out, err
 	}
 	c := &s.control
@@ -203,7 +203,7 @@ func (s *Store) AmendSubscription(ctx context.Context, q messaging.QueueRef, id 
 
 // Unsubscribe implements storage.Subscriptions.
 func (s *Store) Unsubscribe(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	return s.control.delete(tableSubscriptions, s.subscriptionKey(q, id))
@@ -211,7 +211,7 @@ func (s *Store) Unsubscribe(ctx context.Context, q messaging.QueueRef, id messag
 
 // UnsubscribeAll implements storage.Subscriptions.
 func (s *Store) UnsubscribeAll(ctx context.Context, q messaging.QueueRef) error {
-	if err := s.enter(ctx, false); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	c := &s.control
