@@ -114,7 +114,7 @@ func (q *queue) carryOut(op *operation, to *queue, seg *segment, size int) (n in
 	case recRelease:
 		if cl := q.claims[op.claim]; cl != nil {
 			q.noteState(cl.held, seg, size)
-			return q.free(cl)
+			return q.free(cl, op.now)
 		}
 	case recRemove:
 		sh := q.store.share(seg, size, len(op.targets))

@@ -136,7 +136,7 @@ func (s *Store) Held(ctx context.Context, ref messaging.QueueRef, id messaging.C
 	now := s.now()
 	found := pick(q, 10)
 	q.mu.Lock()
-	q.catchUp(now)
+	q.catchClaims(now)
 	cl := q.claims[n]
 	if cl == nil || cl.expires <= now {
 		q.mu.Unlock()
@@ -220,7 +220,7 @@ func (q *queue) onClaim(id uint64, make func(*queue, *claim, int64) *change) (*c
 	now := q.store.now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.catchUp(now)
+	q.catchClaims(now)
 	cl := q.claims[id]
 	if cl == nil || cl.expires <= now && cl.renewals == 0 { // a renewal on its way was in time
 		return nil, nil, errNoClaim()

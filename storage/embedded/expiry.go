@@ -79,7 +79,7 @@ func (q *queue) expireClaims(now int64) (more bool) {
 			continue // decided when the renewal is on disk, or has failed
 		}
 		n += len(cl.held)
-		q.free(cl)
+		q.free(cl, now)
 		q.store.swept.claims.Add(1)
 	}
 	return false

@@ -305,8 +305,9 @@ func (q *queue) dissolve(cl *claim) {
 	}
 }
 
-// free releases everything the claim holds and returns how many those were.
-func (q *queue) free(cl *claim) int {
+// free releases everything the claim holds and returns how many of those live at
+// the instant now.
+func (q *queue) free(cl *claim, now int64) int {
 	freed := 0
 	var c *chunk // where the last one was
 	for _, pos := range cl.held {
@@ -321,7 +322,9 @@ func (q *queue) free(cl *claim) int {
 		}
 		q.unclaim(&c.entries[i])
 		q.ready(c, i)
-		freed++
+		if c.entries[i].expires > now {
+			freed++
+		}
 	}
 	q.dissolve(cl)
 	return freed

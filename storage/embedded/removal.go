@@ -40,7 +40,7 @@ func (q *queue) remove(ids []messaging.MessageID, hold storage.Hold) (g *group, 
 	ch := &change{q: q, op: operation{kind: recRemove}}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.catchUp(now)
+	q.catchClaims(now)
 	type place struct {
 		c *chunk
 		i int
