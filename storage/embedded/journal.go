@@ -314,7 +314,7 @@ func (j *journal) write(seg *segment, b []byte, at uint32) (final bool, err erro
 // find the noting done. For larger groups it would only double the bytes
 // written.
 const (
-	aheadGroup = 24 << 10  // up to this size groups are small
+	aheadGroup = 12 << 10  // up to this size groups are small
 	aheadBytes = 128 << 10 // and this much is written ahead
 )
 
