@@ -13,9 +13,9 @@ import (
 )
 
 // The log takes at most twice what is live and boundSegments more: the one
-// being written and the spare, two of waste, the copy of one that is not
+// being written and the spare, four of waste, the copy of one that is not
 // unlinked yet, and one that has filled up meanwhile.
-const boundSegments = 6
+const boundSegments = 8
 
 // misuser does to a store what costs the log most.
 type misuser struct {

@@ -118,8 +118,9 @@ func (s *Store) sparse() []*segment {
 }
 
 // The full segments may take what is live in them one and four fifths times,
-// and one segment more. What they take beyond is given back at leisure, and
-// beyond twice what is live and two segments in haste.
+// and three segments more: those that a busy queue has just emptied, before the
+// records of idle ones are carried on for them. What they take beyond is given
+// back at leisure, and beyond twice what is live and four segments in haste.
 func (s *Store) excess() (leisure, haste int64) {
 	var size, live int64
 	for _, seg := range *s.segments.Load() {
@@ -129,7 +130,7 @@ func (s *Store) excess() (leisure, haste int64) {
 		}
 	}
 	room := s.config.SegmentSize
-	return size - live*9/5 - room, size - live*2 - 2*room
+	return size - live*9/5 - 3*room, size - live*2 - 4*room
 }
 
 // victim returns the segment whose rewriting gives back most for what it

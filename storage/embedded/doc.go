@@ -60,7 +60,7 @@
 // head: live messages are copied with their present state, records about older
 // segments are condensed to what they still have to say (rewrite.go).
 //
-// The segment files take at most twice what is live in them and six segments
+// The segment files take at most twice what is live in them and eight segments
 // more. Segments are rewritten only when that comes near, those first that give
 // back most for what is copied, and those last that drain by themselves
 // (compact.go); in small pieces with rests in between, which posts hardly

@@ -76,9 +76,9 @@ func (w *town) open() {
 }
 
 // allowance is what the disk may hold beyond twice what is live: the segment
-// being written and the spare, three whose live rest waits to be copied, and
+// being written and the spare, five whose live rest waits to be copied, and
 // the copy of one.
-func (w *town) allowance() int64 { return 6 * w.config.SegmentSize }
+func (w *town) allowance() int64 { return 8 * w.config.SegmentSize }
 
 // sample looks at memory and disk, and fails if the disk holds too much. What is
 // live may change while it looks.
