@@ -351,22 +351,25 @@ func (j *journal) fail(g *group, err error, final bool) {
 	j.turns.release()
 	j.mu.Unlock()
 
-	for _, failed := range []*group{behind, g} {
+	groups := []*group{behind, g}
+	for _, failed := range groups {
 		for i := len(failed.ops) - 1; i >= 0; i-- {
 			if abort := failed.ops[i].abort; abort != nil {
 				abort()
 			}
 		}
-		failed.err = err
-		close(failed.done)
 	}
 	j.dropIndexTail(j.active)
-	if !final {
+	if !final { // before anybody is told, and tries again
 		j.mu.Lock()
 		if !j.closing {
 			j.refusal = nil
 		}
 		j.mu.Unlock()
+	}
+	for _, failed := range groups {
+		failed.err = err
+		close(failed.done)
 	}
 }
 
