@@ -334,6 +334,7 @@ func view[T any](ctx context.Context, c *controlPlane, look func() T) (found T, 
 		if g == nil {
 			return found, nil
 		}
+		g.j.nudge() // whoever submitted it may not be waiting
 		select {
 		case <-g.done:
 		case <-ctx.Done():

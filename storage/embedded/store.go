@@ -170,10 +170,11 @@ func (s *Store) open() error {
 	s.journal = &journal{
 		fs: s.fs, dir: s.dir, segSize: s.config.SegmentSize, newSalt: randomUint32,
 		onSeal: func(*segment) { s.kick() }, onSpare: s.kick, adopt: s.adopt,
-		wake: make(chan struct{}, 1), done: make(chan struct{}), gathering: newGroup(nil),
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
 		now: s.env.Now, turns: newTurns(),
 	}
 	s.journal.space.L = &s.journal.mu
+	s.journal.gathering = s.journal.newGroup(nil)
 	if err := s.recover(); err != nil {
 		return err
 	}
