@@ -60,7 +60,7 @@ func newTurns() turns {
 
 // admitPost returns when a post of about size bytes may be submitted, or
 // refuses it. Who is admitted has to submit, unless that is refused: those
-// behind wait for the group it goes into. Callers hold no lock.
+// behind wait until the group it goes into is taken. Callers hold no lock.
 func (j *journal) admitPost(ctx context.Context, p messaging.Project, size int) error {
 	if err := j.admit(true); err != nil {
 		return err
@@ -86,10 +86,14 @@ func (j *journal) admitPost(ctx context.Context, p messaging.Project, size int) 
 			return messaging.Wrap(messaging.Unavailable, "The request was cancelled.", ctx.Err())
 		}
 	}
+	err := j.failed()
 	if j.full.Load() {
-		return errFull()
+		err = errFull()
 	}
-	return j.failed()
+	if err != nil {
+		j.nudge() // the group may stay empty, and nobody else take it
+	}
+	return err
 }
 
 // enter lets a post in or gives it a turn to wait for.
@@ -167,8 +171,10 @@ func (ts *turns) next(now time.Time) {
 	ts.sweep()
 }
 
-// release ends all waiting.
+// release ends all waiting, when what was let in will not be written.
 func (ts *turns) release() {
+	clear(ts.used)
+	ts.total = 0
 	for _, l := range ts.lines {
 		for _, t := range l.posts {
 			close(t.come)

@@ -290,3 +290,51 @@ func TestSmallPostPassesTheLine(t *testing.T) {
 		must(t, <-d)
 	}
 }
+
+// A store that becomes full, or whose disk refuses a group, lets nobody wait
+// for a turn that does not come: neither those in line then, nor those that
+// come when there is room again.
+func TestFullStoreEndsWaiting(t *testing.T) {
+	const size, crowd, fit = aloneBudget / 8, 40, 7
+	for name, fill := range map[string]func(w *world){
+		"no spare segment": func(w *world) { w.store.journal.full.Store(true) },
+		"a write fails": func(w *world) {
+			w.disk.Inject(faultdisk.Fault{Kind: faultdisk.Write, Name: "*.log", Times: 1, Err: syscall.ENOSPC})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(faultdisk.New(faultdisk.Config{}))
+			w.size = 16 << 20
+			must(t, w.open())
+			t.Cleanup(func() { _ = w.close() })
+			gate := w.hold()
+			done := []<-chan error{w.append(10, 1)}
+			arrives(t, gate)
+			for range crowd {
+				done = append(done, w.append(size, 1))
+			}
+			w.gathered(t, fit)
+			w.lined(t, crowd-fit)
+			fill(w)
+			gate.Open()
+			w.lined(t, 0)
+			for _, d := range done {
+				if err := <-d; err != nil && !errors.Is(err, messaging.Unavailable) {
+					t.Error(err)
+				}
+			}
+			must(t, w.store.journal.reserve())
+			again := w.append(size, 1)
+			for range 1_000_000 {
+				select {
+				case err := <-again:
+					must(t, err)
+					return
+				default:
+					runtime.Gosched()
+				}
+			}
+			t.Error("a post does not end though there is room again")
+		})
+	}
+}
