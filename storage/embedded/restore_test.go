@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"zaqar/messaging"
+	"zaqar/storage/embedded/disk"
+	"zaqar/storage/embedded/disk/faultdisk"
 )
 
 // Ids that the original gave out after the backup are not given out again.
@@ -182,5 +184,26 @@ func TestBackupOfADamagedStore(t *testing.T) {
 				t.Errorf("%d messages in the copy, %d in the store", len(got), len(want))
 			}
 		})
+	}
+}
+
+// A first start for which there is no room leaves the backup what it is: the
+// next one still knows which ids not to give out.
+func TestRestoreWithoutRoom(t *testing.T) {
+	w := ready(t)
+	_, err := w.send(t, 10)
+	must(t, err)
+	copied := w.backedUp(t, "backup")
+	last, err := w.send(t, 10)
+	must(t, err)
+	full := copied.disk.Inject(faultdisk.Fault{Kind: faultdisk.Create, Name: "*" + logSuffix, Err: syscall.ENOSPC})
+	if err := copied.open(); !errors.Is(err, disk.ErrFull) {
+		t.Fatalf("open without room: %v", err)
+	}
+	full.Clear()
+	must(t, copied.open())
+	defer copied.close()
+	if id, err := copied.send(t, 10); err != nil || id <= last {
+		t.Errorf("%s is given out again (%v)", id, err)
 	}
 }

@@ -180,7 +180,10 @@ func (s *Store) open() error {
 	}
 	err = s.journal.reserve()
 	if s.restored {
-		if err = errors.Join(err, s.endRestore()); err != nil {
+		if err == nil {
+			err = s.endRestore()
+		}
+		if err != nil {
 			return fmt.Errorf("the restored store cannot be taken into use: %w", err)
 		}
 	}
