@@ -7,13 +7,17 @@ package storage
 // valid one that is used once. It is for one caller at a time.
 type Arena struct{ free []byte }
 
+// largest is how much an Arena takes at once for bodies to come: a store may
+// read far more than the answer holds, and that is not to add up.
+const largest = 1 << 20
+
 // Take returns n bytes of any content.
 func (a *Arena) Take(n int) []byte {
 	if a == nil {
 		return make([]byte, n)
 	}
 	if cap(a.free)-len(a.free) < n {
-		a.free = make([]byte, 0, max(n, 2*cap(a.free), 16<<10)) // what was taken stays where it is
+		a.free = make([]byte, 0, max(n, min(2*cap(a.free), largest), 16<<10)) // what was taken stays where it is
 	}
 	at := len(a.free)
 	a.free = a.free[:at+n]

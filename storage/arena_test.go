@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"bytes"
+	"runtime"
 	"testing"
 
 	"zaqar/storage"
@@ -41,4 +42,24 @@ func TestArenaIsUsedAgain(t *testing.T) {
 	if small := a.Take(1); &small[0] == &large[0] {
 		t.Error("more is kept than was allowed")
 	}
+}
+
+// What was taken and let go of by the caller is not kept: a store may read a
+// great deal for an answer of which little remains.
+func TestArenaKeepsLittle(t *testing.T) {
+	var a storage.Arena
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	for range 1000 {
+		a.Take(64 << 10)
+	}
+	if grown := heap() - before; grown > 8<<20 {
+		t.Errorf("%d bytes are kept of 64 MB that nobody has any more", grown)
+	}
+	a.Take(1)
 }
