@@ -218,5 +218,6 @@ func (c *call) recover() {
 	if c.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
+	c.abandon() // who knows who else still uses it
 	c.answer(c.judge(messaging.Internal))
 }

@@ -119,7 +119,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.server, c.w, c.r, c.begun = s, w, r, s.Now()
 	c.run()
-	// A call that panicked does not come here: who knows what it left behind.
+	// A call that is cut off does not come here.
 	c.forget()
 	c.query.forget()
 	*c = call{query: c.query}
