@@ -10,12 +10,15 @@ import (
 	"gonum.org/v1/plot/plotter"
 )
 
+// busy is the share of a window from which on it is shaded.
+const busy = 0.25
+
 // age draws the latency of posts over the time of a run, on a ground that is
 // shaded while the log was compacted.
 func age(b []byte) (*plot.Plot, error) {
 	type window struct {
 		Kind       string
-		Hour       float64 `json:"day"`
+		T          float64
 		P50        float64 `json:"post_p50_us"`
 		P99        float64 `json:"post_p99_us"`
 		Compacting float64
@@ -38,21 +41,21 @@ func age(b []byte) (*plot.Plot, error) {
 	var p50, p99 plotter.XYs
 	top := 0.0
 	for _, w := range windows {
-		p50 = append(p50, plotter.XY{X: w.Hour, Y: w.P50 / 1e3})
-		p99 = append(p99, plotter.XY{X: w.Hour, Y: w.P99 / 1e3})
+		p50 = append(p50, plotter.XY{X: w.T, Y: w.P50 / 1e3})
+		p99 = append(p99, plotter.XY{X: w.T, Y: w.P99 / 1e3})
 		top = max(top, w.P99/1e3)
 	}
-	p := picture("Posts while the log is compacted", "hours on the clock", "milliseconds")
+	p := picture("Posts while the log is compacted", "seconds of the run", "milliseconds")
 	p.Y.Min, p.Y.Max = 0, top*1.2
 	for i, w := range windows {
-		if w.Compacting < 0.5 {
+		if w.Compacting < busy {
 			continue
 		}
 		from := 0.0
 		if i > 0 {
-			from = windows[i-1].Hour
+			from = windows[i-1].T
 		}
-		box, err := plotter.NewPolygon(plotter.XYs{{X: from, Y: 0}, {X: w.Hour, Y: 0}, {X: w.Hour, Y: p.Y.Max}, {X: from, Y: p.Y.Max}})
+		box, err := plotter.NewPolygon(plotter.XYs{{X: from, Y: 0}, {X: w.T, Y: 0}, {X: w.T, Y: p.Y.Max}, {X: from, Y: p.Y.Max}})
 		if err != nil {
 			return nil, err
 		}

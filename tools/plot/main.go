@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"image/color"
 	"os"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -57,6 +58,7 @@ func picture(title, x, y string) *plot.Plot {
 	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{Y: 0xe0}, color.Gray{Y: 0xe0}
 	p.Add(grid)
 	p.Legend.Top = true
+	p.X.Tick.Marker, p.Y.Tick.Marker = plain{}, plain{}
 	return p
 }
 
@@ -78,4 +80,17 @@ func line(p *plot.Plot, name string, xys plotter.XYs, c color.Color, dots bool) 
 	s.Color, s.Shape, s.Radius = c, draw.CircleGlyph{}, vg.Points(2.5)
 	p.Add(s)
 	return nil
+}
+
+// plain marks an axis with numbers that have no trailing zeros.
+type plain struct{}
+
+func (plain) Ticks(low, high float64) []plot.Tick {
+	ticks := plot.DefaultTicks{}.Ticks(low, high)
+	for i := range ticks {
+		if ticks[i].Label != "" {
+			ticks[i].Label = strconv.FormatFloat(ticks[i].Value, 'g', 6, 64)
+		}
+	}
+	return ticks
 }

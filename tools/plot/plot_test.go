@@ -13,9 +13,9 @@ func TestPictures(t *testing.T) {
 			{"name": "backlog-10k", "result": {"median": 5, "min": 4, "max": 6}},
 			{"name": "post-1", "result": {"median": 50}},
 			{"name": "backlog-1M", "result": {"median": 4, "min": 4, "max": 4.5}}]}`, ">1 M<"},
-		{"age", `{"kind": "day", "day": 1, "post_p50_us": 300, "post_p99_us": 900, "compacting": 0}
+		{"age", `{"kind": "day", "t": 1, "post_p50_us": 300, "post_p99_us": 900, "compacting": 0}
 			{"kind": "stall", "event": "purge"}
-			{"kind": "day", "day": 2, "post_p50_us": 320, "post_p99_us": 1200, "compacting": 0.9}`, ">p99<"},
+			{"kind": "day", "t": 2, "post_p50_us": 320, "post_p99_us": 1200, "compacting": 0.9}`, ">p99<"},
 		{"backlog", `{"rows": []}`, ""},
 		{"backlog", `{"rows": [{"name": "backlog-x"}, {"name": "backlog-1k"}]}`, ""},
 		{"age", ``, ""},
