@@ -42,6 +42,10 @@ const partialSuffix = ".partial"
 func Backup(ctx context.Context, t Tool, to string) (_ *BackupReport, err error) {
 	if t.FS == nil {
 		t.FS = disk.OS()
+		t.Dir, to = onePath(t.Dir), onePath(to)
+		if partial := onePath(to + partialSuffix); partial != to+partialSuffix {
+			return nil, fmt.Errorf("%s is a symbolic link: remove it", to+partialSuffix)
+		}
 	}
 	b := &backup{Tool: t, to: filepath.Clean(to), partial: filepath.Clean(to) + partialSuffix, made: t.Env.Now().UTC()}
 	if err := b.checkTarget(); err != nil {
@@ -86,18 +90,37 @@ type backup struct {
 	done, total int64
 }
 
-// checkTarget refuses targets that are in use, or part of the store.
+// onePath returns the path by which a place is known whatever way leads there:
+// absolute and without symbolic links, as far as it exists.
+func onePath(path string) string {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return path // whoever uses it says what is wrong
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return path
+}
+
+// checkTarget refuses targets that are in use, or part of the store. What is
+// partial is cleared before it is written, and must not be the store either.
 func (b *backup) checkTarget() error {
 	from, err := filepath.Abs(b.Dir)
 	if err != nil {
 		return err
 	}
-	to, err := filepath.Abs(b.to)
-	if err != nil {
-		return err
-	}
-	if to == from || strings.HasPrefix(to, from+string(filepath.Separator)) {
-		return fmt.Errorf("%s is in the directory of the store itself", b.to)
+	for _, target := range []string{b.to, b.partial} {
+		at, err := filepath.Abs(target)
+		if err != nil {
+			return err
+		}
+		if at == from || strings.HasPrefix(at, from+string(filepath.Separator)) {
+			return fmt.Errorf("%s is in the directory of the store itself", target)
+		}
 	}
 	if _, err := b.FS.List(filepath.Dir(b.to)); err != nil {
 		return fmt.Errorf("the directory for the backup: %w", err)
@@ -142,11 +165,27 @@ func (b *backup) begin() (err error) {
 	if err := b.FS.MkdirAll(b.partial); err != nil {
 		return err
 	}
-	if b.lock, err = b.FS.Lock(b.partial + "/" + lockName); err != nil {
-		return fmt.Errorf("another backup to %s is under way: %w", b.to, err)
+	b.lock, err = b.FS.Lock(b.partial + "/" + lockName)
+	if errors.Is(err, disk.ErrLocked) {
+		err = fmt.Errorf("another backup to %s is under way: %w", b.to, err)
+	}
+	if err != nil {
+		return err
 	}
 	if err := b.clear(); err != nil {
 		return errors.Join(err, b.lock.Close())
+	}
+	// Now, so that nothing is copied in vain where it cannot be: a mount point.
+	if err := b.makeWay(); err != nil {
+		return errors.Join(fmt.Errorf("%s cannot be replaced by the backup, name a new directory in it: %w", b.to, err), b.discard())
+	}
+	return nil
+}
+
+// makeWay removes the target, which is empty if it is there.
+func (b *backup) makeWay() error {
+	if err := b.FS.Remove(b.to); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
@@ -358,25 +397,26 @@ func (b *backup) add(f manifestFile) {
 	b.bytes += f.Bytes
 }
 
-// finish gives the backup its name. It is on disk then.
+// finish gives the backup its name. It is on disk then. The lock goes last: until
+// the backup has its name, nobody else may clear it away.
 func (b *backup) finish() (*BackupReport, error) {
-	err := b.FS.Remove(b.partial + "/" + lockName)
+	err := b.FS.SyncDir(b.partial)
 	if err == nil {
-		err = b.FS.SyncDir(b.partial)
-	}
-	if err == nil {
-		if err = b.FS.Remove(b.to); errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
+		err = b.makeWay()
 	}
 	if err == nil {
 		err = b.FS.Rename(b.partial, b.to)
 	}
-	if err == nil {
-		err = b.FS.SyncDir(filepath.Dir(b.to))
+	if err != nil {
+		err = errors.Join(err, b.lock.Close())
+		return nil, fmt.Errorf("the backup is complete, but could not be given its name; it is in %s: %w", b.partial, err)
+	}
+	err = b.FS.Remove(b.to + "/" + lockName)
+	for _, dir := range []string{b.to, filepath.Dir(b.to)} {
+		err = errors.Join(err, b.FS.SyncDir(dir))
 	}
 	if err = errors.Join(err, b.lock.Close()); err != nil {
-		return nil, fmt.Errorf("the backup is complete, but could not be given its name; it is in %s: %w", b.partial, err)
+		return nil, fmt.Errorf("the backup is in %s, but perhaps not on disk: %w", b.to, err)
 	}
 	return &BackupReport{
 		From: b.Dir, To: b.to, Store: fmt.Sprintf("%08x", b.sn.epoch), Made: b.made,

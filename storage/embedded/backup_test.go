@@ -396,6 +396,31 @@ func TestFailedBackups(t *testing.T) {
 			}
 		})
 	}
+	t.Run("of what is partial, to its name", func(t *testing.T) {
+		tool := w.restored(t, "to").tool() // "store" is the source
+		must(t, tool.FS.Rename("store", "left.partial"))
+		tool.Dir = "left.partial"
+		before, err := tool.FS.List(tool.Dir)
+		must(t, err)
+		if _, err := Backup(t.Context(), tool, "left"); err == nil || !strings.Contains(err.Error(), "the store itself") {
+			t.Errorf("%v", err)
+		}
+		if after, err := tool.FS.List(tool.Dir); err != nil || !slices.Equal(after, before) {
+			t.Errorf("the store has %v, had %v; %v", after, before, err)
+		}
+	})
+	t.Run("cannot be replaced", func(t *testing.T) { // a mount point
+		must(t, w.disk.MkdirAll("mount"))
+		rule := w.disk.Inject(faultdisk.Fault{Kind: faultdisk.Remove, Name: "mount", Err: syscall.EBUSY})
+		copied := w.disk.Stats().Count(faultdisk.Write)
+		if _, err := Backup(t.Context(), w.tool(), "mount"); !errors.Is(err, syscall.EBUSY) || !strings.Contains(err.Error(), "in it") {
+			t.Errorf("%v", err)
+		}
+		rule.Clear()
+		if w.disk.Stats().Count(faultdisk.Write) > copied+1 || files("mount.partial") != nil {
+			t.Errorf("copied in vain; left: %v", files("mount.partial"))
+		}
+	})
 	t.Run("under way", func(t *testing.T) {
 		must(t, w.disk.MkdirAll("busy.partial"))
 		l, err := w.disk.Lock("busy.partial/LOCK")
