@@ -23,9 +23,16 @@ func (s *Store) sealed() []*segment {
 // Compact unlinks segments in which nothing counts and rewrites those where
 // that gains space, each once at most, as fast as it can. It is safe at any
 // time. The store does by itself what keeps the log within its bounds.
-func (s *Store) Compact() error {
+func (s *Store) Compact() error { return s.compactWhile(func() bool { return true }) }
+
+// compactWhile is Compact, which goes on from segment to segment only while it
+// is told to.
+func (s *Store) compactWhile(on func() bool) error {
 	var sparse []*segment
 	return s.compact(func(tried map[*segment]bool) *segment {
+		if !on() {
+			return nil
+		}
 		if len(tried) == 0 {
 			sparse = s.sparse()
 		}

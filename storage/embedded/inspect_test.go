@@ -83,6 +83,9 @@ func TestInspectFindsTheOldest(t *testing.T) {
 	if len(in.PerQueue) != 1 || in.PerQueue[0].Queue != boxes[1].Name || in.PerQueue[0].Messages != 2 || in.Queues != 2 {
 		t.Errorf("the largest queue is %+v", in.PerQueue)
 	}
+	if w.inspected(t, 0).PerQueue != nil {
+		t.Error("queues are listed that nobody asked for")
+	}
 	if len(in.Projects) != 1 || in.Projects[0].Messages != 5 {
 		t.Errorf("projects: %+v", in.Projects)
 	}
@@ -165,6 +168,39 @@ func TestCompactAll(t *testing.T) {
 	must(t, w.open())
 	if got := w.list1(t); !slices.Equal(got, want) {
 		t.Errorf("%v are left, want %v", got, want)
+	}
+}
+
+// Compaction tells how far it is, and stops between two segments when told to.
+func TestCompactAllInterrupted(t *testing.T) {
+	w := ready(t)
+	w.does(t, post(boxes[1], 3, forever, 0, 100))
+	for range 8 {
+		w.turnPage(t, false)
+		w.does(t, post(boxes[1], 1, forever, 0, 100)) // so that each has to be rewritten
+	}
+	w.does(t, purge(boxes[2]))
+	want := w.list1(t)
+	must(t, w.close())
+	before := len(w.files(t, logSuffix))
+	ctx, cancel := context.WithCancel(t.Context())
+	tool, told := w.tool(), 0
+	tool.Progress = func(p Progress) {
+		if told++; told == 3 {
+			cancel()
+		}
+		if p.Done < 0 || p.Done > p.Total {
+			t.Errorf("%+v", p)
+		}
+	}
+	if _, err := CompactAll(ctx, tool); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if left := len(w.files(t, logSuffix)); told != 3 || left < before/2 {
+		t.Errorf("told %d times, %d segments are left of %d", told, left, before)
+	}
+	if v := w.verified(t); !v.Clean || v.Messages != len(want) {
+		t.Errorf("%+v", v)
 	}
 }
 

@@ -105,15 +105,20 @@ func CompactAll(ctx context.Context, t Tool) (_ *CompactReport, err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	report := &CompactReport{Dir: t.Dir, Before: s.compactSize()}
 	report.After = report.Before
+	on := func() bool {
+		// Copies are made before anything is gained.
+		most := report.Before.Log - report.Before.Live
+		t.tell("compacting", min(max(0, report.Before.Log-s.compactSize().Log), most), most)
+		return ctx.Err() == nil
+	}
 	for {
-		t.tell("compacting", report.Before.Log-report.After.Log, report.Before.Log-report.Before.Live)
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		if _, err := s.Sweep(ctx); err != nil {
 			return nil, err
 		}
-		if err := s.Compact(); err != nil {
+		if err := s.compactWhile(on); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		s.tend()
