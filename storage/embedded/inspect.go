@@ -28,11 +28,11 @@ type Info struct {
 	Oldest   *Oldest   `json:"oldest,omitempty"`
 	Space    DiskUse   `json:"space"`
 
-	Projects   []ProjectInfo `json:"projects"`            // most bytes first
-	PerQueue   []QueueInfo   `json:"per_queue,omitempty"` // if asked for: most bytes first
-	Damage     []Damage      `json:"damage"`              // found while reading; Verify finds all
-	Damaged    []string      `json:"damaged_segments"`    // known to have damage
-	Quarantine []FileInfo    `json:"quarantine"`          // segments that were set aside
+	Projects   []ProjectInfo `json:"projects"`           // most bytes first
+	PerQueue   []QueueInfo   `json:"per_queue,omitzero"` // if asked for: most bytes first
+	Damage     []Damage      `json:"damage"`             // found while reading; Verify finds all
+	Damaged    []string      `json:"damaged_segments"`   // known to have damage
+	Quarantine []FileInfo    `json:"quarantine"`         // segments that were set aside
 }
 
 // Oldest is the message that was posted first of all that are there.
@@ -151,6 +151,9 @@ func (in *Info) count(sn *snapshot, limit int) {
 		if posted, ok := sn.posted(first); ok {
 			in.Oldest.Posted = posted
 		}
+	}
+	if limit > 0 {
+		in.PerQueue = []QueueInfo{}
 	}
 	slices.SortFunc(all, func(a, b *tally) int {
 		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Project, b.Project), cmp.Compare(a.Queue, b.Queue))

@@ -236,7 +236,13 @@ func (v *verifier) manifest() error {
 	if err := m.fits(v.sn.recovery, v.sn.names); err != nil {
 		v.damaged(Finding{File: manifestName, Problem: err.Error(), Acknowledged: true})
 	}
+	var done, total int64
 	for _, f := range m.Files {
+		total += f.Bytes
+	}
+	for _, f := range m.Files {
+		v.tell("comparing", done, total)
+		done += f.Bytes
 		same, err := v.sameFile(f)
 		if err != nil && v.ctx.Err() != nil {
 			return err
