@@ -23,8 +23,11 @@ else the one that a server with the same configuration would use.
 info, verify and backup may be used while a server runs on the store: they only
 read its files, without taking its lock, and need no more than the right to.
 
-The exit code is 0 when all is well, 1 when something is damaged or could not be
-done, 2 when the command line was not understood.`,
+The exit code is 0 when it was done, 1 when it could not be done or when verify or
+backup found damage, 2 when the command line was not understood.`,
+		Example: `  zaqar store info --queues
+  zaqar store verify --data-dir /srv/zaqar
+  zaqar store backup --verify /backup/zaqar-$(date +%F)`,
 		Args: subcommand,
 		RunE: printHelp,
 	}
@@ -67,7 +70,7 @@ func (t *storeTool) run(cmd *cobra.Command, dir string, work func(ctx context.Co
 	case errors.Is(err, context.Canceled):
 		return failureError{errors.New("interrupted")}
 	case errors.Is(err, fs.ErrPermission):
-		return failureError{fmt.Errorf("%w; run this as the user of the server", err)}
+		return failureError{fmt.Errorf("%w; the files of a store belong to the user of its server", err)}
 	}
 	return failureError{err}
 }

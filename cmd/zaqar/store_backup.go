@@ -24,8 +24,9 @@ The copy is a store. To restore, stop the server, and copy what is in TO into an
 empty data directory, or start the server with --data-dir TO.
 
 While it is made the backup is in TO.partial; it gets its name when it is
-complete and on disk. Damage does not keep it from being made: it is copied with
-the rest, told, and makes the exit code 1.
+complete and on disk. TO cannot be a mount point: name a directory in it. Damage
+does not keep the backup from being made: it is copied with the rest, told, and
+makes the exit code 1.
 
 JSON: from, to, store (identity), made, segments, bytes, damage [{segment,
 offset, bytes}], verified (with --verify: what "zaqar store verify --json"
@@ -54,7 +55,11 @@ prints).`,
 			if *verify {
 				copied := tools
 				copied.Dir = b.To
-				if b.Verified, err = copied.Verify(ctx); err != nil {
+				b.Verified, err = copied.Verify(ctx)
+				switch {
+				case ctx.Err() != nil:
+					return fmt.Errorf("interrupted; the backup is in %s, not verified", b.To)
+				case err != nil:
 					return fmt.Errorf("the backup is in %s, but could not be verified: %w", b.To, err)
 				}
 			}

@@ -15,7 +15,8 @@ func compactCommand() *cobra.Command {
 		Short: "Give back the space of what is gone, in a store that is stopped",
 		Long: `Give back the space of deleted and expired messages, until nothing is gained any
 more. A running server does this by itself, all the time: the command is for
-a store that is stopped, for example before it is moved. It may be interrupted.
+a store that is stopped, for example before it is moved. Run it as the user of
+the server, to whom the new files must belong. It may be interrupted.
 
 JSON: dir, before and after {segments, log, live}, in bytes.`,
 		Example: `  zaqar store compact

@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -96,12 +99,21 @@ func printInfo(out io.Writer, in *app.StoreInfo, queues bool) error {
 		fmt.Fprint(w, "\nPROJECT\tQUEUES\tMESSAGES\tCLAIMED\tSIZE\n")
 	}
 	for _, p := range in.Projects {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\n", cmp.Or(string(p.Project), "(none)"), p.Queues, p.Messages, p.Claimed, size(p.Bytes))
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\n", project(string(p.Project)), p.Queues, p.Messages, p.Claimed, size(p.Bytes))
 	}
 	if queues {
 		printQueues(w, in)
 	}
 	return w.Flush()
+}
+
+// project writes the name of a project, which its tenant has chosen: what a
+// terminal would not print but obey is escaped.
+func project(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return cmp.Or(name, "(none)")
 }
 
 func printQueues(w io.Writer, in *app.StoreInfo) {
@@ -116,7 +128,7 @@ func printQueues(w io.Writer, in *app.StoreInfo) {
 		if q.Topic {
 			name += " (topic)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", cmp.Or(string(q.Project), "(none)"), name, q.Messages, q.Claimed, q.Delayed, size(q.Bytes), age)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", project(string(q.Project)), name, q.Messages, q.Claimed, q.Delayed, size(q.Bytes), age)
 	}
 	if more := in.Queues - len(in.PerQueue); more > 0 {
 		fmt.Fprintf(w, "and %d more; --limit 0 lists all\n", more)

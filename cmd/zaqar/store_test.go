@@ -116,6 +116,14 @@ func TestStoreInfo(t *testing.T) {
 	}
 }
 
+func TestProjectNames(t *testing.T) {
+	for name, want := range map[string]string{"": "(none)", "p 1": "p 1", "é": "é", "a\tb": `"a\tb"`, "a\u009b31m": `"a\u009b31m"`} {
+		if got := project(name); got != want {
+			t.Errorf("%q is shown as %s", name, got)
+		}
+	}
+}
+
 func TestStoreVerify(t *testing.T) {
 	dir := t.TempDir()
 	s := serverWith(t, "--data-dir", dir)
