@@ -25,6 +25,19 @@ func (s *stage) finish(ctx context.Context, err error, json string, stdout io.Wr
 	return err
 }
 
+// writable reports what will keep the report from being written, so that nothing
+// is measured for it in vain.
+func writable(json string) error {
+	if json == "" || json == "-" {
+		return nil
+	}
+	file, err := os.OpenFile(json, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
 func (s *stage) writeJSON(name string, stdout io.Writer) error {
 	switch name {
 	case "":

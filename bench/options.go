@@ -104,6 +104,9 @@ func Targets(ctx context.Context, o TargetOptions, stdout, stderr io.Writer) err
 	if err := o.Check(); err != nil {
 		return err
 	}
+	if err := writable(o.JSON); err != nil {
+		return err
+	}
 	modest(o.Procs)
 	b := newTargets(o, stderr)
 	err := b.measureAll(ctx)

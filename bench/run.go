@@ -158,6 +158,9 @@ func Run(ctx context.Context, o RunOptions, stdout, stderr io.Writer) error {
 	if err := o.Check(); err != nil {
 		return err
 	}
+	if err := writable(o.JSON); err != nil {
+		return err
+	}
 	modest(o.Procs)
 	b := &runner{RunOptions: o, stage: &stage{
 		programs: o.Programs, dir: o.Dir, keep: o.Keep, project: o.Project, headers: o.headers(), timeout: o.Timeout,

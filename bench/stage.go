@@ -119,7 +119,9 @@ func (s *stage) space() (string, error) {
 		return s.work, nil
 	}
 	var err error
-	s.work, err = os.MkdirTemp(s.dir, "zaqar-bench-")
+	if s.work, err = os.MkdirTemp(s.dir, "zaqar-bench-"); err == nil && inMemory(s.work) {
+		s.note("%s is in memory: what servers write there reaches no disk; --dir names another place", s.dir)
+	}
 	return s.work, err
 }
 
