@@ -2,9 +2,9 @@ package storage
 
 // Arena is memory for the message bodies of one answer, to be used again for
 // the next. Whoever asks for messages may hand one in; a store may put bodies
-// there, or leave it alone, but only while it is being asked. What lies in it holds
-// until Reset. A nil Arena is a
-// valid one that is used once. It is for one caller at a time.
+// there, or leave it alone, but only while it is being asked. What lies in it
+// holds until Reset. A nil Arena is a valid one that is used once. It is for one
+// caller at a time.
 type Arena struct{ free []byte }
 
 // largest is how much an Arena takes at once for bodies to come: a store may

@@ -42,8 +42,8 @@ func (s *Store) lease(ctx context.Context, q *queue, t storage.Terms) (storage.L
 	if err != nil || g == nil {
 		return storage.Lease{}, err
 	}
-	// Read while the disk writes. A caller that went away still gets the claim
-	// or not, as a whole. What cannot be read is free again when it expires.
+	// Others may write the claim meanwhile. A caller that went away still gets
+	// it or not, as a whole. What cannot be read is free again when it expires.
 	ctx = context.WithoutCancel(ctx)
 	messages, err := taken.read(ctx, t.Arena, nil)
 	exhausted, serr := spent.read(ctx, t.Arena, nil)

@@ -74,8 +74,8 @@
 // holds everything acknowledged before they began:
 //
 //   - Segments are only appended to, one commit after the other, each when the
-//     one before is on disk; nothing is ever overwritten. So what is read of a
-//     segment up to where it ends at the moment is a prefix of its commits. Of
+//     one before is on disk; only zeros are ever overwritten. So what is read of
+//     a segment up to where it ends at the moment is a prefix of its commits. Of
 //     the one being written then a part may be seen, as after a crash. Bytes
 //     that are no record though a commit follows were caught while they were
 //     being written, or are damage: they are read once more to know.
