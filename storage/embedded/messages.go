@@ -28,10 +28,12 @@ func (s *Store) Append(ctx context.Context, ref messaging.QueueRef, by messaging
 	for {
 		q, err := s.container(ref)
 		if err != nil {
+			s.journal.nudge() // others may be in line for the group that this does not go into
 			return nil, err
 		}
 		g, first, err := q.append(by, drafts)
 		if err != nil {
+			s.journal.nudge()
 			return nil, err
 		}
 		if g == nil {
