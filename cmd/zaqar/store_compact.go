@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +29,9 @@ JSON: dir, before and after {segments, log, live}, in bytes.`,
 	t := storeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return t.run(cmd, oneDirectory(args), func(ctx context.Context, tools app.Tools) error {
+			if err := ownStore(tools.Dir); err != nil {
+				return err
+			}
 			r, err := tools.Compact(ctx)
 			if app.IsLocked(err) {
 				return fmt.Errorf("%w\na server is running on this store, and compacts it by itself", err)
@@ -43,4 +49,17 @@ JSON: dir, before and after {segments, log, live}, in bytes.`,
 		})
 	}
 	return cmd
+}
+
+// ownStore refuses the store of another user, whose server could not open what
+// is written into it.
+func ownStore(dir string) error {
+	info, err := os.Stat(filepath.Join(dir, "FORMAT"))
+	if err != nil {
+		return nil //nolint:nilerr // whoever opens the store says what is wrong
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("the store in %s belongs to user %d: run this as that user, or the server cannot open it any more", dir, st.Uid)
+	}
+	return nil
 }

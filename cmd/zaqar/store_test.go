@@ -293,6 +293,25 @@ func TestStoreCompact(t *testing.T) {
 	}
 }
 
+// What root writes into the store of the server's user, that user cannot open.
+func TestStoreCompactOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	dir := t.TempDir()
+	s := serverWith(t, "--data-dir", dir)
+	s.posts(t, "q", 1)
+	s.signal(t, syscall.SIGTERM)
+	s.exit(t)
+	if err := os.Chown(dir+"/FORMAT", 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	before := content(t, dir)
+	if code, _, errs := zaqar(t, "store", "compact", dir); code != 1 || !strings.Contains(errs, "belongs to user 65534") || content(t, dir) != before {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+}
+
 func TestStoreThatIsNone(t *testing.T) {
 	empty := t.TempDir()
 	unreadable := t.TempDir()
