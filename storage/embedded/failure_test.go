@@ -256,3 +256,16 @@ func TestSecondOpenIsRefused(t *testing.T) {
 		t.Errorf("second open: %v", err)
 	}
 }
+
+// A store that has given up says so, and does not speak of room.
+func TestFailedStoreIsNotCalledFull(t *testing.T) {
+	w := ready(t)
+	_, err := w.send(t, 10)
+	must(t, err)
+	w.disk.Inject(faultdisk.Fault{Kind: faultdisk.Sync, Name: "*.log", Err: syscall.EIO})
+	for range 2 {
+		if _, err := w.send(t, 10); !errors.Is(err, messaging.Unavailable) || !strings.Contains(err.Error(), "needs a restart") {
+			t.Errorf("a post is told: %v", err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -131,7 +132,7 @@ func errFailed(cause error) error {
 // to a full store. Callers hold no lock.
 func (j *journal) admit(adds bool) error {
 	if adds && j.full.Load() {
-		return errFull()
+		return cmp.Or(j.failed(), errFull())
 	}
 	j.mu.Lock()
 	for len(j.gathering.buf) > gatherLimit && j.refusal == nil {

@@ -87,7 +87,7 @@ func (j *journal) admitPost(ctx context.Context, p messaging.Project, size int) 
 		}
 	}
 	err := j.failed()
-	if j.full.Load() {
+	if err == nil && j.full.Load() {
 		err = errFull()
 	}
 	if err != nil {
