@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -194,8 +195,16 @@ func (j *journal) run() {
 }
 
 // writeNext writes what has been gathered. The caller holds j.writing; it is
-// free when the call returns.
+// free when the call returns. A panic ends the process even where the caller's
+// would be recovered: memory would no longer be what the log says.
 func (j *journal) writeNext() (closing bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			stack := debug.Stack()
+			go func() { panic(fmt.Sprintf("%v\n\nwhile writing the log:\n%s", p, stack)) }()
+			select {}
+		}
+	}()
 	g, closing := j.take(j.free)
 	if len(g.ops) > 0 {
 		j.commit(g)
