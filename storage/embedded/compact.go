@@ -201,7 +201,7 @@ func (s *Store) unlink(segs ...*segment) error {
 			break
 		}
 	}
-	if n > 0 && !s.unlinkFailed {
+	if n > 0 {
 		if serr := s.fs.SyncDir(s.dir); serr != nil {
 			s.unlinkFailed = true
 			return errors.Join(err, fmt.Errorf("%s could not be removed: %w", segs[0].name, serr))

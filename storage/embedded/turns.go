@@ -159,7 +159,7 @@ func (ts *turns) next(now time.Time) {
 	for first, more := true, true; more; first = false {
 		more = false
 		for _, l := range ts.lines {
-			if len(l.posts) > 0 && (first || ts.total+l.posts[0].size <= budget) {
+			if len(l.posts) > 0 && (first && ts.total < gatherLimit || ts.total+l.posts[0].size <= budget) {
 				ts.admit(l.project, l.posts[0].size)
 				close(l.posts[0].come)
 				l.posts[0], l.posts = nil, l.posts[1:]
