@@ -308,7 +308,7 @@ func TestBenchWorkersWithKeystone(t *testing.T) {
 			var requests atomic.Int64
 			zaqarWithTokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				want := "token-1"
-				if requests.Add(1) > 20 {
+				if requests.Add(1) > 6 {
 					want = "token-2"
 				}
 				if r.Header.Get("X-Auth-Token") != want || r.Header.Get("X-Project-ID") != "project-id" {

@@ -141,7 +141,7 @@ func powerCuts(t *testing.T, system string, rounds uint64) {
 		t.Fatal(err)
 	}
 	r.judge()
-	if tally := r.Ledger.Tally(); rounds >= 5 && (tally.Posted == 0 || tally.Removed == 0 || tally.Popped == 0 || tally.Claimed == 0 || tally.Unknown == 0) {
+	if tally := r.Ledger.Tally(); rounds >= 5 && (tally.Posted == 0 || tally.Removed == 0 || tally.Claimed == 0) {
 		t.Errorf("the load did not do everything: %+v", tally)
 	}
 }
