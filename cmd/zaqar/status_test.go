@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -42,22 +43,23 @@ func TestStatus(t *testing.T) {
 }
 
 func TestStatusOfTrouble(t *testing.T) {
-	status := http.StatusNoContent
+	var status atomic.Int64
+	status.Store(http.StatusNoContent)
 	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v2/ping" || r.Header.Get("Client-ID") == "" || r.Header.Get("X-Project-ID") == "" {
 			w.WriteHeader(http.StatusTeapot)
 			return
 		}
-		w.WriteHeader(status)
+		w.WriteHeader(int(status.Load()))
 	}))
 	defer fake.Close()
 	for code, says := range map[int]string{503: "cannot use its store", 401: "OS_TOKEN", 500: "500"} {
-		status = code
+		status.Store(int64(code))
 		if r := asJSON[statusReport](t, 1, "status", "-s", fake.URL+"/", "--json"); r.Healthy || r.Server.Status != code || !strings.Contains(r.Server.Problem, says) {
 			t.Errorf("status %d: %+v", code, r)
 		}
 	}
-	status = http.StatusNoContent
+	status.Store(http.StatusNoContent)
 	broken := t.TempDir()
 	for name, text := range map[string]string{"FORMAT": "?", "FAILED": "1 32\n"} {
 		if err := os.WriteFile(filepath.Join(broken, name), []byte(text), 0o600); err != nil {
