@@ -47,6 +47,8 @@ func (p *process) handleSignals(ctx context.Context) (_ context.Context, stop fu
 		}
 	}()
 	return ctx, func() {
+		// The process ends in a moment, and with the exit code that it has earned.
+		signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR2)
 		signal.Stop(signals)
 		close(signals)
 		<-done
