@@ -172,15 +172,21 @@ func TestLyingDisksAreNoticed(t *testing.T) {
 				}
 				r.judge() // the process may die: the kernel has it all
 			}
-			if err := r.Life(t.Context(), r.m.cut); err != nil {
-				t.Fatal(err)
-			}
-			err := r.Life(t.Context(), (*crash.Server).Stop)
+			// What the cut takes may have been deleted and expired by chance.
 			found := map[crash.Kind]int{}
-			for _, v := range r.Ledger.Violations() {
-				found[v.Kind]++
+			for cuts := 0; cuts < 5 && found[c.want] == 0; cuts++ {
+				if err := r.Life(t.Context(), r.m.cut); err != nil {
+					t.Fatal(err)
+				}
+				err := r.Life(t.Context(), (*crash.Server).Stop)
+				for _, v := range r.Ledger.Violations() {
+					found[v.Kind]++
+				}
+				t.Logf("found %v; error: %v", found, err)
+				if err != nil {
+					break // it does not even start
+				}
 			}
-			t.Logf("found %v; error: %v", found, err)
 			if found[c.want] == 0 {
 				t.Errorf("nothing was found to be %q", c.want)
 			}
