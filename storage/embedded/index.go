@@ -123,6 +123,9 @@ func replaceFile(fs disk.FS, dir, name string, content []byte) (err error) {
 	return fs.SyncDir(dir)
 }
 
+// mostRead is more than the index of the largest segment takes, in bytes.
+const mostRead = 2 << 30
+
 // readFile reads a small file whole.
 func readFile(fs disk.FS, name string) ([]byte, error) {
 	f, err := fs.Open(name)
@@ -130,8 +133,14 @@ func readFile(fs disk.FS, name string) ([]byte, error) {
 		return nil, err
 	}
 	size, err := f.Size()
+	if err == nil && size > mostRead {
+		err = fmt.Errorf("%s: %d bytes are no file of a store", name, size)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
 	b := make([]byte, size)
-	if err == nil && size > 0 {
+	if size > 0 {
 		_, err = f.ReadAt(b, 0)
 	}
 	return b, errors.Join(err, f.Close())

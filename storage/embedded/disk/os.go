@@ -29,10 +29,18 @@ func (osFS) Open(name string) (File, error) {
 	return openFile(name, os.O_RDWR)
 }
 
+// openFile opens regular files only: a pipe could keep its opener for ever.
 func openFile(name string, flag int) (File, error) {
-	f, err := os.OpenFile(name, flag, fileMode)
+	f, err := os.OpenFile(name, flag|syscall.O_NONBLOCK, fileMode)
 	if err != nil {
 		return nil, classify(err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
+	}
+	if err != nil {
+		return nil, errors.Join(classify(err), f.Close())
 	}
 	return &osFile{f: f}, nil
 }
