@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"zaqar/api/conn"
+	"zaqar/api/edge"
 	"zaqar/api/rest"
 	"zaqar/auth/policy"
 	"zaqar/broker"
@@ -69,7 +70,7 @@ func (a *App) build(ctx context.Context) error {
 	if a.options.AccessLog {
 		front.Access = cmp.Or(a.options.Access, a.log)
 	}
-	handler := a.options.CORS.wrap(rest.New(front, a.broker, a.log))
+	handler := edge.Framing(a.options.CORS.wrap(rest.New(front, a.broker, a.log)))
 
 	h := a.options.HTTP
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(h.Bind, strconv.FormatInt(h.Port, 10)))

@@ -148,6 +148,45 @@ func host() kind[string] {
 	}
 }
 
+// networks is a list of addresses and networks.
+func networks() kind[[]netip.Prefix] {
+	return kind[[]netip.Prefix]{
+		parse: func(s string) ([]netip.Prefix, error) {
+			var l []netip.Prefix
+			for _, e := range splitList(s) {
+				p, err := network(e)
+				if err != nil {
+					return nil, err
+				}
+				l = append(l, p)
+			}
+			return l, nil
+		},
+		format: func(l []netip.Prefix) string {
+			var es []string
+			for _, p := range l {
+				es = append(es, p.String())
+			}
+			return strings.Join(es, ",")
+		},
+		allowed: "a list of addresses and networks: 192.0.2.0/24,2001:db8::1",
+	}
+}
+
+// network reads a network, or an address as the network of just that one. A
+// network whose address has bits of hosts is taken for a slip.
+func network(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil || p.Addr().Is4In6() || p != p.Masked() {
+		return p, errBad
+	}
+	return p, nil
+}
+
 // list is a comma-separated list; blanks around elements and empty elements
 // are dropped.
 func list() kind[[]string] {

@@ -39,7 +39,7 @@ func TestDict(t *testing.T) {
 }
 
 func FuzzValues(f *testing.F) {
-	for _, s := range []string{"", "a:x,b:'y,z'", "1", "True", "127.0.0.1", "[::1]", "a,b,,c", `a:"x`, "1e3", "-0"} {
+	for _, s := range []string{"", "a:x,b:'y,z'", "1", "True", "127.0.0.1", "[::1]", "a,b,,c", "::1,10.0.0.0/8", `a:"x`, "1e3", "-0"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -49,6 +49,7 @@ func FuzzValues(f *testing.F) {
 		roundTrip(t, s, port())
 		roundTrip(t, s, host())
 		roundTrip(t, s, list())
+		roundTrip(t, s, networks())
 		_, _ = dict().parse(s)
 	})
 }
@@ -64,7 +65,7 @@ func roundTrip[T any](t *testing.T, s string, k kind[T]) {
 	if err != nil {
 		t.Fatalf("%q is read as %v, whose text %q is refused", s, v, k.format(v))
 	}
-	if d := cmp.Diff(v, again); d != "" {
+	if d := cmp.Diff(v, again, prefixes()); d != "" {
 		t.Fatalf("%q: %s", s, d)
 	}
 }

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,6 +34,9 @@ func TestDefaultsAreThoseOfTheParts(t *testing.T) {
 	}
 }
 
+// prefixes compares networks, whose fields cmp cannot see.
+func prefixes() cmp.Option { return cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }) }
+
 // TestEveryActiveOptionHasAnEffect sets each option to another value than its
 // default and looks for a difference.
 func TestEveryActiveOptionHasAnEffect(t *testing.T) {
@@ -41,6 +46,7 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"message_encryption_key": "a very long secret text", "message_encryption_keys": "k:a very long secret text",
 		"message_store": "memory", "management_store": "memory", "log_rotation": "1",
 		"allowed_origin": "https://a", "allow_methods": "GET", "allow_headers": "A", "expose_headers": "B",
+		"trusted_proxies": "192.0.2.0/24", "forwarded_header": "Forwarded",
 	}
 	// What these say is refused or only warned about; rules_test has them.
 	judged := map[string]bool{"auth_strategy": true, "pooling": true, "transport": true, "message_encryption_algorithms": true, "policy_file": true}
@@ -63,7 +69,7 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 					text = bump(t, o.Default)
 				}
 				after := mustLoad(t, plain+"["+s.Name+"]\n"+o.Key+" = "+text+"\n")
-				same := cmp.Equal(before.Options, after.Options) &&
+				same := cmp.Equal(before.Options, after.Options, prefixes()) &&
 					cmp.Equal(before.Log, after.Log) && cmp.Equal(before.Runtime, after.Runtime)
 				if same {
 					t.Errorf("%s = %s changes nothing", o.Key, text)
@@ -128,6 +134,11 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"drivers:transport:wsgi", "bind =", "an IP address or a host name"},
 		{"drivers:transport:wsgi", "idle_timeout = soon", "a number of seconds from 1 to 86400"},
 		{"drivers:transport:wsgi", "idle_timeout = nan", "a number of seconds from 1 to 86400"},
+		{"drivers:transport:wsgi", "trusted_proxies = proxy.example.org", "a list of addresses and networks"},
+		{"drivers:transport:wsgi", "trusted_proxies = ::1, 10.0.0.1/8", "a list of addresses and networks"},
+		{"drivers:transport:wsgi", "trusted_proxies = fe80::1%eth0", "a list of addresses and networks"},
+		{"drivers:transport:wsgi", "trusted_proxies = ::ffff:10.0.0.0/104", "a list of addresses and networks"},
+		{"drivers:transport:wsgi", "forwarded_header = X-Real-IP", "one of X-Forwarded-For, Forwarded"},
 		{"transport", "max_message_ttl = 59", "a whole number from 60 to"},
 		{"transport", "max_message_ttl = 1e6", "a whole number from 60 to"},
 		{"transport", "max_message_ttl = 99999999999999999999", "a whole number from 60 to"},
@@ -165,6 +176,8 @@ func TestRightValues(t *testing.T) {
 		{"[drivers:transport:wsgi]\nbind = ::", func(c *Config) any { return c.Options.HTTP.Bind }, "::"},
 		{"[drivers:transport:wsgi]\nbind = [::1]", func(c *Config) any { return c.Options.HTTP.Bind }, "::1"},
 		{"[drivers:transport:wsgi]\nbind = mq-1.example.org", func(c *Config) any { return c.Options.HTTP.Bind }, "mq-1.example.org"},
+		{"[drivers:transport:wsgi]\ntrusted_proxies = 192.0.2.0/24, ::1,::ffff:10.0.0.1", func(c *Config) any { return fmt.Sprint(c.Options.REST.Trust.Proxies) }, "[192.0.2.0/24 ::1/128 10.0.0.1/32]"},
+		{"[oslo_middleware]\nenable_proxy_headers_parsing = True", func(c *Config) any { return c.Options.REST.Trust.Anyone }, true},
 		{"[drivers:transport:wsgi]\nport: 0", func(c *Config) any { return c.Options.HTTP.Port }, int64(0)},
 		{"[drivers:transport:wsgi]\nidle_timeout = 1.5", func(c *Config) any { return c.Options.HTTP.IdleTimeout }, 1500 * time.Millisecond},
 		{"[transport]\nmax_message_ttl = +3600", func(c *Config) any { return c.Options.Broker.MaxMessageTTL }, int64(3600)},

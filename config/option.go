@@ -62,6 +62,7 @@ type settings struct {
 	memoryLimit, gcPercent int64
 	clientIDs              string
 	policyFile             string
+	proxyHeaders           bool
 }
 
 // of makes an option whose value is held by the field that at points to. Its

@@ -19,6 +19,7 @@ func finish(s *settings, v *values, files []string, r *Report) {
 	check.adminMode()
 	check.store()
 	check.transport()
+	check.proxies()
 	check.authentication()
 	check.policyFiles()
 	check.pooling()
@@ -117,6 +118,20 @@ func (c *rules) transport() {
 		c.refuse("drivers", "transport", "this version serves HTTP only; set it to wsgi")
 	case len(c.transports) > 1:
 		c.warn("drivers", "transport", "this version serves HTTP only; there will be no WebSocket")
+	}
+}
+
+// proxies warns when anybody can say where his requests come from.
+func (c *rules) proxies() {
+	trust := &c.REST.Trust
+	trust.Anyone = trust.Anyone || c.proxyHeaders
+	if trust.Anyone && len(trust.Proxies) == 0 && !loopback(c.HTTP.Bind) {
+		section, key := "drivers:transport:wsgi", "trust_proxy"
+		if c.proxyHeaders {
+			section, key = "oslo_middleware", "enable_proxy_headers_parsing"
+		}
+		c.warn(section, key, "whoever reaches %s is believed about the address he comes from; "+
+			"name the proxies in [drivers:transport:wsgi] trusted_proxies", c.HTTP.Bind)
 	}
 }
 

@@ -93,6 +93,29 @@ func TestNothingUnsafeIsIgnored(t *testing.T) {
 	}
 }
 
+// TestTrustInEverybody warns where the address of a request is whatever its
+// sender says.
+func TestTrustInEverybody(t *testing.T) {
+	for _, c := range []struct{ text, key string }{
+		{"bind = 0.0.0.0\ntrust_proxy = True", "trust_proxy"},
+		{"bind = 0.0.0.0\n[oslo_middleware]\nenable_proxy_headers_parsing = True", "enable_proxy_headers_parsing"},
+		{"bind = 0.0.0.0\ntrust_proxy = True\ntrusted_proxies = 10.0.0.0/8", ""},
+		{"bind = 0.0.0.0", ""},
+		{"trust_proxy = True", ""},
+	} {
+		_, r := load(t, "[drivers:transport:wsgi]\n"+c.text)
+		told := ""
+		for _, f := range r.Warnings() {
+			if strings.Contains(f.Text, "is believed") {
+				told = f.Key
+			}
+		}
+		if told != c.key {
+			t.Errorf("%q: warned of %q, want %q", c.text, told, c.key)
+		}
+	}
+}
+
 func TestPolicyFile(t *testing.T) {
 	const rules = "\"queues:delete\": \"role:admin\"\n"
 	for name, c := range map[string]struct {

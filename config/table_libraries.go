@@ -42,6 +42,17 @@ func librarySections() []Section {
 			},
 		},
 		{
+			Name: "oslo_middleware",
+			Help: "What stands in front of the API.",
+			Options: slices.Concat(
+				[]Option{
+					of("enable_proxy_headers_parsing", boolean(), func(s *settings) *bool { return &s.proxyHeaders },
+						"The same as [drivers:transport:wsgi] trust_proxy, which says what it means; better name the proxies in trusted_proxies."),
+				},
+				ignored("the limits of bodies are those of [transport]", "max_request_body_size"),
+			),
+		},
+		{
 			Name: "cache",
 			Help: "The cache of queue records.",
 			Options: secretNamed(replaced("the embedded store keeps queue records in memory, so there is nothing to cache",

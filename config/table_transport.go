@@ -2,7 +2,10 @@ package config
 
 import (
 	"math"
+	"net/netip"
 	"time"
+
+	"zaqar/api/edge"
 )
 
 // maxInt stands for "no upper bound".
@@ -26,8 +29,12 @@ func transportSections() []Section {
 					"How long a client may take to receive an answer, seconds."),
 				of("access_log", boolean(), func(s *settings) *bool { return &s.AccessLog },
 					"Log one record for each request."),
-				of("trust_proxy", boolean(), func(s *settings) *bool { return &s.REST.TrustProxy },
-					"Believe X-Forwarded-Prefix: set it only behind a proxy that sets or removes that header."),
+				of("trusted_proxies", networks(), func(s *settings) *[]netip.Prefix { return &s.REST.Trust.Proxies },
+					"Addresses and networks (192.0.2.0/24, 2001:db8::1) of the proxies in front. What they say about where a request came from, and under which path, is believed; nobody else is."),
+				of("trust_proxy", boolean(), func(s *settings) *bool { return &s.REST.Trust.Anyone },
+					"Without trusted_proxies: believe whoever connects, as if it were the proxy. Only where nothing but the proxy can reach this server."),
+				of("forwarded_header", choice(edge.XForwardedFor, edge.Forwarded), func(s *settings) *string { return &s.REST.Trust.Header },
+					"The header in which the proxies tell for whom they ask. They must append to it or replace it. The other one is not looked at: it may come from the client."),
 				of("idle_timeout", seconds(time.Second, 24*time.Hour), func(s *settings) *time.Duration { return &s.HTTP.IdleTimeout },
 					"How long a connection without a request is kept, seconds. Longer than that of a proxy in front."),
 				of("max_header_bytes", whole[int64](4096, 16<<20), func(s *settings) *int64 { return &s.HTTP.MaxHeaderBytes },

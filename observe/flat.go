@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -114,8 +115,24 @@ func (l *line) attr(a *slog.Attr) {
 		l.b = strconv.AppendBool(l.b, a.Value.Bool())
 	case slog.KindDuration:
 		l.duration(a.Value.Duration())
+	case slog.KindAny:
+		l.address(a.Value.Any())
 	default:
 		l.hard = true
+	}
+}
+
+// address writes the address that v points to.
+func (l *line) address(v any) {
+	a, ok := v.(*netip.Addr)
+	if !ok || !a.IsValid() || a.Zone() != "" {
+		l.hard = true
+		return
+	}
+	if l.json {
+		l.b = append(a.AppendTo(append(l.b, '"')), '"')
+	} else {
+		l.b = a.AppendTo(l.b)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -30,6 +31,10 @@ func access(at time.Time, texts ...string) slog.Record {
 	r := slog.NewRecord(at, slog.LevelInfo, "request", 0)
 	r.AddAttrs(slog.String("method", "POST"), slog.String("route", "/v2/queues/{queue_name}/messages"), slog.Int("status", 201),
 		slog.Int64("bytes", 71), slog.Duration("took", 1234567*time.Nanosecond), slog.String("request_id", "req-0b7e"))
+	for _, text := range []string{"192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "::"} {
+		address := netip.MustParseAddr(text)
+		r.AddAttrs(slog.Any("address", &address))
+	}
 	for _, text := range texts {
 		r.AddAttrs(slog.String("project", text))
 	}
@@ -55,6 +60,11 @@ func TestFlatIsStandard(t *testing.T) {
 	var records []slog.Record
 	for c := range 256 {
 		records = append(records, access(instant, string([]byte{byte(c)}), "a"+string([]byte{byte(c)})+"b", string(rune(c))))
+	}
+	for _, address := range []netip.Addr{{}, netip.MustParseAddr("fe80::1%a b")} {
+		r := slog.NewRecord(instant, slog.LevelInfo, "m", 0)
+		r.AddAttrs(slog.Any("pointer", &address), slog.Any("address", address), slog.Any("other", []int{1}))
+		records = append(records, r)
 	}
 	for _, text := range []string{"", " ", "a b", "a=b", `a"b`, `a\b`, "a\nb", "é", "\u2028", "\ufeff", "😀", "\xf0\x9f", "<&>", "\u00a0"} {
 		r := slog.NewRecord(instant, slog.LevelWarn, text, 0)

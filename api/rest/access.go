@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ type Served struct {
 	Caller  string // the id of the request of another service that caused it
 	Project messaging.Project
 	Client  messaging.ClientID
+	Address netip.Addr // where it came from, as far as that can be known
 }
 
 // StatusClientGone is recorded for requests whose client went away before the
@@ -34,7 +36,7 @@ func (c *call) record() {
 	now := c.Now()
 	done := Served{
 		Method: c.r.Method, Status: c.status, Bytes: c.bytes, Took: now.Sub(c.begun),
-		Request: c.who.Request, Project: c.who.Project, Client: c.who.Client,
+		Request: c.who.Request, Project: c.who.Project, Client: c.who.Client, Address: c.who.Address,
 	}
 	if c.route != nil {
 		done.Route = c.route.path
@@ -60,7 +62,7 @@ type attrsHandler interface {
 }
 
 // attrs are the attributes of an access record, in memory that is used again.
-type attrs [9]slog.Attr
+type attrs [10]slog.Attr
 
 // tell writes the access record. It hands it to the log's handler itself,
 // which spares a look at the stack for a source that is always this one.
@@ -83,6 +85,9 @@ func (c *call) tell(now time.Time, done *Served) {
 		slog.String("project", string(done.Project)),
 		slog.String("client", string(done.Client)),
 	)
+	if done.Address.IsValid() {
+		list = append(list, slog.Any("address", &c.who.Address)) // as a pointer it takes no memory
+	}
 	if done.Caller != "" {
 		list = append(list, slog.String("caller_request_id", done.Caller))
 	}

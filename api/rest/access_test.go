@@ -3,6 +3,7 @@ package rest_test
 import (
 	"encoding/json"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ func TestServed(t *testing.T) {
 		{"DELETE", "/v2/queues/q", "", nil, rest.Served{Method: "DELETE", Route: "/v2/queues/{queue_name}", Status: 204, Project: project, Client: clientA}},
 	} {
 		r := s.do(c.method, c.target, c.body, c.headers...)
+		c.want.Address = netip.MustParseAddr("127.0.0.1")
 		c.want.Bytes, c.want.Took, c.want.Request = int64(len(r.body)), time.Second, r.header.Get("X-OpenStack-Request-ID")
 		equal(t, c.method+" "+c.target, <-served, c.want)
 
@@ -49,7 +51,7 @@ func TestServed(t *testing.T) {
 		delete(line, "time")
 		want := map[string]any{"level": "INFO", "msg": "request", "method": c.want.Method, "route": c.want.Route,
 			"status": float64(c.want.Status), "bytes": float64(c.want.Bytes), "took": float64(time.Second), "request_id": c.want.Request,
-			"project": string(c.want.Project), "client": string(c.want.Client)}
+			"project": string(c.want.Project), "client": string(c.want.Client), "address": "127.0.0.1"}
 		if c.want.Caller != "" {
 			want["caller_request_id"] = c.want.Caller
 		}

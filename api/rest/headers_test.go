@@ -150,28 +150,3 @@ func TestOpenIdentity(t *testing.T) {
 		}
 	}
 }
-
-func TestPrefix(t *testing.T) {
-	for _, c := range []struct {
-		trust        bool
-		header, want string
-	}{
-		{true, "/messaging", "/messaging"},
-		{true, "/messaging/", "/messaging"},
-		{true, "/a/b, /c", "/a/b"},
-		{true, "", ""},
-		{true, "/", ""},
-		{true, "messaging", ""},
-		{true, "//evil.example", ""},
-		{true, "http://evil.example/x", ""},
-		{true, `/a"b`, ""},
-		{true, "/a?b", ""},
-		{true, "/a b", ""},
-		{false, "/messaging", ""},
-	} {
-		call := &call{server: &server{Config: Config{TrustProxy: c.trust}}, r: &http.Request{Header: http.Header{"X-Forwarded-Prefix": {c.header}}}}
-		if got := call.prefix(); got != c.want {
-			t.Errorf("%+v: %q", c, got)
-		}
-	}
-}

@@ -49,7 +49,7 @@ func (c *call) identify() error {
 	if err != nil {
 		return err
 	}
-	who.Request = c.who.Request
+	who.Request, who.Address = c.who.Request, c.who.Address
 	c.who = who
 	return nil
 }

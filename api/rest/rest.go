@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"zaqar/api/edge"
 	"zaqar/api/wire"
 	"zaqar/broker"
 	"zaqar/messaging"
@@ -19,8 +20,9 @@ type Config struct {
 	Admin bool
 	// ClientIDs are the rules for the Client-ID header.
 	ClientIDs ClientIDs
-	// TrustProxy believes X-Forwarded-Prefix (in the versions document).
-	TrustProxy bool
+	// Trust says which proxies are believed about where a request came from
+	// and under which path (in the versions document).
+	Trust edge.Trust
 	// BodyTime is the longest a client may take to send a body, ReplyTime the
 	// longest it may take to receive a reply.
 	BodyTime, ReplyTime time.Duration
@@ -48,6 +50,7 @@ type ClientIDs struct {
 func Defaults() Config {
 	return Config{
 		ClientIDs: ClientIDs{MinLength: 10, MaxLength: 36},
+		Trust:     edge.Trust{Header: edge.XForwardedFor},
 		BodyTime:  time.Minute,
 		ReplyTime: time.Minute,
 	}
@@ -128,7 +131,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // run serves the request and leaves its record behind.
 func (c *call) run() {
-	c.who.Request = NewRequestID()
+	c.who.Request, c.who.Address = NewRequestID(), c.Trust.Client(c.r)
 	defer c.record()
 	defer c.recover()
 	c.bodyBegins()

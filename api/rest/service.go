@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"zaqar/api/wire"
@@ -13,24 +12,7 @@ import (
 
 // versions serves http-v2 §6.1.
 func (c *call) versions() error {
-	return c.json(http.StatusMultipleChoices, func(dst []byte) []byte { return wire.AppendVersions(dst, c.prefix()) })
-}
-
-// prefix returns the path a proxy in front serves this server under, if the
-// proxy is trusted and says so in a form that keeps links on its own host.
-func (c *call) prefix() string {
-	if !c.TrustProxy {
-		return ""
-	}
-	prefix, _, _ := strings.Cut(c.r.Header.Get("X-Forwarded-Prefix"), ",")
-	prefix = strings.TrimRight(strings.TrimSpace(prefix), "/")
-	if !strings.HasPrefix(prefix, "/") || strings.HasPrefix(prefix, "//") {
-		return ""
-	}
-	if u, err := url.Parse(prefix); err != nil || u.EscapedPath() != prefix {
-		return ""
-	}
-	return prefix
+	return c.json(http.StatusMultipleChoices, func(dst []byte) []byte { return wire.AppendVersions(dst, c.Trust.Prefix(c.r)) })
 }
 
 // openAPI serves the description of this API.
