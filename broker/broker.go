@@ -30,8 +30,9 @@ import (
 
 // Policy says what callers may do.
 type Policy interface {
-	// Allow returns nil, or a Denied error. rule is a name of http-v2 §2.3.
-	Allow(ctx context.Context, who messaging.Caller, rule string) error
+	// Allow returns nil, or a Denied error. rule is a name of http-v2 §2.3, on
+	// is what is acted on: a queue or topic, or the project alone.
+	Allow(ctx context.Context, who messaging.Caller, rule string, on messaging.QueueRef) error
 }
 
 // Parts are what a Broker is built from.
@@ -125,18 +126,29 @@ func (b *Broker) enter(ctx context.Context, who messaging.Caller, q messaging.Qu
 	if q.Project != who.Project {
 		return nil, messaging.E(messaging.Denied, "The "+noun(q)+" belongs to another project.")
 	}
-	return b.admit(ctx, who, rule)
+	return b.admit(ctx, who, rule, q)
+}
+
+// Permit asks the policy before any use case does, for fronts that refuse a
+// request before they look into it (http-v2 §2.1).
+func (b *Broker) Permit(ctx context.Context, who messaging.Caller, rule string, on messaging.QueueRef) error {
+	return fault(b.policy.Allow(ctx, who, rule, on))
 }
 
 // rule returns the name of the rule for an action on the queue or topic itself.
 func rule(q messaging.QueueRef, action string) string { return noun(q) + "s:" + action }
 
 // admit asks the policy and returns the configuration for this call.
-func (b *Broker) admit(ctx context.Context, who messaging.Caller, rule string) (*setup, error) {
-	if err := b.policy.Allow(ctx, who, rule); err != nil {
-		return nil, fault(err)
+func (b *Broker) admit(ctx context.Context, who messaging.Caller, rule string, on messaging.QueueRef) (*setup, error) {
+	if err := b.Permit(ctx, who, rule, on); err != nil {
+		return nil, err
 	}
 	return b.active.Load(), nil
+}
+
+// project is what a use case acts on that names no queue.
+func project(who messaging.Caller) messaging.QueueRef {
+	return messaging.QueueRef{Project: who.Project}
 }
 
 // noun returns what to call the thing q names.

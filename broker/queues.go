@@ -15,7 +15,7 @@ const filterChunk = 100
 // ListQueues returns a page of the caller's queues or topics, ascending
 // byte-wise by name (http-v2 §7.1).
 func (b *Broker) ListQueues(ctx context.Context, who messaging.Caller, in ListQueues) (QueuePage, error) {
-	s, err := b.admit(ctx, who, noun(messaging.QueueRef{Topic: in.Topics})+"s:get_all")
+	s, err := b.admit(ctx, who, noun(messaging.QueueRef{Topic: in.Topics})+"s:get_all", project(who))
 	if err != nil {
 		return QueuePage{}, err
 	}

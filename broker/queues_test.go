@@ -339,7 +339,7 @@ type rules struct {
 	deny  bool
 }
 
-func (r *rules) Allow(_ context.Context, _ messaging.Caller, rule string) error {
+func (r *rules) Allow(_ context.Context, _ messaging.Caller, rule string, _ messaging.QueueRef) error {
 	r.asked = append(r.asked, rule)
 	if r.deny {
 		return messaging.E(messaging.Denied, "No.")

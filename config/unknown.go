@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"slices"
+
+	"zaqar/internal/spelling"
 )
 
 // warnUnknown reports keys and sections that nothing reads.
@@ -43,7 +45,7 @@ func (x index) suggestSection(name string) string {
 	for _, s := range x.sections {
 		all = append(all, s.Name)
 	}
-	if near := nearest(name, all); near != "" {
+	if near := spelling.Nearest(name, all); near != "" {
 		return fmt.Sprintf("; did you mean [%s]?", near)
 	}
 	return ""
@@ -58,7 +60,7 @@ func (x index) suggestKey(in Section, key string) string {
 			all = append(all, o.Key)
 		}
 	}
-	if near := nearest(key, all); near != "" {
+	if near := spelling.Nearest(key, all); near != "" {
 		return fmt.Sprintf("; did you mean %s?", near)
 	}
 	for _, s := range x.sections {
@@ -69,48 +71,4 @@ func (x index) suggestKey(in Section, key string) string {
 		}
 	}
 	return ""
-}
-
-// nearest returns the word that a slip of the pen would turn into name, or "".
-func nearest(name string, words []string) string {
-	best, least := "", 1+len(name)/4
-	for _, w := range words {
-		if d := distance(name, w); d <= least && (best == "" || d < distance(name, best)) {
-			best = w
-		}
-	}
-	return best
-}
-
-// distance counts the insertions, deletions and replacements of single bytes
-// that lead from a to b; letter case is free of charge.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if lower(a[i]) != lower(b[j]) {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
-}
-
-// lower also makes dashes underscores, which are mistaken for each other.
-func lower(c byte) byte {
-	switch {
-	case 'A' <= c && c <= 'Z':
-		return c + 'a' - 'A'
-	case c == '-':
-		return '_'
-	}
-	return c
 }

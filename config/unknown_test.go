@@ -39,17 +39,3 @@ func TestNothingFarFetchedIsSuggested(t *testing.T) {
 		t.Error(f)
 	}
 }
-
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"debug", "debug", 0}, {"Debug", "debug", 0}, {"a-b", "a_b", 0},
-		{"debgu", "debug", 2}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2},
-	} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}

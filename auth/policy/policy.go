@@ -1,62 +1,78 @@
-// Package policy says what callers may do.
-//
-// A Policy maps rule names (http-v2 §2.3) to checks. A rule that nobody
-// defined denies. Rules look only at the caller: that a caller stays within
-// the own project is not a matter of policy but of keys that name the project.
 package policy
 
 import (
 	"context"
+	"sync/atomic"
 
 	"zaqar/messaging"
 )
 
-// Check decides whether a caller passes a rule.
-type Check func(who messaging.Caller) bool
-
-// Anyone lets every caller pass.
-func Anyone(messaging.Caller) bool { return true }
-
-// Role lets callers with the role pass, whatever its letter case.
-func Role(name string) Check {
-	return func(who messaging.Caller) bool { return who.HasRole(name) }
-}
-
-// Policy is an immutable set of rules. The zero value denies everything.
+// Policy is an immutable set of compiled rules; see Compile. The zero value
+// denies everything.
 type Policy struct {
-	rules map[string]Check
+	rules map[string]*compiled
 }
 
-// Default returns the rules of a deployment that defines none of its own:
-// the administrator's are pools, the writing of flavors, and health; the rest
-// is anyone's (http-v2 §2.3).
-func Default() *Policy {
-	p := &Policy{rules: map[string]Check{}}
-	p.add(Anyone, "queues", "get_all", "create", "get", "update", "delete", "stats", "share", "purge")
-	p.add(Anyone, "messages", "get_all", "create", "get", "delete", "delete_all")
-	p.add(Anyone, "claims", "create", "get", "update", "delete")
-	p.add(Anyone, "subscription", "get_all", "create", "get", "update", "delete", "confirm")
-	p.add(Anyone, "topics", "get_all", "create", "get", "update", "delete", "stats", "purge")
-	p.add(Anyone, "ping", "get")
-	p.add(Anyone, "flavors", "get_all", "get")
-	admin := Role("admin")
-	p.add(admin, "health", "get")
-	p.add(admin, "pools", "get_all", "create", "get", "update", "delete")
-	p.add(admin, "flavors", "create", "update", "delete")
-	return p
-}
-
-func (p *Policy) add(c Check, resource string, actions ...string) {
-	for _, a := range actions {
-		p.rules[resource+":"+a] = c
-	}
-}
-
-// Allow returns nil if the caller passes the rule, else a Denied error. It is
-// what broker.Policy asks for.
-func (p *Policy) Allow(_ context.Context, who messaging.Caller, rule string) error {
-	if check := p.rules[rule]; check != nil && check(who) {
+// Allow returns nil if the caller passes the rule for what is acted on, else a
+// Denied error. on names the project, and the queue or topic if there is one.
+// It is what broker.Policy asks for.
+func (p *Policy) Allow(_ context.Context, who messaging.Caller, rule string, on messaging.QueueRef) error {
+	if r := p.rules[rule]; r != nil && r.check.pass(question{&who, &on}) {
 		return nil
 	}
 	return messaging.E(messaging.Denied, "The policy does not permit "+rule+" to this caller.")
+}
+
+// Effective is a rule in force.
+type Effective struct {
+	Name string
+	Text string // in the policy language
+	File string // that defines it; empty: the default
+	Line int
+}
+
+// Rule returns the rule of a name as it is in force, and false if there is
+// none.
+func (p *Policy) Rule(name string) (Effective, bool) {
+	r := p.rules[name]
+	if r == nil {
+		return Effective{}, false
+	}
+	return Effective{r.name, r.text, r.file, r.line}, true
+}
+
+// Own lists the rules in force that are not in the table: building blocks of
+// the operator's, in no order.
+func (p *Policy) Own() []Effective {
+	var own []Effective
+	for _, r := range p.rules {
+		if !r.native {
+			own = append(own, Effective{r.name, r.text, r.file, r.line})
+		}
+	}
+	return own
+}
+
+// Live is a policy that can be exchanged while it is asked. It has to be Set
+// before the first question.
+type Live struct {
+	now atomic.Pointer[Policy]
+}
+
+// NewLive returns a Live with the policy in force.
+func NewLive(p *Policy) *Live {
+	l := new(Live)
+	l.Set(p)
+	return l
+}
+
+// Set puts another policy in force for questions from now on.
+func (l *Live) Set(p *Policy) { l.now.Store(p) }
+
+// Get returns the policy in force.
+func (l *Live) Get() *Policy { return l.now.Load() }
+
+// Allow asks the policy in force; see Policy.Allow.
+func (l *Live) Allow(ctx context.Context, who messaging.Caller, rule string, on messaging.QueueRef) error {
+	return l.now.Load().Allow(ctx, who, rule, on)
 }
