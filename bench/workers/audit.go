@@ -28,10 +28,29 @@ type progressCount struct {
 
 func (p *progressCount) get() (bool, int64) { return p.checking.Load(), p.n.Load() }
 
-// audit lists all queues and compares them with what was done.
+// pagesOfForeign is how many pages the list of a queue may have that held
+// messages before: 20 million messages, which the account has memory for.
+const pagesOfForeign = 1 << 20
+
+// pageLimit is how many pages the list of a queue may have. A page has one
+// message at least, and some leeway is left for a server that stores what it
+// refuses, of which the account tells more.
+func (r *run) pageLimit() int {
+	if r.o.SkipReset {
+		return pagesOfForeign
+	}
+	posts := r.counters.ok[opPost].Load() + r.counters.failed[opPost].Load() + int64(len(r.groups[producers]))
+	return 1000 + int(posts)*r.o.Batch
+}
+
+// audit lists all queues and compares them with what was done, within
+// CheckTime.
 func (r *run) audit(ctx context.Context) (*load.Account, error) {
 	r.checked.checking.Store(true)
 	pages := make([]*load.Log, len(r.queues)) // of each queue
+	ctx, end := context.WithTimeoutCause(ctx, r.o.CheckTime,
+		fmt.Errorf("%w: the queues could not be listed within %s", errUnchecked, r.o.CheckTime))
+	defer end()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var listing sync.WaitGroup
@@ -71,7 +90,11 @@ func (r *run) listAll(ctx context.Context, c *client, q int) (*load.Log, error) 
 	log, read := r.ledger.Apart(), newReader()
 	page := &request{method: "GET", path: fmt.Sprintf("/v2/queues/%s/messages?limit=%d&echo=true"+claimedToo, r.queues[q], perPage)}
 	var first []byte // message, where the list may begin anew
-	for {
+	limit := r.pageLimit()
+	for pages := 0; ctx.Err() == nil; pages++ {
+		if pages > limit {
+			return nil, fmt.Errorf("its list has no end: it was given up after %d pages", limit)
+		}
 		a, err := c.do(ctx, page)
 		if err != nil {
 			return nil, err
@@ -96,6 +119,7 @@ func (r *run) listAll(ctx context.Context, c *client, q int) (*load.Log, error) 
 		}
 		page.path = string(read.next)
 	}
+	return nil, context.Cause(ctx)
 }
 
 const claimedToo = "&include_claimed=true"

@@ -39,6 +39,10 @@ type Options struct {
 	Wait     time.Duration // how long a claim waits for messages, in whole seconds
 	PerList  int           // most messages of a list
 
+	// CheckTime bounds the time for the lists at the end. If it is over the
+	// account is not checked, and Run fails.
+	CheckTime time.Duration
+
 	// Cycles, if not 0, ends each worker after so many: a post, a list, or a
 	// claim with its deletes.
 	Cycles int
@@ -53,7 +57,7 @@ func Defaults() Options {
 		Server: "http://localhost:8888", Project: "my-lovely-benchmark",
 		Producers: Group{1, 10}, Consumers: Group{1, 0}, Observers: Group{1, 5},
 		Duration: 5 * time.Second, Queues: 4, Prefix: "ogre-test-queue",
-		Messages: DefaultMessages(), Batch: 1, PerClaim: 5, PerList: 5,
+		Messages: DefaultMessages(), Batch: 1, PerClaim: 5, PerList: 5, CheckTime: 15 * time.Minute,
 	}
 }
 
@@ -80,6 +84,8 @@ func (o *Options) Check() error {
 	switch {
 	case o.Duration <= 0:
 		return errors.New("the time must be positive")
+	case o.CheckTime <= 0:
+		return errors.New("the time for the check at the end must be positive")
 	case o.Queues < 1 || o.Queues > maxQueues:
 		return fmt.Errorf("%d queues: must be 1 to %d", o.Queues, maxQueues)
 	case o.Prefix == "" || len(longest) > maxQueueName || !plain(o.Prefix):

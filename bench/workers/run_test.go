@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -203,6 +204,41 @@ func TestServerGoesAwayBeforeTheCheck(t *testing.T) {
 	r, err := workers.Run(t.Context(), options(s.URL, 1, 0, 0, 1))
 	if err == nil || !strings.Contains(err.Error(), "could not be checked") || r == nil {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestEndlessList has a server whose lists have no end.
+func TestEndlessList(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		options func(*workers.Options)
+		want    string
+	}{
+		{"of more than was posted", func(*workers.Options) {}, "queue q-0: its list has no end"},
+		{"of what others may have posted", func(o *workers.Options) { o.SkipReset, o.CheckTime = true, 20*time.Millisecond }, "could not be listed within 20ms"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f, s := newFake(t)
+			f.lie = func(f *fake, w http.ResponseWriter, r *http.Request, queue string) bool {
+				if !isCheck(r) {
+					return false
+				}
+				f.last++
+				id := strconv.Itoa(f.last)
+				answer(w, 200, page(queue, []*message{{id: id, body: []byte(usual)}}, "/v2/queues/"+queue+"/messages?echo=true&marker="+id))
+				return true
+			}
+			o := options(s.URL, 1, 0, 0, 1)
+			o.Queues = 1
+			tt.options(&o)
+			r, err := workers.Run(t.Context(), o)
+			if err == nil || !strings.Contains(err.Error(), "the account could not be checked") || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			if r == nil || r.Messages.Checked || r.Producer.Successful != 1 {
+				t.Errorf("report %+v", r)
+			}
+		})
 	}
 }
 

@@ -116,6 +116,7 @@ func longOptions(args []string) []string {
 type workersOptions struct {
 	workers.Options
 	time, wait     seconds
+	check          seconds
 	messages, api  string
 	json           string
 	debug, nodebug bool
@@ -124,7 +125,7 @@ type workersOptions struct {
 // workersFlags adds the options and returns what collects them.
 func workersFlags(f *pflag.FlagSet) *workersOptions {
 	o := &workersOptions{Options: workers.Defaults()}
-	o.time = seconds(o.Duration)
+	o.time, o.check = seconds(o.Duration), seconds(o.CheckTime)
 	group := func(g *workers.Group, name, short, what string) {
 		f.IntVar(&g.Processes, name+"_processes", g.Processes, "`number` of processes of "+name+"s (-"+short+"p)")
 		f.IntVar(&g.Workers, name+"_workers", g.Workers, "`number` of workers of each, which "+what+" (-"+short+"w)")
@@ -146,6 +147,7 @@ func workersFlags(f *pflag.FlagSet) *workersOptions {
 	f.IntVar(&o.Batch, "batch", o.Batch, "post so `many` messages at once")
 	f.Float64Var(&o.Rate, "rate", 0, "make so `many` posts a second instead of as many as possible; latency then counts from when a post was due")
 	f.Var(&o.wait, "wait", "let claims wait so long for messages")
+	f.Var(&o.check, "check_time", "give up the lists at the end after so long")
 	f.StringVar(&o.json, "json", "", "write the report to this `file`, too, as JSON; \"-\": to standard output, instead of the one for people")
 	f.SortFlags = false
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -179,7 +181,7 @@ func (o *workersOptions) run(ctx context.Context, stdout, stderr io.Writer) erro
 	if o.api != "2" {
 		return failureError{fmt.Errorf("--api_version %s: only version 2 of the API is supported", o.api)}
 	}
-	o.Duration, o.Wait = time.Duration(o.time), time.Duration(o.wait)
+	o.Duration, o.Wait, o.CheckTime = time.Duration(o.time), time.Duration(o.wait), time.Duration(o.check)
 	if o.json == "-" {
 		o.json, o.nodebug = "", true
 	}

@@ -43,8 +43,8 @@ func TestLongOptions(t *testing.T) {
 func TestWorkersOptions(t *testing.T) {
 	long := "--producer_processes 2 --producer_workers 3 --consumer_processes 4 --consumer_workers 5 --observer_processes 6 --observer_workers 7 " +
 		"--messages_per_claim 8 --messages_per_list 9 --time 10 --server_url http://h --queue_prefix q --num_queues 11 --messages_path m --api_version 2 " +
-		"--skip_queue_reset --nodebug --batch 12 --rate 13.5 --wait 14"
-	short := "-pp 2 -pw 3 -cp 4 -cw 5 -op 6 -ow 7 -cno 8 -lno 9 -t10s -s http://h -q q -qno=11 -m m -api=2 --skip-queue-reset --debug=true --nodebug --batch=12 --rate=13.5 --wait=14s"
+		"--skip_queue_reset --nodebug --batch 12 --rate 13.5 --wait 14 --check_time 15"
+	short := "-pp 2 -pw 3 -cp 4 -cw 5 -op 6 -ow 7 -cno 8 -lno 9 -t10s -s http://h -q q -qno=11 -m m -api=2 --skip-queue-reset --debug=true --nodebug --batch=12 --rate=13.5 --wait=14s --check-time=15s"
 	var all []*workersOptions
 	for _, args := range []string{long, short, strings.ReplaceAll(long, "_", "-")} {
 		flags := pflag.NewFlagSet("workers", pflag.ContinueOnError)
@@ -54,7 +54,7 @@ func TestWorkersOptions(t *testing.T) {
 		}
 		all = append(all, o)
 	}
-	want := workersOptions{Options: workers.Defaults(), time: seconds(10e9), wait: seconds(14e9), messages: "m", api: "2", debug: true, nodebug: true}
+	want := workersOptions{Options: workers.Defaults(), time: seconds(10e9), wait: seconds(14e9), check: seconds(15e9), messages: "m", api: "2", debug: true, nodebug: true}
 	w := &want.Options
 	w.Producers, w.Consumers, w.Observers = workers.Group{Processes: 2, Workers: 3}, workers.Group{Processes: 4, Workers: 5}, workers.Group{Processes: 6, Workers: 7}
 	w.PerClaim, w.PerList, w.Queues, w.Batch, w.Rate = 8, 9, 11, 12, 13.5
@@ -75,7 +75,7 @@ func TestWorkersDefaults(t *testing.T) {
 		"observer_processes": "1", "observer_workers": "5", "messages_per_claim": "5", "messages_per_list": "5",
 		"time": "5", "server_url": "http://localhost:8888", "queue_prefix": "ogre-test-queue", "num_queues": "4",
 		"messages_path": "", "api_version": "2", "skip_queue_reset": "false", "debug": "true", "nodebug": "false",
-		"batch": "1", "rate": "0", "wait": "0", "json": "",
+		"batch": "1", "rate": "0", "wait": "0", "check_time": "900", "json": "",
 	}
 	for name, value := range want {
 		f := flags.Lookup(name)
