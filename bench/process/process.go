@@ -1,7 +1,8 @@
 // Package process starts servers as processes of their own, waits for their
 // first answer, measures and stops them.
 //
-// It promises to end only what it started, by process id, politely first.
+// It promises to end only what it started, by process id, politely first. On
+// Linux what it started also ends when this process is killed.
 package process
 
 import (
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"time"
 )
 
@@ -52,19 +54,33 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.Env = append(os.Environ(), c.Env...)
 	begun := time.Now()
-	if err := p.cmd.Start(); err != nil {
+	if err := p.run(); err != nil {
 		return nil, err
 	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.ended)
-	}()
 	if err := p.await(ctx, begun.Add(c.Patience)); err != nil {
 		err = fmt.Errorf("%s did not start: %w\n%s", c.Name, err, p.tail())
 		return nil, errors.Join(err, p.Stop())
 	}
 	p.Took = time.Since(begun)
 	return p, nil
+}
+
+// run starts the program and waits for its end in the background, both on one
+// thread of its own: the program ends with the thread that started it, and
+// others may go at any time.
+func (p *Process) run() error {
+	endWithParent(p.cmd)
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			p.err = p.cmd.Wait()
+			close(p.ended)
+		}
+	}()
+	return <-started
 }
 
 // await looks for the address and asks there until it is answered.

@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -24,6 +25,9 @@ func TestMain(m *testing.M) {
 }
 
 func play(role string) int {
+	if role == "parent" {
+		return parent()
+	}
 	if role == "fail" {
 		fmt.Println("the disk is on fire")
 		return 3
@@ -43,14 +47,34 @@ func play(role string) int {
 }
 
 func command(t *testing.T, role string) process.Command {
-	self, err := os.Executable()
+	c, err := selfAs(role, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// selfAs starts the test program in a role.
+func selfAs(role, dir string) (process.Command, error) {
+	self, err := os.Executable()
 	return process.Command{
 		Name: role, Args: []string{self}, Env: []string{"BENCH_TEST_ROLE=" + role},
-		Log: filepath.Join(t.TempDir(), "log"), Patience: time.Minute,
+		Log: filepath.Join(dir, "log"), Patience: time.Minute,
+	}, err
+}
+
+// parent starts a server, tells its address and waits to be killed.
+func parent() int {
+	c, err := selfAs("serve", os.TempDir())
+	if err != nil {
+		return 1
 	}
+	p, err := process.Start(context.Background(), c)
+	if err != nil {
+		return 1
+	}
+	fmt.Println(p.Addr)
+	select {}
 }
 
 func TestStartAndStop(t *testing.T) {
