@@ -144,6 +144,12 @@ func (s *statusRun) places(stderr io.Writer) (url, dir string, must bool, err er
 	return "http://" + net.JoinHostPort(host, strconv.FormatInt(h.Port, 10)), dir, must, nil
 }
 
+// pinger returns a client that does not follow redirects: the token is for the
+// server that was named.
+func pinger() *http.Client {
+	return &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
 // ask pings the server.
 func (s *statusRun) ask(ctx context.Context, url string) serverStatus {
 	st := serverStatus{URL: url}
@@ -160,7 +166,7 @@ func (s *statusRun) ask(ctx context.Context, url string) serverStatus {
 		req.Header.Set("X-Auth-Token", token)
 	}
 	begun := time.Now()
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := pinger().Do(req)
 	st.Seconds = time.Since(begun).Seconds()
 	if err != nil {
 		st.Problem = fmt.Sprintf("it cannot be reached: %v", err)
@@ -175,6 +181,8 @@ func (s *statusRun) ask(ctx context.Context, url string) serverStatus {
 		st.Problem = "it cannot use its store"
 	case http.StatusUnauthorized, http.StatusForbidden:
 		st.Problem = "it is there, and wants a token: set OS_TOKEN"
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		st.Problem = fmt.Sprintf("it answers with status %d and refers to %q, which is not asked", st.Status, resp.Header.Get("Location"))
 	default:
 		st.Problem = fmt.Sprintf("it answers with status %d", st.Status)
 	}

@@ -84,6 +84,27 @@ func TestStatusOfTrouble(t *testing.T) {
 	}
 }
 
+// The token is for the server that was named, not for others it refers to.
+func TestStatusFollowsNoRedirect(t *testing.T) {
+	var asked atomic.Bool
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(true)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer other.Close()
+	for _, code := range []int{301, 302, 307, 308} {
+		named := httptest.NewServer(http.RedirectHandler(other.URL+"/v2/ping", code))
+		r := asJSON[statusReport](t, 1, "status", "-s", named.URL, "--json")
+		if r.Server.Status != code || !strings.Contains(r.Server.Problem, other.URL) {
+			t.Errorf("%d: %+v", code, r.Server)
+		}
+		named.Close()
+	}
+	if asked.Load() {
+		t.Error("another server was asked")
+	}
+}
+
 func TestUpgradeCheck(t *testing.T) {
 	dir := t.TempDir()
 	good := "[drivers]\nmessage_store = embedded\n[drivers:message_store:embedded]\ndata_dir = " + dir + "\n" +
