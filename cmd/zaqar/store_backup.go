@@ -98,7 +98,7 @@ func paced(ctx context.Context, rate int64, tell func(app.StoreProgress)) func(a
 // printBackup writes the result for people.
 func printBackup(out io.Writer, b *app.StoreBackup, took time.Duration) {
 	for _, d := range b.Damage {
-		fmt.Fprintf(out, "DAMAGE of %d bytes at offset %d of segment %d, in the store and in its backup\n", d.Bytes, d.Offset, d.Segment)
+		fmt.Fprintf(out, "DAMAGE of %d bytes at offset %d of segment %d, in the store and in its backup: %s\n", d.Bytes, d.Offset, d.Segment, d.Problem)
 	}
 	fmt.Fprintf(out, "backup of %s in %s: %s, %s, in %s\n", b.From, b.To, count(b.Segments, "segment"), size(b.Bytes), took.Round(time.Millisecond))
 	if b.Verified != nil {

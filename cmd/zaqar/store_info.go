@@ -31,7 +31,7 @@ at, queues, messages, claimed, delayed, oldest {project, queue, message, posted}
 space {segments, live, needed, dead, reserved, index, quarantine, disk,
 free_on_disk}, projects [{project, queues, messages, claimed, bytes}], per_queue
 [{project, queue, topic, messages, claimed, delayed, bytes, oldest}] with
---queues, damage [{segment, offset, bytes}], damaged_segments, quarantine
+--queues, damage [{segment, offset, bytes, problem}], damaged_segments, quarantine
 [{name, bytes}]. Sizes are bytes, times are RFC 3339.`,
 		Example: `  zaqar store info
   zaqar store info --data-dir /srv/zaqar --queues --limit 20
@@ -87,7 +87,7 @@ func printInfo(out io.Writer, in *app.StoreInfo, queues bool) error {
 	row("log", "%s, %s live, %s needed by older segments, %s dead", count(s.Segments, "segment"), size(s.Live), size(s.Needed), size(s.Dead))
 	row("disk", "%s: %s reserved, %s index, %s quarantine; %s free", size(s.Disk), size(s.Reserved), size(s.Index), size(s.Quarantine), size(s.Free))
 	for _, d := range in.Damage {
-		row("DAMAGE", "%d bytes at offset %d of segment %d", d.Bytes, d.Offset, d.Segment)
+		row("DAMAGE", "%d bytes at offset %d of segment %d: %s", d.Bytes, d.Offset, d.Segment, d.Problem)
 	}
 	for _, name := range in.Damaged {
 		row("DAMAGED", "%s; \"zaqar store verify\" tells what is lost", name)

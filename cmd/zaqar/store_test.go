@@ -155,6 +155,15 @@ func TestStoreVerify(t *testing.T) {
 	if code != 1 || errs != "" || !strings.Contains(out, "DAMAGE") || !strings.Contains(out, `queue "q"`) {
 		t.Errorf("damaged: exit code %d\n%s%s", code, out, errs)
 	}
+	flip(t, logs[0], "zaqarlog") // how every segment begins
+	log, err := os.Stat(logs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs = zaqar(t, "store", "info", dir)
+	if want := fmt.Sprintf("%d bytes at offset 0 of segment 1: the header is damaged", log.Size()); code != 0 || errs != "" || !strings.Contains(out, want) {
+		t.Errorf("damaged header: exit code %d\n%s%s\nwant %q", code, out, errs, want)
+	}
 }
 
 // flip damages the first place in the file that has the text.

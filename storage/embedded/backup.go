@@ -287,7 +287,7 @@ func (b *backup) copySegment(ctx context.Context, seg *segment, last bool) error
 		},
 		hole: func(h hole) {
 			to.damaged.Store(true)
-			b.damage = append(b.damage, Damage{Segment: seg.number, Offset: h.at, Bytes: h.n})
+			b.damage = append(b.damage, Damage{Segment: seg.number, Offset: h.at, Bytes: h.n, Problem: h.why.Error()})
 			to.size = h.at + h.n
 		},
 	}

@@ -36,7 +36,7 @@ func Glance(ctx context.Context, t Tool) (_ *Condition, err error) {
 		c.Store = fmt.Sprintf("%08x", sn.epoch)
 	}
 	for _, d := range sn.damage {
-		problem("the header of %s is damaged", segmentName(d.Segment))
+		problem("%s: %s", segmentName(d.Segment), d.Problem)
 	}
 	if slices.Contains(sn.names, failedName) {
 		problem("a disk error has ended the writing of the store; it needs a restart")

@@ -194,7 +194,7 @@ func (sn *snapshot) unread() (all []Damage) {
 				all[n-1].Bytes += uint32(s.n)
 				continue
 			}
-			all = append(all, Damage{Segment: seg.number, Offset: uint32(s.at), Bytes: uint32(s.n)})
+			all = append(all, Damage{Segment: seg.number, Offset: uint32(s.at), Bytes: uint32(s.n), Problem: bytesUnread})
 		}
 	}
 	return all

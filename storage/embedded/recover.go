@@ -153,7 +153,7 @@ func (r *recovery) headless(number uint32, names []string, cause error) error {
 		return r.setAsideHeadless(number, names, cause)
 	}
 	r.log.Error("the header of a log segment is damaged; its index replaces it", "segment", number, "error", cause)
-	r.damage = append(r.damage, Damage{Segment: number, Bytes: headerSize})
+	r.damage = append(r.damage, Damage{Segment: number, Bytes: headerSize, Problem: headerReplaced})
 	r.take(seg)
 	return nil
 }
@@ -177,7 +177,7 @@ func (r *recovery) setAsideHeadless(number uint32, names []string, cause error) 
 		}
 	}
 	r.log.Error("a log segment is unreadable and set aside", "segment", number, "error", cause)
-	r.damage = append(r.damage, Damage{Segment: number})
+	r.damage = append(r.damage, Damage{Segment: number, Bytes: uint32(sizeOf(r.fs, r.dir+"/"+name)), Problem: headerLost})
 	r.mend(func() error { return r.quarantineFile(name) })
 	return nil
 }
@@ -325,7 +325,7 @@ func (r *recovery) scan(seg *segment, last bool) error {
 // lose takes down damage in a segment.
 func (r *recovery) lose(seg *segment, h hole) {
 	seg.damaged.Store(true)
-	r.damage = append(r.damage, Damage{Segment: seg.number, Offset: h.at, Bytes: h.n})
+	r.damage = append(r.damage, Damage{Segment: seg.number, Offset: h.at, Bytes: h.n, Problem: h.why.Error()})
 	r.log.Error("log segment is damaged: what these bytes held is lost", "segment", seg.number, "offset", h.at, "bytes", h.n)
 }
 

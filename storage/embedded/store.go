@@ -86,7 +86,15 @@ type Damage struct {
 	Segment uint32 `json:"segment"`
 	Offset  uint32 `json:"offset"`
 	Bytes   uint32 `json:"bytes"`
+	Problem string `json:"problem"` // what is wrong with them
 }
+
+// What is wrong with a segment of which the header is damaged.
+const (
+	headerReplaced = "the header is damaged; the index stands in for it"
+	headerLost     = "the header is damaged and there is no index to stand in for it: nothing in the file can be read, and the next start sets it aside"
+	bytesUnread    = "the disk cannot read these bytes"
+)
 
 const (
 	lockName       = "LOCK"

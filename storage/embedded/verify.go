@@ -139,13 +139,7 @@ func (v *verifier) small() {
 // headers reports segments whose header was found to be bad.
 func (v *verifier) headers() {
 	for _, d := range v.sn.damage {
-		f := Finding{File: segmentName(d.Segment), Bytes: int64(d.Bytes), Record: "header", Acknowledged: true,
-			Problem: "the header is damaged; the index stands in for it"}
-		if !v.sn.has(d.Segment) {
-			f.Bytes = sizeOf(v.sn.fs, v.sn.dir+"/"+f.File)
-			f.Problem = "the header is damaged and there is no index to stand in for it: nothing in the file can be read, and the next start sets it aside"
-		}
-		v.damaged(f)
+		v.damaged(Finding{File: segmentName(d.Segment), Bytes: int64(d.Bytes), Record: "header", Acknowledged: true, Problem: d.Problem})
 	}
 	v.sn.damage = nil
 }
@@ -277,9 +271,9 @@ func (v *verifier) unreadable() {
 	for _, d := range v.sn.unread() {
 		name := segmentName(d.Segment)
 		known := slices.ContainsFunc(v.VerifyReport.Damage, func(f Finding) bool {
-			return f.File == name && d.overlaps(Damage{d.Segment, uint32(f.Offset), uint32(f.Bytes)})
+			return f.File == name && d.overlaps(Damage{Segment: d.Segment, Offset: uint32(f.Offset), Bytes: uint32(f.Bytes)})
 		})
-		f := Finding{File: name, Offset: int64(d.Offset), Bytes: int64(d.Bytes), Problem: "the disk cannot read these bytes"}
+		f := Finding{File: name, Offset: int64(d.Offset), Bytes: int64(d.Bytes), Problem: d.Problem}
 		if known {
 			v.note(name, "the disk cannot read %d bytes at offset %d", d.Bytes, d.Offset)
 			continue
