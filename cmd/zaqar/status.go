@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -35,11 +36,12 @@ not name another server and there is one. OS_TOKEN is sent to the server if it i
 set.
 
 The exit code is 0 when all is well, 1 when something is not or the server cannot
-be reached, 2 when the command line was not understood.
+be reached, 2 when the command line was not understood, 3 when the server is well
+and its store cannot be judged because this user may not read it.
 
-JSON: healthy; server {url, healthy, status, seconds, problem}; store, if one was
-looked at, {dir, store, healthy, problems, segments, disk, free_on_disk,
-quarantine}.`,
+JSON: healthy; unknown, if the store cannot be judged; server {url, healthy,
+status, seconds, problem}; store, if one was looked at, {dir, store, healthy,
+unknown, problems, segments, disk, free_on_disk, quarantine}.`,
 		Example: `  zaqar status
   zaqar status --server-url http://192.0.2.7:8888 --timeout 2s
   zaqar status --json | jq -e .healthy
@@ -71,9 +73,16 @@ type statusRun struct {
 
 // statusReport is what the command tells.
 type statusReport struct {
-	Healthy bool                `json:"healthy"`
-	Server  serverStatus        `json:"server"`
-	Store   *app.StoreCondition `json:"store,omitempty"`
+	Healthy bool         `json:"healthy"`           // as far as is known
+	Unknown bool         `json:"unknown,omitempty"` // the store cannot be judged
+	Server  serverStatus `json:"server"`
+	Store   *storeStatus `json:"store,omitempty"`
+}
+
+// storeStatus is what a glance at the store showed.
+type storeStatus struct {
+	app.StoreCondition
+	Unknown bool `json:"unknown,omitempty"` // this user may not look
 }
 
 // serverStatus is how the server answered.
@@ -90,27 +99,49 @@ func (s *statusRun) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return failureError{err}
 	}
-	var r statusReport
-	r.Server = s.ask(ctx, url)
+	r := statusReport{Server: s.ask(ctx, url)}
 	r.Healthy = r.Server.Healthy
 	if dir != "" {
-		r.Store, err = app.Tools{Dir: dir}.Glance(ctx)
-		switch {
-		case errors.Is(err, app.ErrNoStore) && !must:
-		case err != nil:
-			r.Store = &app.StoreCondition{Dir: dir, Problems: []string{err.Error()}}
-		}
-		r.Healthy = r.Healthy && (r.Store == nil || r.Store.Healthy)
+		r.Store = glance(ctx, dir, must)
+	}
+	if r.Store != nil {
+		r.Unknown = r.Store.Unknown && r.Healthy
+		r.Healthy = r.Healthy && r.Store.Healthy
 	}
 	if s.asJSON {
 		err = printJSON(stdout, r)
 	} else {
 		err = printStatus(stdout, &r)
 	}
-	if err == nil && !r.Healthy {
+	switch {
+	case err != nil:
+		return err
+	case r.Unknown:
+		return codedError{reportedError{errors.New("not known to be healthy")}, exitUnknown}
+	case !r.Healthy:
 		return reportedError{errors.New("not healthy")}
 	}
-	return err
+	return nil
+}
+
+// exitUnknown says that nothing is known to be wrong, nor that all is well.
+const exitUnknown = 3
+
+// glance looks at the store in a directory. It returns nil if there is none and
+// there need not be one.
+func glance(ctx context.Context, dir string, must bool) *storeStatus {
+	c, err := app.Tools{Dir: dir}.Glance(ctx)
+	switch {
+	case err == nil:
+		return &storeStatus{StoreCondition: *c}
+	case errors.Is(err, app.ErrNoStore) && !must:
+		return nil
+	}
+	s := &storeStatus{StoreCondition: app.StoreCondition{Dir: dir, Problems: []string{err.Error()}}}
+	if s.Unknown = errors.Is(err, fs.ErrPermission); s.Unknown {
+		s.Problems[0] = fmt.Sprintf("user %d may not read it (%v): ask as the user of the server", os.Geteuid(), err)
+	}
+	return s
 }
 
 // places finds out which server to ask and which directory to look at; must
@@ -191,13 +222,16 @@ func (s *statusRun) ask(ctx context.Context, url string) serverStatus {
 
 // printStatus writes the report for people.
 func printStatus(out io.Writer, r *statusReport) error {
-	verdict := func(ok bool) string {
-		if ok {
+	verdict := func(ok, unknown bool) string {
+		switch {
+		case ok:
 			return "ok"
+		case unknown:
+			return "not known"
 		}
 		return "NOT OK"
 	}
-	fmt.Fprintf(out, "server %s: %s", r.Server.URL, verdict(r.Server.Healthy))
+	fmt.Fprintf(out, "server %s: %s", r.Server.URL, verdict(r.Server.Healthy, false))
 	if r.Server.Problem != "" {
 		fmt.Fprintf(out, ": %s", r.Server.Problem)
 	}
@@ -205,7 +239,7 @@ func printStatus(out io.Writer, r *statusReport) error {
 	if r.Store == nil {
 		return nil
 	}
-	fmt.Fprintf(out, "store %s: %s", r.Store.Dir, verdict(r.Store.Healthy))
+	fmt.Fprintf(out, "store %s: %s", r.Store.Dir, verdict(r.Store.Healthy, r.Store.Unknown))
 	if len(r.Store.Problems) > 0 {
 		fmt.Fprintf(out, ": %s", strings.Join(r.Store.Problems, "; "))
 	} else {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -81,6 +82,67 @@ func TestStatusOfTrouble(t *testing.T) {
 		if got, _, errs := zaqar(t, append([]string{"status"}, args...)...); got != code || errs == "" {
 			t.Errorf("%q: exit code %d\n%s", args, got, errs)
 		}
+	}
+}
+
+// Who may not read the store does not know how it is, which is not to say that
+// it is unwell.
+func TestStatusOfAnotherUser(t *testing.T) {
+	dir := t.TempDir()
+	s := serverWith(t, "--data-dir", dir)
+	as := asAnother(t, dir)
+	if code, out := as("status", "-s", s.url, "--data-dir", dir); code != exitUnknown || !strings.Contains(out, "server "+s.url+": ok") ||
+		!strings.Contains(out, "store "+dir+": not known: user") || strings.Contains(out, "NOT OK") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	code, out := as("status", "-s", s.url, "--data-dir", dir, "--json")
+	var r statusReport
+	if err := json.Unmarshal([]byte(out), &r); err != nil || code != exitUnknown || r.Healthy || !r.Unknown || !r.Server.Healthy || !r.Store.Unknown || r.Store.Healthy {
+		t.Errorf("exit code %d, %v\n%s", code, err, out)
+	}
+	s.signal(t, syscall.SIGTERM)
+	s.exit(t)
+	if code, out := as("status", "-s", s.url, "--data-dir", dir); code != exitFailure || !strings.Contains(out, "NOT OK: it cannot be reached") {
+		t.Errorf("stopped: exit code %d\n%s", code, out)
+	}
+}
+
+// asAnother returns what runs the program as a user who may not read the
+// directory: root becomes nobody, others take the right from themselves.
+func asAnother(t *testing.T, dir string) func(args ...string) (code int, out string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if err := os.Chmod(dir, 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
+		return func(args ...string) (int, string) {
+			code, out, _ := zaqar(t, args...)
+			return code, out
+		}
+	}
+	const nobody = 65534
+	exe := filepath.Join(t.TempDir(), "zaqar")
+	binary, err := os.ReadFile(program(t).Path)
+	if err == nil {
+		err = os.WriteFile(exe, binary, 0o755)
+	}
+	for _, d := range []string{exe, filepath.Dir(exe), filepath.Dir(filepath.Dir(exe))} {
+		err = errors.Join(err, os.Chmod(d, 0o755))
+	}
+	err = errors.Join(err, os.Chmod(dir, 0o700))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(args ...string) (int, string) {
+		cmd := program(t, args...)
+		cmd.Path, cmd.Dir = exe, "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		out, err := cmd.Output()
+		if err != nil && cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return cmd.ProcessState.ExitCode(), string(out)
 	}
 }
 

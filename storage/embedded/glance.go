@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 )
 
@@ -21,13 +22,17 @@ type Condition struct {
 
 // Glance tells within milliseconds whether the store in t.Dir, stopped or in
 // use, can be expected to work: its FORMAT file and the headers of its segments
-// are read, and its disk is asked for room. Verify looks at everything.
+// are read, and its disk is asked for room. Verify looks at everything. The
+// error is fs.ErrPermission if the files are another user's.
 func Glance(ctx context.Context, t Tool) (_ *Condition, err error) {
 	sn, err := t.look(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, sn.close()) }()
+	if errors.Is(sn.unknown, fs.ErrPermission) {
+		return nil, sn.unknown
+	}
 	c := &Condition{Dir: t.Dir, Problems: []string{}}
 	problem := func(format string, args ...any) { c.Problems = append(c.Problems, fmt.Sprintf(format, args...)) }
 	if sn.unknown != nil {
