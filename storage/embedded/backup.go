@@ -62,16 +62,13 @@ func Backup(ctx context.Context, t Tool, to string) (_ *BackupReport, err error)
 		return nil, err
 	}
 	if err := b.checkRoom(); err != nil {
-		return nil, err
+		return nil, b.noRoom(err)
 	}
 	if err := b.begin(); err != nil {
 		return nil, err
 	}
 	if err := b.copyAll(ctx); err != nil {
-		if errors.Is(err, disk.ErrFull) {
-			err = fmt.Errorf("no room for the backup in %s: %w", filepath.Dir(b.to), err)
-		}
-		return nil, errors.Join(err, b.discard())
+		return nil, errors.Join(b.noRoom(err), b.discard())
 	}
 	return b.finish()
 }
@@ -137,7 +134,20 @@ func (b *backup) checkTarget() error {
 	return nil
 }
 
-// checkRoom refuses to fill the target's disk, on which the store itself may be.
+// noRoom says so of a full disk, and returns other errors as they are.
+func (b *backup) noRoom(err error) error {
+	if errors.Is(err, disk.ErrFull) {
+		return fmt.Errorf("no room for the backup in %s: %w", filepath.Dir(b.to), err)
+	}
+	return err
+}
+
+// roomLeft is how many bytes a backup leaves free on the target's disk, on which
+// the store itself may be: those of its next segment. To begin with, there have
+// to be those of another one, which the store may fill meanwhile.
+const roomLeft = defaultSegment
+
+// checkRoom refuses to fill the target's disk.
 func (b *backup) checkRoom() error {
 	for i, seg := range b.sn.open {
 		size, err := seg.file.Size()
@@ -149,12 +159,17 @@ func (b *backup) checkRoom() error {
 			b.total -= size // most of it may be reserved only
 		}
 	}
+	return b.needRoom(b.total + defaultSegment)
+}
+
+// needRoom fails if so many bytes more would leave too few free.
+func (b *backup) needRoom(bytes int64) error {
 	free, err := b.FS.Free(filepath.Dir(b.to))
 	if err != nil {
 		return err
 	}
-	if uint64(b.total) > free {
-		return fmt.Errorf("no room for the backup in %s: it takes up to %d bytes, and %d are free: %w", filepath.Dir(b.to), b.total, free, disk.ErrFull)
+	if uint64(bytes)+roomLeft > free {
+		return fmt.Errorf("it takes up to %d bytes, %d are to be left, and %d are free: %w", bytes, int64(roomLeft), free, disk.ErrFull)
 	}
 	return nil
 }
@@ -364,7 +379,7 @@ func (b *backup) copyFile(ctx context.Context, name string, from disk.File, size
 		entry.CRC = crc32.Update(entry.CRC, castagnoli, buf[:n])
 		entry.Bytes += int64(n)
 		if entry.Bytes%syncEvery == 0 {
-			if err := f.Sync(); err != nil {
+			if err := errors.Join(f.Sync(), b.needRoom(0)); err != nil {
 				return err
 			}
 		}

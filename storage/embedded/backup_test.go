@@ -351,13 +351,25 @@ func TestFailedBackups(t *testing.T) {
 		gone(t)
 	})
 	t.Run("no room", func(t *testing.T) {
-		w.disk.SetCapacity(w.disk.Used() + 9000)
-		_, err := Backup(t.Context(), w.tool(), "to")
-		if !errors.Is(err, disk.ErrFull) || !strings.Contains(err.Error(), "free") {
+		for _, left := range []int64{9000, 2*defaultSegment + 9000} { // the store has more
+			w.disk.SetCapacity(w.disk.Used() + left)
+			_, err := Backup(t.Context(), w.tool(), "to")
+			if !errors.Is(err, disk.ErrFull) || !strings.Contains(err.Error(), "no room for the backup") || !strings.Contains(err.Error(), "free") {
+				t.Errorf("with %d bytes free: %v", left, err)
+			}
+			w.disk.SetCapacity(0)
+			gone(t)
+		}
+	})
+	t.Run("less and less room", func(t *testing.T) {
+		w := ready(t)
+		w.does(t, post(boxes[0], 1, forever, 0, syncEvery))
+		tool := w.tool()
+		tool.Progress = func(Progress) { w.disk.SetCapacity(w.disk.Used() + roomLeft) }
+		_, err := Backup(t.Context(), tool, "to")
+		if !errors.Is(err, disk.ErrFull) || !strings.Contains(err.Error(), "are to be left") {
 			t.Errorf("%v", err)
 		}
-		w.disk.SetCapacity(0)
-		gone(t)
 	})
 	t.Run("interrupted", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
