@@ -29,7 +29,7 @@ does not keep the backup from being made: it is copied with the rest, told, and
 makes the exit code 1.
 
 JSON: from, to, store (identity), made, segments, bytes, damage [{segment,
-offset, bytes}], verified (with --verify: what "zaqar store verify --json"
+offset, bytes, problem}], verified (with --verify: what "zaqar store verify --json"
 prints).`,
 		Example: `  zaqar store backup /backup/zaqar-$(date +%F)
   zaqar store backup --data-dir /srv/zaqar --verify /backup/zaqar
