@@ -170,6 +170,9 @@ func (s *Store) Scan(ctx context.Context, ref messaging.QueueRef, scan storage.S
 			break
 		}
 		after = found.entries[found.len()-1].pos
+		if err := found.hide(ctx, scan.Hide); err != nil {
+			return nil, err
+		}
 		page, err := found.read(ctx, scan.Arena, func(m *messaging.Message) bool { return scan.Hide == "" || m.Poster != scan.Hide })
 		if err != nil {
 			return nil, err
@@ -197,22 +200,21 @@ func (q *queue) snapshot(after uint64, scan storage.Scan, limit int) *picked {
 	if after == math.MaxUint64 {
 		return found
 	}
-	own := 0
 	q.each(after+1, func(c *chunk, i int) bool {
 		e := &c.entries[i]
 		switch {
 		case !visible(e, now):
 		case e.claim != 0 && !scan.Claimed:
 		case e.flags&entryDelayed != 0 && !scan.Delayed:
-		case hide && e.poster == hash && own >= max(limit, 256):
+		case hide && e.poster == hash && found.own >= max(limit, 256):
 			return false // read what there is before looking further
 		default:
 			if hide && e.poster == hash {
-				own++ // probably the caller's own: only its record can tell
+				found.own++ // probably the caller's own: only the head of its record can tell
 			}
 			found.take(e)
 		}
-		return found.len()-own < limit
+		return found.len()-found.own < limit
 	})
 	return found
 }

@@ -17,6 +17,7 @@ type picked struct {
 	entries  []entry
 	ids      []uint64
 	segments []*segment // each once
+	own      int        // those probably of the client from whom they are hidden
 
 	// The client and claim rendered last: neighbours mostly share them.
 	packed []byte
@@ -110,6 +111,54 @@ func (p *picked) read(ctx context.Context, arena *storage.Arena, keep func(*mess
 		}
 	}
 	return out, nil
+}
+
+// hide leaves out the messages of a client, of which memory knows a hash only:
+// the heads of their records are read, and not their bodies. A head that tells
+// anything else is left to read.
+func (p *picked) hide(ctx context.Context, client messaging.ClientID) error {
+	if p.own == 0 {
+		return nil
+	}
+	packed, isUUID := packClient(client)
+	hash := p.q.store.posterHash(packed)
+	w := window{span: headSpan}
+	kept := 0
+	for i := range p.entries {
+		e := &p.entries[i]
+		if e.poster == hash {
+			if w.seg == nil || w.seg.number != e.seg {
+				w = window{seg: p.segment(e.seg), span: headSpan, b: w.b[:0]}
+			}
+			head, err := w.bytes(e.off, int(min(e.size, posterEnd)))
+			if err = errors.Join(err, ctx.Err()); err != nil {
+				p.drop()
+				return unreadable(err)
+			}
+			if mine(head, e.size, p.ids[i], packed, isUUID) {
+				continue
+			}
+		}
+		p.entries[kept], p.ids[kept] = p.entries[i], p.ids[i]
+		kept++
+	}
+	p.entries, p.ids = p.entries[:kept], p.ids[:kept]
+	return nil
+}
+
+// headSpan is how much is read at once for the sake of a head: a page, in which
+// the next heads are, too, if the messages are short.
+const headSpan = 4 << 10
+
+// mine reports whether the beginning of a record is that of the message with the
+// id and of this poster.
+func mine(head []byte, size uint32, id uint64, packed []byte, isUUID bool) bool {
+	if len(head) < frameSize {
+		return false
+	}
+	f := readFrame(head)
+	of, poster, ok := decodePoster(f, head[frameSize:])
+	return ok && f.kind == recMessage && f.size == size && of == id && f.flags&flagUUID != 0 == isUUID && bytes.Equal(poster, packed)
 }
 
 // raw returns the content of the record of the one entry picked, nil if it is

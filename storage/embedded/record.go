@@ -202,6 +202,27 @@ func decodeMessage(f frame, content []byte) (message, error) {
 	return m, r.err
 }
 
+// posterEnd is by how many bytes of a record its poster is over.
+const posterEnd = frameSize + 28 + 8 + 1 + 255
+
+// decodePoster reads the id and the poster of a message record, of which the
+// content need not be whole.
+func decodePoster(f frame, content []byte) (id uint64, poster []byte, ok bool) {
+	r := reader{b: content[:min(int(f.head), len(content))]}
+	r.u64() // queue
+	id = r.u64()
+	r.take(8 + 4) // posted, TTL
+	if f.flags&flagDelayed != 0 {
+		r.take(8)
+	}
+	if f.flags&flagUUID != 0 {
+		poster = r.take(16)
+	} else {
+		poster = r.take(int(r.take(1)[0]))
+	}
+	return id, poster, r.err == nil
+}
+
 // packClient returns the form of a client id that records keep.
 func packClient(id messaging.ClientID) (packed []byte, isUUID bool) {
 	if uuid, ok := parseUUID(string(id)); ok {
