@@ -1,6 +1,9 @@
 package messaging
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Kind classifies a failure. A Kind is an error, so that
 // errors.Is(err, messaging.NotFound) holds through any wrapping. Each front
@@ -16,7 +19,8 @@ const (
 	Conflict        Kind = "conflict"           // the state of the thing forbids it
 	Claimed         Kind = "message is claimed" // another live claim holds the message
 	NotClaimed      Kind = "not claimed"        // the claim named does not hold the message
-	Exceeded        Kind = "limit exceeded"     // a quota or rate is used up
+	Exceeded        Kind = "limit exceeded"     // a rate is used up, and will not be for long
+	OverQuota       Kind = "over quota"         // a project has as much of something as it may have
 	Unsupported     Kind = "not supported"      // the store or the server cannot do it
 	Unavailable     Kind = "unavailable"        // the store cannot be reached, is full or failed
 	Internal        Kind = "internal error"     // a defect
@@ -25,17 +29,19 @@ const (
 // Kinds lists every kind, for tests that walk them.
 func Kinds() []Kind {
 	return []Kind{Invalid, Unauthenticated, Denied, NotFound, Conflict, Claimed,
-		NotClaimed, Exceeded, Unsupported, Unavailable, Internal}
+		NotClaimed, Exceeded, OverQuota, Unsupported, Unavailable, Internal}
 }
 
 func (k Kind) Error() string { return string(k) }
 
 // Error is a failure with its kind. What is a sentence for the client; it
 // holds no secret and no internal text. Err is the cause, for logs only.
+// After is how long to wait before the next try, 0 if that cannot be told.
 type Error struct {
-	Kind Kind
-	What string
-	Err  error
+	Kind  Kind
+	What  string
+	Err   error
+	After time.Duration
 }
 
 // E returns an Error of the kind with the text for the client.

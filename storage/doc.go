@@ -2,7 +2,7 @@
 // nothing else. It holds no implementation.
 //
 // A deployment has one Control store (queues, topics, pools, flavors,
-// placements) and one Data store (messages, claims, subscriptions), which may
+// placements, quotas) and one Data store (messages, claims, subscriptions), which may
 // be the same object. Both are sums of small interfaces: a function that only
 // reads asks only for reading.
 //

@@ -44,6 +44,10 @@ type Messages interface {
 	// live claim. Changes made meanwhile may or may not be counted, and the
 	// call may be slow.
 	Volume(ctx context.Context) (total, claimed int, err error)
+	// Stored tells what the unexpired messages of a project amount to. A message
+	// counts from the moment it can be read until it is gone. The call is quick
+	// however many messages there are.
+	Stored(ctx context.Context, p messaging.Project) (messaging.Stored, error)
 	// Purge deletes every message that is not under a live claim, delayed ones
 	// included.
 	Purge(ctx context.Context, q messaging.QueueRef) error

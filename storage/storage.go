@@ -30,12 +30,13 @@ type Data interface {
 }
 
 // Control is the store of everything that is not on the hot path: which
-// queues exist, and how pools and flavors place them.
+// queues exist, how pools and flavors place them, and what projects may have.
 type Control interface {
 	Queues
 	Pools
 	Flavors
 	Placements
+	Quotas
 	Lifecycle
 }
 

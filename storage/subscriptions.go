@@ -21,6 +21,9 @@ type Subscriptions interface {
 	// after the one with the id after (empty: from the start). An unknown id
 	// gives an empty page.
 	Subscriptions(ctx context.Context, q messaging.QueueRef, after messaging.SubscriptionID, limit int) ([]messaging.Subscription, error)
+	// CountSubscriptions returns the number of unexpired ones to queues and
+	// topics of the project. It may be slow in proportion to that.
+	CountSubscriptions(ctx context.Context, p messaging.Project) (int, error)
 	// AmendSubscription stores what edit makes of it, or returns NotFound. If
 	// edit changes TTL, Expires restarts from now. ID, Source and Created stay
 	// whatever edit does. A Subscriber that another one has is a Conflict. edit

@@ -14,8 +14,9 @@ type entry struct {
 	seg     uint32 // where its record is
 	off     uint32
 	size    uint32
-	poster  uint32 // hash of the client that posted it
 	ttl     uint32 // seconds, as shown
+	poster  uint16 // hash of the client that posted it
+	head    uint16 // of the record: bytes of content before the body
 	claims  uint16 // successful claims, saturating
 	flags   uint8
 	key     uint8 // what seals the body, by number in the store's table of keys; 0: plain
@@ -32,6 +33,9 @@ const (
 )
 
 const maxClaims = math.MaxUint16
+
+// body is the size of the message's body.
+func (e *entry) body() int64 { return int64(e.size) - frameSize - int64(e.head) }
 
 // free reports whether a claimer or popper may take the entry.
 func (e *entry) free() bool { return e.freeOr(0) }

@@ -26,7 +26,8 @@ const (
 	tablePools         table = 4 // name -> pool
 	tableFlavors       table = 5 // project key + name -> flavor
 	tablePlacements    table = 6 // queue key -> pool
-	tableCount               = 7
+	tableQuotas        table = 7 // project -> limits
+	tableCount               = 8
 )
 
 // controlPlane keeps control records in memory, in the order of their keys. A
@@ -448,6 +449,8 @@ func decodeControlValue(e edit) (any, error) {
 		v = new(messaging.Flavor)
 	case tablePlacements:
 		v = new(messaging.Placement)
+	case tableQuotas:
+		v = new(messaging.Quota)
 	}
 	return v, json.Unmarshal(e.value, v)
 }

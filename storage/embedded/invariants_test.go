@@ -22,6 +22,12 @@ func (s *Store) consistent() error {
 	s.queuemu.RLock()
 	defer s.queuemu.RUnlock()
 	moved := 0
+	var sum account // of all projects
+	for _, a := range s.projects {
+		sum.queues += a.queues
+		sum.messages.Add(a.messages.Load())
+		sum.bytes.Add(a.bytes.Load())
+	}
 	for ref, q := range s.queues {
 		if q.ref != ref || s.numbers[q.number] != q {
 			errs = append(errs, fmt.Errorf("queue %v is known as %v and by the wrong number", q.ref, ref))
@@ -31,10 +37,19 @@ func (s *Store) consistent() error {
 			errs = append(errs, fmt.Errorf("%v: %w", ref, err))
 		}
 		moved += len(q.ids)
+		if q.account != s.projects[ref.Project] {
+			errs = append(errs, fmt.Errorf("%v counts for another project", ref))
+		}
+		sum.queues--
+		sum.messages.Add(-int64(q.live))
+		sum.bytes.Add(-q.bytes)
 		q.mu.Unlock()
 	}
 	if len(s.queues) != len(s.numbers) || moved != len(s.moved) {
 		errs = append(errs, fmt.Errorf("%d queues, %d numbers; %d messages moved, %d known as such", len(s.queues), len(s.numbers), moved, len(s.moved)))
+	}
+	if sum.queues != 0 || sum.messages.Load() != 0 || sum.bytes.Load() != 0 {
+		errs = append(errs, fmt.Errorf("projects count %d queues, %d messages and %d bytes too many", sum.queues, sum.messages.Load(), sum.bytes.Load()))
 	}
 	s.control.consistent(live)
 	return errors.Join(append(errs, s.accounts(live))...)
@@ -78,7 +93,7 @@ func (c *controlPlane) consistent(live map[uint32]int64) {
 }
 
 func (q *queue) consistent(live map[uint32]int64) error {
-	n, claimed, last := 0, 0, uint64(0)
+	n, claimed, last, bytes := 0, 0, uint64(0), int64(0)
 	soonest := int64(math.MaxInt64)
 	held := map[uint64]int{}
 	for at, c := range q.chunks {
@@ -104,6 +119,7 @@ func (q *queue) consistent(live map[uint32]int64) error {
 			inChunk++
 			soon = min(soon, e.expires)
 			live[e.seg] += int64(padded(int(e.size)))
+			bytes += e.body()
 			if e.claim != 0 {
 				claimed++
 				held[e.claim]++
@@ -116,6 +132,9 @@ func (q *queue) consistent(live map[uint32]int64) error {
 			return fmt.Errorf("chunk %d: %d live, counted %d; expires at %d, not before %d (queue %d)", at, inChunk, c.live, soon, c.soonest, q.soonest)
 		}
 		n, soonest = n+inChunk, min(soonest, soon)
+	}
+	if bytes != q.bytes {
+		return fmt.Errorf("%d bytes of bodies, counted %d", bytes, q.bytes)
 	}
 	if n != q.live || claimed != q.claimed || len(q.ids) != len(q.names) || q.hint > len(q.chunks) {
 		return fmt.Errorf("%d live, counted %d; %d claimed, counted %d; %d ids, %d names; hint %d of %d", n, q.live, claimed, q.claimed, len(q.ids), len(q.names), q.hint, len(q.chunks))

@@ -95,7 +95,7 @@ func (q *queue) append(by messaging.ClientID, drafts []messaging.Draft) (g *grou
 	m := message{queue: q.number, posted: now}
 	m.poster, m.isUUID = packClient(by)
 	hash := q.store.posterHash(m.poster)
-	sizes := make([]uint32, 2*len(drafts)) // size, padded size
+	frames := make([]frame, len(drafts))
 	encode := func(b []byte, n uint64) []byte {
 		first = n
 		for i := range drafts {
@@ -108,11 +108,11 @@ func (q *queue) append(by messaging.ClientID, drafts []messaging.Draft) (g *grou
 			m.key, m.sum, m.body, m.last = d.Key, d.Checksum, d.Body, i == len(drafts)-1
 			at := len(b)
 			b = appendMessage(b, &m)
-			sizes[2*i], sizes[2*i+1] = readFrame(b[at:]).size, uint32(len(b)-at)
+			frames[i] = readFrame(b[at:])
 		}
 		return b
 	}
-	apply := func(seg *segment, at uint32) { q.appended(seg, at, hash, first, now, drafts, sizes) }
+	apply := func(seg *segment, at uint32) { q.appended(seg, at, hash, first, now, drafts, frames) }
 
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -124,17 +124,17 @@ func (q *queue) append(by messaging.ClientID, drafts []messaging.Draft) (g *grou
 }
 
 // appended puts stored drafts into memory.
-func (q *queue) appended(seg *segment, at, hash uint32, first uint64, now int64, drafts []messaging.Draft, sizes []uint32) {
+func (q *queue) appended(seg *segment, at uint32, hash uint16, first uint64, now int64, drafts []messaging.Draft, frames []frame) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i := range drafts {
 		d := &drafts[i]
 		e := entry{
 			pos: first + uint64(i), expires: expiry(now, uint32(d.TTL)), ttl: uint32(d.TTL),
-			seg: seg.number, off: at, size: sizes[2*i], poster: hash, key: q.store.keys.number(d.Key),
+			seg: seg.number, off: at, size: frames[i].size, head: frames[i].head, poster: hash, key: q.store.keys.number(d.Key),
 		}
 		seg.keepAlive(&e)
-		at += sizes[2*i+1]
+		at += uint32(padded(int(frames[i].size)))
 		if d.Delay > 0 {
 			e.flags |= entryDelayed
 			q.delays.push(expiry(now, uint32(d.Delay)), e.pos)

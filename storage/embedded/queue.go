@@ -22,7 +22,9 @@ type queue struct {
 	chunks  []*chunk
 	hint    int // no chunk before this one has a free entry
 	live    int
-	claimed int // live entries with a claim
+	claimed int   // live entries with a claim
+	bytes   int64 // bodies of live entries
+	account *account
 
 	claims  map[uint64]*claim
 	expiry  heap[*claim] // live claims by expiry; may hold superseded places
@@ -106,7 +108,7 @@ func (q *queue) add(e entry, id uint64) {
 		q.ids[id], q.names[e.pos] = e.pos, id
 		q.store.noteMoved(id, q)
 	}
-	q.live++
+	q.count(1, e.body())
 	if e.claim != 0 {
 		q.claimed++
 	}
@@ -170,7 +172,7 @@ func (q *queue) kill(c *chunk, i int) {
 	}
 	e.flags = entryDead
 	c.live--
-	q.live--
+	q.count(-1, -e.body())
 	c.ready[i/64] &^= 1 << (i % 64)
 }
 

@@ -157,6 +157,7 @@ func (s *Store) make(ref messaging.QueueRef) (*queue, *group, error) {
 		return nil, nil, err
 	}
 	s.queues[ref], s.numbers[q.number] = q, q
+	s.join(q)
 	return q, nil, nil
 }
 
@@ -263,6 +264,7 @@ func (s *Store) forgetQueue(q *queue) {
 	s.queuemu.Lock()
 	delete(s.queues, q.ref)
 	delete(s.numbers, q.number)
+	s.part(q)
 	s.queuemu.Unlock()
 }
 
@@ -279,7 +281,8 @@ func (q *queue) empty() remains {
 	r := remains{q, q.chunks, q.names}
 	q.chunks, q.claims, q.ids, q.names = nil, nil, nil, nil
 	q.expiry, q.delays = heap[*claim]{}, heap[uint64]{}
-	q.live, q.claimed, q.hint, q.soonest, q.lapses = 0, 0, 0, math.MaxInt64, nil
+	q.count(-q.live, -q.bytes)
+	q.claimed, q.hint, q.soonest, q.lapses = 0, 0, math.MaxInt64, nil
 	return r
 }
 

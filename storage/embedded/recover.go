@@ -29,8 +29,9 @@ type recovery struct {
 }
 
 type pendingMessage struct {
-	off, size uint32
-	m         message
+	off uint32
+	f   frame
+	m   message
 }
 
 // recover reads the log and makes the journal ready to write.
@@ -336,6 +337,7 @@ func (r *recovery) bind() {
 		q := r.queue(number)
 		q.ref = decodeQueueKey(key)
 		r.queues[q.ref], r.numbers[number] = q, q
+		r.join(q)
 		delete(r.byNum, number)
 		return true
 	})

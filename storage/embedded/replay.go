@@ -23,7 +23,7 @@ func (r *recovery) replay(seg *segment, off uint32, f frame, content []byte) err
 			return err
 		}
 		m.body = nil
-		r.batch = append(r.batch, pendingMessage{off, f.size, m})
+		r.batch = append(r.batch, pendingMessage{off, f, m})
 		if m.last {
 			r.endBatch(seg)
 		}
@@ -76,7 +76,7 @@ func (r *recovery) message(seg *segment, p *pendingMessage) {
 	q := r.queue(m.queue)
 	r.see(max(m.id, m.pos) + 1)
 	e := entry{
-		pos: m.pos, expires: m.expires, ttl: m.ttl, seg: seg.number, off: p.off, size: p.size,
+		pos: m.pos, expires: m.expires, ttl: m.ttl, seg: seg.number, off: p.off, size: p.f.size, head: p.f.head,
 		poster: r.posterHash(m.poster), key: r.keys.number(m.key), claims: uint16(min(m.claims, maxClaims)),
 	}
 	if c, i, ok := q.find(m.pos); ok { // a copy that compaction made supersedes the original

@@ -297,11 +297,11 @@ func (r *rewriter) copyMessage(q *queue, pos uint64, seg *segment, off uint32, m
 	if cl := q.claims[e.claim]; cl != nil {
 		m.renewed, m.claimTTL = cl.renewed, cl.ttl
 	}
-	var size uint32
+	var at frame
 	encode := func(b []byte) []byte {
 		start := len(b)
 		b = appendMessage(b, m)
-		size = readFrame(b[start:]).size
+		at = readFrame(b[start:])
 		return b
 	}
 	return false, r.submit(encode, func(to *segment, start uint32, _ int) {
@@ -310,7 +310,7 @@ func (r *rewriter) copyMessage(q *queue, pos uint64, seg *segment, off uint32, m
 		if e := q.at(pos, seg.number, off); e != nil {
 			r.strays.add(seg.number, pos)
 			r.forget(e)
-			e.seg, e.off, e.size = to.number, start, size
+			e.seg, e.off, e.size, e.head = to.number, start, at.size, at.head
 			to.keepAlive(e)
 		}
 	})

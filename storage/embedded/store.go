@@ -49,15 +49,16 @@ type Store struct {
 	segmu    sync.Mutex // serialises changes of segments
 	segments atomic.Pointer[map[uint32]*segment]
 
-	queuemu sync.RWMutex
-	queues  map[messaging.QueueRef]*queue
-	numbers map[uint64]*queue // the same by number in the log
-	movedmu sync.Mutex
-	moved   map[uint64]*queue // id -> queue of messages that were moved
-	strays  strays
+	queuemu  sync.RWMutex
+	queues   map[messaging.QueueRef]*queue
+	numbers  map[uint64]*queue              // the same by number in the log
+	projects map[messaging.Project]*account // of projects with queues
+	movedmu  sync.Mutex
+	moved    map[uint64]*queue // id -> queue of messages that were moved
+	strays   strays
 
 	watchmu sync.Mutex
-	watches heap[*queue]
+	watches heap[*account]
 
 	swept  struct{ messages, claims, subscriptions atomic.Int64 }
 	damage []Damage
@@ -152,7 +153,8 @@ func newStore(dir string, c Config, env storage.Env) (*Store, error) {
 	}
 	s := &Store{
 		fs: c.FS, dir: dir, env: env, log: env.Log, config: c, seed: maphash.MakeSeed(),
-		queues: make(map[messaging.QueueRef]*queue), numbers: make(map[uint64]*queue), moved: make(map[uint64]*queue),
+		queues: make(map[messaging.QueueRef]*queue), numbers: make(map[uint64]*queue),
+		projects: make(map[messaging.Project]*account), moved: make(map[uint64]*queue),
 		closing: make(chan struct{}), seals: make(chan struct{}, 1), grown: make(chan struct{}, 1),
 	}
 	if s.log == nil {
@@ -327,7 +329,7 @@ func (s *Store) number(id string) (n uint64, ok bool) {
 
 // posterHash tells most clients apart without reading records. It takes the
 // form of packClient.
-func (s *Store) posterHash(packed []byte) uint32 { return uint32(maphash.Bytes(s.seed, packed)) }
+func (s *Store) posterHash(packed []byte) uint16 { return uint16(maphash.Bytes(s.seed, packed)) }
 
 // segment returns a segment by its number, nil if it is gone.
 func (s *Store) segment(number uint32) *segment { return (*s.segments.Load())[number] }
@@ -419,9 +421,26 @@ func (q *queue) watch() {
 		return
 	}
 	q.watched = max(due, 1)
-	s := q.store
+	a := q.account
+	a.mu.Lock()
+	a.watches.push(q.watched, q)
+	q.store.watchAccount(a)
+	a.mu.Unlock()
+}
+
+// watchAccount has the sweeper look at the account when something in one of its
+// queues expires. The caller holds a.mu.
+func (s *Store) watchAccount(a *account) {
+	if len(a.watches.items) == 0 {
+		return
+	}
+	due := a.watches.items[0].at
+	if a.watched != 0 && a.watched <= due {
+		return
+	}
+	a.watched = due
 	s.watchmu.Lock()
-	s.watches.push(q.watched, q)
+	s.watches.push(due, a)
 	s.watchmu.Unlock()
 }
 
@@ -433,13 +452,30 @@ const sweepSlack = 1000
 // due is the instant by which they had to be expired, ms.
 func (s *Store) sweep(due int64) {
 	now := s.now()
-	var found []heapItem[*queue]
+	var found []*account
 	s.watchmu.Lock()
 	for s.watches.due(due) {
-		found = append(found, s.watches.items[0])
-		s.watches.pop()
+		found = append(found, s.watches.pop())
 	}
 	s.watchmu.Unlock()
+	for _, a := range found {
+		s.sweepAccount(a, due, now)
+	}
+}
+
+// sweepAccount does so in the queues of one project.
+func (s *Store) sweepAccount(a *account, due, now int64) {
+	var found []heapItem[*queue]
+	a.mu.Lock()
+	for a.watches.due(due) {
+		found = append(found, a.watches.items[0])
+		a.watches.pop()
+	}
+	if a.watched <= due {
+		a.watched = 0
+		s.watchAccount(a)
+	}
+	a.mu.Unlock()
 	for _, w := range found {
 		q := w.value
 		q.mu.Lock()

@@ -168,6 +168,20 @@ func (s *Store) Subscriptions(ctx context.Context, q messaging.QueueRef, after m
 	})
 }
 
+// CountSubscriptions implements storage.Subscriptions.
+func (s *Store) CountSubscriptions(ctx context.Context, p messaging.Project) (int, error) {
+	c, prefix, now := &s.control, string(projectKey(p)), s.env.Now()
+	return view(ctx, c, func() (n int) {
+		c.scan(tableSubscriptions, prefix, prefix, func(_ string, value any) bool {
+			if now.Before(value.(*messaging.Subscription).Expires) {
+				n++
+			}
+			return true
+		})
+		return n
+	})
+}
+
 // AmendSubscription implements storage.Subscriptions.
 func (s *Store) AmendSubscription(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID, edit func(*messaging.Subscription) error) (out messaging.Subscription, err error) {
 	if err := s.enter(ctx); err != nil {

@@ -232,6 +232,25 @@ func (s *Store) Volume(ctx context.Context) (total, claimed int, err error) {
 	return total, claimed, err
 }
 
+// Stored implements storage.Messages.
+func (s *Store) Stored(ctx context.Context, p messaging.Project) (sum messaging.Stored, err error) {
+	err = s.locked(ctx, func() error {
+		now := s.now()
+		for q := range s.messages {
+			if q.Project != p {
+				continue
+			}
+			for _, m := range s.expireMessages(q, now).messages {
+				sum.Messages++
+				sum.Bytes += int64(len(m.Body))
+			}
+			s.forgetEmpty(q)
+		}
+		return nil
+	})
+	return sum, err
+}
+
 func outline(m *messaging.Message) *messaging.Message {
 	return &messaging.Message{ID: m.ID, Posted: m.Posted, TTL: m.TTL}
 }

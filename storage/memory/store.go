@@ -42,6 +42,7 @@ type Store struct {
 	pools         map[string]messaging.Pool
 	flavors       map[messaging.FlavorRef]messaging.Flavor
 	placements    map[messaging.QueueRef]string
+	quotas        map[messaging.Project]messaging.Limits
 }
 
 var (
@@ -60,6 +61,7 @@ func New(env storage.Env) *Store {
 		pools:         map[string]messaging.Pool{},
 		flavors:       map[messaging.FlavorRef]messaging.Flavor{},
 		placements:    map[messaging.QueueRef]string{},
+		quotas:        map[messaging.Project]messaging.Limits{},
 	}
 }
 

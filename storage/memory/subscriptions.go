@@ -70,6 +70,22 @@ func (s *Store) Subscriptions(ctx context.Context, q messaging.QueueRef, after m
 	return found, err
 }
 
+// CountSubscriptions implements storage.Subscriptions.
+func (s *Store) CountSubscriptions(ctx context.Context, p messaging.Project) (n int, err error) {
+	err = s.locked(ctx, func() error {
+		now := s.now()
+		for q, list := range s.subscriptions {
+			for _, sub := range list {
+				if q.Project == p && !expired(sub.Expires, now) {
+					n++
+				}
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
 // AmendSubscription implements storage.Subscriptions.
 func (s *Store) AmendSubscription(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID, edit func(*messaging.Subscription) error) (stored messaging.Subscription, err error) {
 	err = s.subscribed(ctx, q, func(now time.Time, list []*messaging.Subscription) error {

@@ -64,6 +64,7 @@ func groups() []group {
 		{"dead letters and delay", deadLetterPromises()},
 		{"subscriptions", subscriptionPromises()},
 		{"pools", poolPromises()},
+		{"quotas", quotaPromises()},
 		{"lifecycle", lifecyclePromises()},
 		{"concurrency", concurrencyPromises()},
 	}

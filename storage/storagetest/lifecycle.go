@@ -48,6 +48,8 @@ func calls(ctx context.Context, s Store) map[string]error {
 	note("Tally", err)
 	_, _, err = s.Volume(ctx)
 	note("Volume", err)
+	_, err = s.Stored(ctx, "p1")
+	note("Stored", err)
 	note("Purge", s.Purge(ctx, inbox))
 	note("Drop", s.Drop(ctx, inbox))
 	_, _, err = s.Due(ctx, inbox)
@@ -69,6 +71,8 @@ func calls(ctx context.Context, s Store) map[string]error {
 	note("SubscriptionTo", err)
 	_, err = s.Subscriptions(ctx, inbox, "", 10)
 	note("Subscriptions", err)
+	_, err = s.CountSubscriptions(ctx, "p1")
+	note("CountSubscriptions", err)
 	_, err = s.AmendSubscription(ctx, inbox, "x", func(*messaging.Subscription) error { return nil })
 	note("AmendSubscription", err)
 	note("Unsubscribe", s.Unsubscribe(ctx, inbox, "x"))
@@ -121,6 +125,13 @@ func controlCalls(ctx context.Context, s storage.Control, note func(string, erro
 	_, err = s.PlacedOn(ctx, "a", 10)
 	note("PlacedOn", err)
 	note("Unplace", s.Unplace(ctx, inbox))
+
+	note("PutQuota", s.PutQuota(ctx, messaging.Quota{Project: "p1"}))
+	_, err = s.Quota(ctx, "p2")
+	note("Quota", err)
+	_, err = s.Quotas(ctx, "", 10)
+	note("Quotas", err)
+	note("DeleteQuota", s.DeleteQuota(ctx, "p1"))
 }
 
 func closedIsUnavailable(s *subject) {

@@ -282,9 +282,10 @@ func move(m *maker) step {
 
 func tally(m *maker) step {
 	q := m.queue()
-	return step{text: "Tally " + ref(q), run: func(x *side) string {
+	return step{text: "Tally " + ref(q) + ", Stored of its project", run: func(x *side) string {
+		sum, errSum := x.Stored(background(), q.Project) // first: Tally would bring the queue to the present
 		t, err := x.Tally(background(), q)
-		return x.result(err, x.tally(t))
+		return x.result(err, x.tally(t)) + "; " + x.result(errSum, fmt.Sprintf("%+v", sum))
 	}}
 }
 

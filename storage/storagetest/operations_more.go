@@ -85,7 +85,8 @@ func listSubscriptions(m *maker) step {
 	}
 	return step{text: fmt.Sprintf("Subscriptions of %s limit %d after %q", ref(q), limit, after), run: func(x *side) string {
 		list, err := x.Subscriptions(background(), q, messaging.SubscriptionID(x.id(after)), limit)
-		return x.result(err, x.subscriptions(list))
+		n, errCount := x.CountSubscriptions(background(), q.Project)
+		return x.result(errors.Join(err, errCount), fmt.Sprintf("%s; %d of the project", x.subscriptions(list), n))
 	}}
 }
 
@@ -320,6 +321,8 @@ func lookAtAll() step {
 			fmt.Fprintf(&b, "%s: %s\n", ref(q), x.result(err, join(queues, queueWords)))
 			placements, err := x.Placements(background(), q.Project)
 			fmt.Fprintf(&b, "%s: %s\n", ref(q), x.result(err, join(placements, placementWords)))
+			sum, err := x.Stored(background(), q.Project)
+			fmt.Fprintf(&b, "%s: %s\n", q.Project, x.result(err, fmt.Sprintf("%+v", sum)))
 		}
 		pools, err := x.Pools(background(), "", 0)
 		fmt.Fprintf(&b, "pools: %s\n", x.result(err, join(pools, poolWords)))
