@@ -109,8 +109,8 @@ func (r *refusal) Error() string { return r.what }
 func invalid(what string) error { return messaging.E(messaging.Invalid, what) }
 
 // statuses says which status answers which kind of failure (http-v2 §3.2).
-// Clients take every status they do not expect for success, so that limits
-// answer 400 and 503, not 413 and 429.
+// Clients take every status they do not expect for success, so that limits of
+// size answer 400, not 413; for rates see rateStatus.
 var statuses = map[messaging.Kind]int{
 	messaging.Invalid:         http.StatusBadRequest,
 	messaging.Unauthenticated: http.StatusUnauthorized,
@@ -119,7 +119,8 @@ var statuses = map[messaging.Kind]int{
 	messaging.Conflict:        http.StatusConflict,
 	messaging.Claimed:         http.StatusForbidden,
 	messaging.NotClaimed:      http.StatusBadRequest,
-	messaging.Exceeded:        http.StatusServiceUnavailable,
+	messaging.Exceeded:        http.StatusTooManyRequests,
+	messaging.OverQuota:       http.StatusForbidden,
 	messaging.Unsupported:     http.StatusBadRequest,
 	messaging.Unavailable:     http.StatusServiceUnavailable,
 	messaging.Internal:        http.StatusInternalServerError,
@@ -133,6 +134,7 @@ var titles = map[int]string{
 	http.StatusNotAcceptable:        "Not acceptable",
 	http.StatusConflict:             "Conflict",
 	http.StatusUnsupportedMediaType: "Unsupported media type",
+	http.StatusTooManyRequests:      "Too many requests",
 	http.StatusInternalServerError:  "Internal server error",
 	http.StatusServiceUnavailable:   "Service unavailable",
 }
@@ -144,7 +146,7 @@ func (c *call) fail(err error) {
 		panic(http.ErrAbortHandler) // closes the connection without a reply
 	}
 	status, what := c.judge(err)
-	if status >= http.StatusInternalServerError {
+	if status >= http.StatusInternalServerError && !errors.Is(err, messaging.Exceeded) {
 		c.logFailure(status, err)
 	}
 	c.answer(status, what)
@@ -187,6 +189,9 @@ func (c *call) judge(err error) (status int, what string) {
 		kind = messaging.Internal
 	}
 	status, known := statuses[kind]
+	if kind == messaging.Exceeded {
+		status = c.slowDown(e)
+	}
 	switch {
 	case !known || kind == messaging.Internal:
 		return http.StatusInternalServerError, "The server failed. The failure is logged under " + c.who.Request + "."

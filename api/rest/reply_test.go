@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
 
@@ -14,7 +15,7 @@ import (
 // TestEveryKindHasAStatus walks the kinds of failure: each has a status that
 // clients take for a failure, and a title.
 func TestEveryKindHasAStatus(t *testing.T) {
-	understood := []int{400, 401, 403, 404, 409, 500, 503}
+	understood := []int{400, 401, 403, 404, 409, 429, 500, 503} // 429: see slowDown
 	for _, kind := range messaging.Kinds() {
 		status, ok := statuses[kind]
 		if !ok || !slices.Contains(understood, status) {
@@ -23,7 +24,7 @@ func TestEveryKindHasAStatus(t *testing.T) {
 		if titles[status] == "" && status != http.StatusUnauthorized {
 			t.Errorf("%s: status %d has no title", kind, status)
 		}
-		c := &call{}
+		c := &call{server: &server{}, w: httptest.NewRecorder(), r: httptest.NewRequest(http.MethodGet, "/", nil)}
 		if got, what := c.judge(messaging.E(kind, "what")); got != status || kind != messaging.Internal && what != "what" {
 			t.Errorf("%s: judged %d, %q", kind, got, what)
 		}

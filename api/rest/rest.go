@@ -26,6 +26,8 @@ type Config struct {
 	// BodyTime is the longest a client may take to send a body, ReplyTime the
 	// longest it may take to receive a reply.
 	BodyTime, ReplyTime time.Duration
+	// RateStatus answers who goes too fast.
+	RateStatus RateStatus
 	// Identity says who asks; nil is Open.
 	Identity Identity
 	// Access gets one record per request; nil is none.
