@@ -1,0 +1,174 @@
+package keystone
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"zaqar/messaging"
+)
+
+// Identity says who calls. It is safe for use by several goroutines.
+type Identity struct {
+	config   Config
+	now      func() time.Time
+	log      *slog.Logger
+	valid    *cache
+	refused  *cache
+	shared   *shared
+	flights  flights
+	sessions *sessions
+	counts   counts
+
+	ctx  context.Context // of validations
+	stop context.CancelFunc
+}
+
+// New returns an Identity that has asked nothing yet: Keystone need not be
+// there. Close ends it.
+func New(c Config, now func() time.Time, log *slog.Logger) (*Identity, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	i := &Identity{
+		config: c, now: now, log: log,
+		valid: newCache(c.Entries), refused: newCache(c.Entries), shared: newShared(c.Memcached, log),
+		flights: flights{open: map[key]*flight{}},
+	}
+	i.sessions = &sessions{http: newTransport(&c), config: &i.config, now: now, log: log, turn: make(chan struct{}, 1)}
+	i.ctx, i.stop = context.WithCancel(context.Background())
+	return i, nil
+}
+
+// Close ends validations under way and connections.
+func (i *Identity) Close() {
+	i.stop()
+	i.flights.close()
+	i.sessions.http.close()
+	i.shared.close()
+}
+
+// longest is the most bytes of a token. Keystone's have some hundred.
+const longest = 16 << 10
+
+// Identify returns the caller that the request's token stands for: of
+// X-Auth-Token, or X-Storage-Token in its absence. Errors are Unauthenticated,
+// or Unavailable if Keystone cannot be asked.
+func (i *Identity) Identify(ctx context.Context, r *http.Request) (messaging.Caller, error) {
+	values := r.Header["X-Auth-Token"]
+	if values == nil {
+		values = r.Header["X-Storage-Token"]
+	}
+	token, err := only(values)
+	if err != nil {
+		return messaging.Caller{}, err
+	}
+	if token == "" {
+		return messaging.Caller{}, messaging.E(messaging.Unauthenticated, "This needs a token of the identity service in the X-Auth-Token header.")
+	}
+	chained, late := false, false
+	if values := r.Header["X-Service-Token"]; values != nil {
+		if chained, late, err = i.service(ctx, values); err != nil {
+			return messaging.Caller{}, err
+		}
+	}
+	e, err := i.known(ctx, token, late)
+	if err != nil {
+		return messaging.Caller{}, err
+	}
+	if e.limits != nil && !e.limits.admit(r, i.config.ServiceType, chained) {
+		return messaging.Caller{}, messaging.E(messaging.Unauthenticated, "The access rules of the application credential do not allow this request.")
+	}
+	return e.caller, nil
+}
+
+// only returns the one token among the values of a header; empty if there is
+// none.
+func only(values []string) (string, error) {
+	if len(values) == 0 {
+		return "", nil
+	}
+	token := strings.TrimSpace(values[0])
+	for _, other := range values[1:] {
+		if strings.TrimSpace(other) != token {
+			return "", messaging.E(messaging.Unauthenticated, "There are several tokens.")
+		}
+	}
+	if len(token) > longest || strings.ContainsFunc(token, odd) {
+		return "", refusal()
+	}
+	return token, nil
+}
+
+// odd finds what no token holds.
+func odd(r rune) bool { return r <= ' ' || r > '~' }
+
+func refusal() error {
+	return messaging.E(messaging.Unauthenticated, "The token is not valid, or not any more.")
+}
+
+// service checks a service token (operations §5.1 A7). chained says that there
+// is one, late that it lets expired tokens of users pass.
+func (i *Identity) service(ctx context.Context, values []string) (chained, late bool, err error) {
+	token, err := only(values)
+	if token == "" || err != nil {
+		return false, false, err
+	}
+	e, err := i.known(ctx, token, false)
+	if err != nil {
+		return false, false, err
+	}
+	late = slices.ContainsFunc(i.config.ServiceRoles, func(role string) bool { return slices.Contains(e.caller.Roles, role) })
+	if !late && i.config.ServiceRolesRequired {
+		return false, false, messaging.E(messaging.Unauthenticated, "The service token has none of the roles that make it one.")
+	}
+	return true, late, nil
+}
+
+// known returns what is known of a token, after asking if need be. late asks
+// for a token that was valid lately.
+func (i *Identity) known(ctx context.Context, token string, late bool) (*entry, error) {
+	k := newKey(token, late)
+	if e := i.valid.get(&k, i.now()); e != nil {
+		return e, nil
+	}
+	if i.refused.get(&k, i.now()) != nil {
+		return nil, refusal()
+	}
+	i.counts.misses.Add(1)
+	e, err := i.find(ctx, &k, token)
+	switch {
+	case err == nil:
+		return e, nil
+	case errors.Is(err, errNoSuchToken):
+		i.log.Debug("token refused", "token_sha256", hex.EncodeToString(k.hash[:6]))
+		return nil, refusal()
+	case i.config.Delay:
+		i.log.Error("a token could not be validated", "error", err)
+		return nil, refusal()
+	}
+	return nil, messaging.Wrap(messaging.Unavailable, "The identity service cannot be asked at present. Try again later.", err)
+}
+
+// find asks about a token, together with all others who ask about it.
+func (i *Identity) find(ctx context.Context, k *key, token string) (*entry, error) {
+	looked := func() (*entry, error, bool) {
+		if e := i.valid.get(k, i.now()); e != nil {
+			return e, nil, true
+		}
+		if i.refused.get(k, i.now()) != nil {
+			return nil, errNoSuchToken, true
+		}
+		return nil, nil, false
+	}
+	return i.flights.join(ctx, k, looked, func() (*entry, error) {
+		ctx, cancel := context.WithTimeout(i.ctx, max(i.config.Total, i.config.Timeout))
+		defer cancel()
+		return i.validate(ctx, k, token)
+	})
+}
