@@ -28,7 +28,7 @@ type statement struct {
 func (st statement) String() string { return fmt.Sprintf("%03d_%s", st.number, st.name) }
 
 func statements() []statement {
-	return slices.Concat(pipelineStatements(), queueStatements(), metadataStatements(), patchStatements(),
+	return slices.Concat(pipelineStatements(), identityStatements(), queueStatements(), metadataStatements(), patchStatements(),
 		queueListStatements(), statsStatements(), postStatements(), readStatements(), removeStatements(),
 		claimStatements(), deadLetterStatements(), encryptionStatements(), topicStatements(), adminStatements())
 }

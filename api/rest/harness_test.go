@@ -316,6 +316,12 @@ func (r *reply) wantError() {
 	if got := r.header.Get("Vary"); got != "Accept" {
 		r.t.Errorf("%.200s: an error with Vary %q", r.what, got)
 	}
+	if r.status == http.StatusUnauthorized { // has a form of its own
+		if r.num("error.code") != r.status || r.str("error.title") != "Unauthorized" || r.str("error.message") == "" {
+			r.t.Errorf("%.200s: a 401 of another form: %s", r.what, r.body)
+		}
+		return
+	}
 	if r.str("title") == "" || r.str("description") == "" {
 		r.t.Errorf("%.200s: an error without title or description: %s", r.what, r.body)
 	}

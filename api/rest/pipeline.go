@@ -99,6 +99,8 @@ func (c *call) checkProject() error {
 		return nil
 	}
 	switch project := string(c.who.Project); {
+	case project == "" && c.Challenge != "":
+		return invalid("The token is for no project.")
 	case project == "" && c.r.Header["X-Project-Id"] != nil:
 		return invalid("The X-Project-ID header is empty.")
 	case project == "":

@@ -155,6 +155,9 @@ func (c *call) fail(err error) {
 // answer sends the body of a failure.
 func (c *call) answer(status int, what string) {
 	c.w.Header()["Vary"] = []string{"Accept"}
+	if status == http.StatusUnauthorized && c.Challenge != "" {
+		c.w.Header()["Www-Authenticate"] = []string{c.Challenge}
+	}
 	_ = c.json(status, func(dst []byte) []byte {
 		if status == http.StatusUnauthorized {
 			return wire.AppendUnauthenticated(dst, what)

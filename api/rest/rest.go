@@ -30,6 +30,8 @@ type Config struct {
 	RateStatus RateStatus
 	// Identity says who asks; nil is Open.
 	Identity Identity
+	// Challenge is sent as WWW-Authenticate with every 401; empty: none.
+	Challenge string
 	// Access gets one record per request; nil is none.
 	Access *slog.Logger
 	// Served is called after each request, for metrics; nil is none.
