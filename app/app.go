@@ -15,6 +15,7 @@ import (
 	"zaqar/api/conn"
 	"zaqar/api/edge"
 	"zaqar/api/rest"
+	"zaqar/auth/keystone"
 	"zaqar/auth/policy"
 	"zaqar/broker"
 	"zaqar/storage"
@@ -27,6 +28,7 @@ type App struct {
 	log      *slog.Logger
 	begun    time.Time
 	broker   *broker.Broker
+	keystone *keystone.Identity // nil: callers are believed
 	listener net.Listener
 	server   *http.Server
 	conns    atomic.Int64 // open connections
@@ -70,6 +72,9 @@ func (a *App) build(ctx context.Context) error {
 	if a.options.AccessLog {
 		front.Access = cmp.Or(a.options.Access, a.log)
 	}
+	if err := a.identify(&front); err != nil {
+		return err
+	}
 	handler := edge.Framing(a.options.CORS.wrap(rest.New(front, a.broker, a.log)))
 
 	h := a.options.HTTP
@@ -99,7 +104,7 @@ func (a *App) Addr() string { return a.listener.Addr().String() }
 // because of ctx is no error.
 func (a *App) Run(ctx context.Context) error {
 	a.log.Info("listening", "address", "http://"+a.Addr(), "version", a.options.Version,
-		"authentication", "none", "admin_mode", a.options.REST.Admin, "took", time.Since(a.begun))
+		"authentication", cmp.Or(a.options.Identity.Strategy, "none"), "admin_mode", a.options.REST.Admin, "took", time.Since(a.begun))
 	failed := make(chan error, 1)
 	go func() { failed <- a.server.Serve(a.listener) }()
 	var err error

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"zaqar/api/rest"
+	"zaqar/auth/keystone"
 	"zaqar/broker"
 )
 
@@ -18,6 +19,7 @@ type Options struct {
 	HTTP      HTTP
 	REST      rest.Config // app sets Access and Now
 	CORS      CORS
+	Identity  Identity
 	Store     Store
 	Broker    broker.Config
 	// ShutdownTimeout bounds how long requests in flight are waited for.
@@ -61,6 +63,7 @@ func Defaults() Options {
 				"URL-Signature", "URL-Expires", "URL-Methods", "URL-Paths"},
 			Exposed: []string{"X-Auth-Token", "X-Subject-Token", "X-Service-Token", "X-OpenStack-Request-ID"},
 		},
+		Identity:        Identity{Keystone: keystone.Defaults()},
 		Store:           Store{Driver: "embedded"},
 		Broker:          broker.Defaults(),
 		ShutdownTimeout: 30 * time.Second,

@@ -65,6 +65,7 @@ func defaults() *settings {
 		Options: app.Defaults(), transports: []string{"wsgi"}, level: "info", format: "text",
 		facility: "LOG_USER", algorithm: "AES256", gcPercent: app.DefaultRuntime().GCPercent,
 		clientIDs: "strict", policyFile: "policy.yaml",
+		tokenCacheTime: int64(app.Defaults().Identity.Keystone.CacheTime.Seconds()),
 	}
 }
 

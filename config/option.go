@@ -63,6 +63,9 @@ type settings struct {
 	clientIDs              string
 	policyFile             string
 	proxyHeaders           bool
+	authType, authSection  string
+	tokenCacheTime         int64
+	memcachedLogin         bool
 }
 
 // of makes an option whose value is held by the field that at points to. Its

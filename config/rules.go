@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"zaqar/app"
 	"zaqar/observe"
@@ -137,21 +138,23 @@ func (c *rules) proxies() {
 
 // authentication refuses to run open where the operator asked for checks.
 func (c *rules) authentication() {
+	c.Identity.Strategy = c.authStrategy
+	c.Identity.Keystone.CacheTime = time.Duration(c.tokenCacheTime) * time.Second
 	switch c.authStrategy {
 	case "":
 		c.openWarnings()
 	case "keystone":
-		c.refuse("DEFAULT", "auth_strategy", "keystone is not offered by this version, and running without "+
-			"authentication instead would open every project; leave it empty only where that is meant")
+		c.keystone()
 	default:
-		c.refuse("DEFAULT", "auth_strategy", "%q is not allowed; allowed is the empty value (no authentication)", c.authStrategy)
+		c.refuse("DEFAULT", "auth_strategy", "%q is not allowed; allowed are keystone and the empty value (no authentication)", c.authStrategy)
 	}
 }
 
 func (c *rules) openWarnings() {
 	for _, key := range []string{"auth_url", "www_authenticate_uri", "username", "application_credential_id"} {
-		if at, set := c.values.set("keystone_authtoken", key); set {
-			c.report.add(Warning, at, "keystone_authtoken", key,
+		text, _ := c.values.raw(option{keystoneSection, key})
+		if at, set := c.values.set(keystoneSection, key); set && text != "" {
+			c.report.add(Warning, at, keystoneSection, key,
 				"is set, but [DEFAULT] auth_strategy is empty: NOBODY IS AUTHENTICATED and every project is open to whoever reaches this server")
 			return
 		}

@@ -71,7 +71,7 @@ func TestNothingUnsafeIsIgnored(t *testing.T) {
 		text  string
 		words []string
 	}{
-		{"[DEFAULT]\nauth_strategy = keystone", []string{":2", "auth_strategy", "keystone is not offered"}},
+		{"[DEFAULT]\nauth_strategy = keystone", []string{":2", "keystone_authtoken", "auth_url is missing"}},
 		{"[DEFAULT]\nauth_strategy = none", []string{":2", `"none" is not allowed`, "empty"}},
 		{"[DEFAULT]\npooling = True", []string{":2", "pooling", "not offered"}},
 		{"[DEFAULT]\nsharding = True", []string{":2", "not offered"}},

@@ -18,7 +18,7 @@ func defaultSection() Section {
 				of("admin_mode", boolean(), func(s *settings) *bool { return &s.adminMode },
 					"Offer the private endpoints: /v2/health today. Without any configuration file and listening on a loopback address only, the default is True.").defaultText("False"),
 				of("auth_strategy", text(), func(s *settings) *string { return &s.authStrategy },
-					"How callers are authenticated. Empty: not at all, X-Project-Id is believed; keep such a server behind something that can be trusted. The value keystone is refused by this version."),
+					"How callers are authenticated. Empty: not at all, X-Project-Id is believed; keep such a server behind something that can be trusted. keystone: by tokens, see [keystone_authtoken]."),
 				of("pooling", boolean(), func(s *settings) *bool { return &s.pooling },
 					"Spread queues over pools. This version has no pools and refuses True.").alias("sharding"),
 				of("enable_checksum", boolean(), func(s *settings) *bool { return &s.Broker.Checksums },

@@ -9,10 +9,11 @@ import (
 
 // warnUnknown reports keys and sections that nothing reads.
 func warnUnknown(v *values, headers []assignment, r *Report) {
+	own := v.authSection()
 	gone := gone()
 	var told []string
 	for _, h := range headers {
-		if v.index.section(h.section) != nil || slices.Contains(told, h.section) {
+		if v.index.section(h.section) != nil || h.section == own || slices.Contains(told, h.section) {
 			continue
 		}
 		told = append(told, h.section)

@@ -46,7 +46,7 @@ func rules() []rule {
 		{path: "internal", ours: []string{"internal"}},
 		{path: "internal/need", surround: true},
 		{path: "app", ours: []string{"api", "auth", "broker", "messaging", "storage", "observe", "internal"}, not: []string{"flag", "os/signal"}, wallTime: true},
-		{path: "config", ours: []string{"app", "api", "broker", "observe", "config", "internal"}, not: []string{"os/signal"}, surround: true},
+		{path: "config", ours: []string{"app", "api", "auth", "broker", "observe", "config", "internal"}, not: []string{"os/signal"}, surround: true},
 		{path: "config/ini", ours: []string{"internal"}, not: slices.Concat(network, system)},
 		{path: "bench", ours: []string{"bench", "storage/embedded/disk", "internal"}, not: []string{"flag"}, wallTime: true, surround: true},
 		{path: "cmd", ours: []string{"app", "bench", "config", "observe", "internal"}, wallTime: true, surround: true},
