@@ -28,7 +28,8 @@ type statement struct {
 func (st statement) String() string { return fmt.Sprintf("%03d_%s", st.number, st.name) }
 
 func statements() []statement {
-	return slices.Concat(pipelineStatements(), identityStatements(), queueStatements(), metadataStatements(), patchStatements(),
+	pipeline := pipelineStatements()
+	return slices.Concat(pipeline[:23], identityStatements(), pipeline[23:], queueStatements(), metadataStatements(), patchStatements(),
 		queueListStatements(), statsStatements(), postStatements(), readStatements(), removeStatements(),
 		claimStatements(), deadLetterStatements(), encryptionStatements(), topicStatements(), adminStatements())
 }
