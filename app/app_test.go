@@ -367,6 +367,9 @@ func TestCORS(t *testing.T) {
 	if status != http.StatusMultipleChoices || h.Get("Access-Control-Allow-Origin") != origin || !strings.Contains(strings.ToLower(h.Get("Access-Control-Expose-Headers")), "x-openstack-request-id") {
 		t.Errorf("an actual request: %d %v", status, h)
 	}
+	if _, h, _ := r.do(t, "GET", "/nothing", "", "Origin", origin); h.Get("Access-Control-Allow-Origin") != origin || strings.Join(h["Vary"], ", ") != "Origin, Accept" {
+		t.Errorf("an actual request that fails: %v", h)
+	}
 	if status, h, _ := r.do(t, "GET", "/", "", "Origin", "https://evil.example.org"); status != http.StatusMultipleChoices || h.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("an actual request of another origin: %d %v", status, h)
 	}

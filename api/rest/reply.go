@@ -154,7 +154,7 @@ func (c *call) fail(err error) {
 
 // answer sends the body of a failure.
 func (c *call) answer(status int, what string) {
-	c.w.Header()["Vary"] = []string{"Accept"}
+	c.varies()
 	if status == http.StatusUnauthorized && c.Challenge != "" {
 		c.w.Header()["Www-Authenticate"] = []string{c.Challenge}
 	}
@@ -164,6 +164,13 @@ func (c *call) answer(status int, what string) {
 		}
 		return wire.AppendError(dst, titles[status], what)
 	})
+}
+
+// varies says that the reply depends on the Accept header; on others it may
+// depend already.
+func (c *call) varies() {
+	h := c.w.Header()
+	h["Vary"] = append(h["Vary"], "Accept")
 }
 
 func (c *call) logFailure(status int, err error) {

@@ -31,7 +31,7 @@ func (c *call) ping() error {
 		return c.empty(http.StatusNoContent)
 	case errors.Is(err, messaging.Unavailable):
 		c.logFailure(http.StatusServiceUnavailable, err)
-		c.w.Header()["Vary"] = []string{"Accept"}
+		c.varies()
 		return c.empty(http.StatusServiceUnavailable)
 	default:
 		return err
