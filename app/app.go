@@ -29,6 +29,7 @@ type App struct {
 	begun    time.Time
 	broker   *broker.Broker
 	keystone *keystone.Identity // nil: callers are believed
+	limited  *edge.Limited
 	listener net.Listener
 	server   *http.Server
 	conns    atomic.Int64 // open connections
@@ -82,7 +83,8 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w", err)
 	}
-	a.listener = conn.Listener(listener, time.Now)
+	a.limited = a.limit(listener)
+	a.listener = conn.Listener(a.limited, time.Now)
 	a.server = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: h.HeaderTimeout,

@@ -36,6 +36,9 @@ type HTTP struct {
 	HeaderTimeout  time.Duration // for a request's headers
 	IdleTimeout    time.Duration // between requests on a connection
 	MaxHeaderBytes int64
+
+	MaxConnections           int64 // at a time; 0: as many as open files leave room for
+	MaxConnectionsPerAddress int64 // 0: no limit
 }
 
 // Store chooses the store of messages and queues.

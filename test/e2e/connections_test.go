@@ -74,7 +74,10 @@ func connections(t *testing.T) int {
 func TestTooManyConnections(t *testing.T) {
 	t.Parallel()
 	const limit = 64
-	d := daemon.Start(t, daemon.Options{Wrap: []string{"sh", "-c", `ulimit -n "$0" && exec "$@"`, fmt.Sprint(limit)}})
+	d := daemon.Start(t, daemon.Options{
+		Wrap:   []string{"sh", "-c", `ulimit -n "$0" && exec "$@"`, fmt.Sprint(limit)},
+		Config: "[drivers:transport:wsgi]\nmax_connections = 1000\n",
+	})
 	c := d.Client()
 	c.HTTP = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
 	c.Post(t, "q", "connected")
