@@ -100,6 +100,9 @@ func (b *Broker) Reconfigure(c Config) error {
 // Config returns the configuration in force.
 func (b *Broker) Config() Config { return b.active.Load().Config.clone() }
 
+// Now is the instant by which messages and claims expire.
+func (b *Broker) Now() time.Time { return b.now() }
+
 // Close ends every wait at once with the answer for nothing found, and makes
 // later calls answer without waiting. Everything else goes on working.
 func (b *Broker) Close() { b.waiters.close() }

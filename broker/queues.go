@@ -191,6 +191,13 @@ func (b *Broker) QueueStats(ctx context.Context, who messaging.Caller, q messagi
 	return t, b.now(), nil
 }
 
+// ShareQueue asks whether the caller may give others access to a queue
+// (http-v2 §7.9). The queue need not exist; fronts make the grant.
+func (b *Broker) ShareQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef) error {
+	_, err := b.enter(ctx, who, q, rule(q, "share"))
+	return err
+}
+
 // PurgeQueue removes the messages that are not under a live claim, all
 // subscriptions, or both. The queue and its metadata stay (http-v2 §7.7).
 func (b *Broker) PurgeQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef, p Purge) error {

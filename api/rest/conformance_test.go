@@ -30,7 +30,7 @@ func (st statement) String() string { return fmt.Sprintf("%03d_%s", st.number, s
 func statements() []statement {
 	pipeline := pipelineStatements()
 	return slices.Concat(pipeline[:23], identityStatements(), pipeline[23:], queueStatements(), metadataStatements(), patchStatements(),
-		queueListStatements(), statsStatements(), postStatements(), readStatements(), removeStatements(),
+		queueListStatements(), statsStatements(), shareStatements(), postStatements(), readStatements(), removeStatements(),
 		claimStatements(), deadLetterStatements(), encryptionStatements(), topicStatements(), adminStatements())
 }
 

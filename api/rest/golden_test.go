@@ -52,6 +52,7 @@ var goldenSettings = map[string]func(*setup){
 	"checksums":           checksums,
 	"delete_needs_claims": deleteNeedsClaims,
 	"keys":                withKey("k1"),
+	"signing":             signing,
 }
 
 // replay plays one exchange and holds it against the expectation and against

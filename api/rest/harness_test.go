@@ -51,6 +51,7 @@ func openEmbedded(t *testing.T, env storage.Env) (storage.Control, storage.Data)
 type setup struct {
 	broker broker.Config
 	rest   rest.Config
+	policy string // text of a policy file
 	wrap   func(storage.Data) storage.Data
 }
 
@@ -85,7 +86,11 @@ func newServer(t *testing.T, open open, changes ...func(*setup)) *server {
 	if set.wrap != nil {
 		data = set.wrap(data)
 	}
-	b, err := broker.New(set.broker, broker.Parts{Control: s.control, Data: data, Policy: policy.Default(), Now: s.clock.Now, Log: log})
+	rules, findings := policy.Compile([]policy.File{{Name: "policy.yaml", Text: []byte(set.policy)}}, "")
+	if rules == nil {
+		t.Fatal(findings)
+	}
+	b, err := broker.New(set.broker, broker.Parts{Control: s.control, Data: data, Policy: rules, Now: s.clock.Now, Log: log})
 	if err != nil {
 		t.Fatalf("broker.New: %v", err)
 	}
@@ -97,6 +102,8 @@ func newServer(t *testing.T, open open, changes ...func(*setup)) *server {
 	s.url = web.URL
 	return s
 }
+
+func withPolicy(text string) func(*setup) { return func(set *setup) { set.policy = text } }
 
 // another starts one more server with a store of its own.
 func (s *server) another(changes ...func(*setup)) *server {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"zaqar/auth/signed"
 	"zaqar/messaging"
 )
 
@@ -53,4 +54,34 @@ func sole(values []string) (string, bool) {
 		}
 	}
 	return one, true
+}
+
+// isSigned reports whether a request presents a signature in place of other
+// credentials. An empty one is none (http-v2 §17.1, D1).
+func isSigned(h http.Header) bool {
+	for _, signature := range h["Url-Signature"] {
+		if strings.TrimSpace(signature) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// presented returns what a request presents with its signature, and false if
+// something is missing, or there twice: one of them somebody else added.
+func presented(h http.Header) (p signed.Presented, ok bool) {
+	for _, f := range []struct {
+		name string
+		to   *string
+	}{
+		{"Url-Signature", &p.Signature}, {"Url-Expires", &p.Expires}, {"Url-Methods", &p.Methods},
+		{"Url-Paths", &p.Paths}, {"X-Project-Id", &p.Project},
+	} {
+		values := h[f.name]
+		if len(values) != 1 {
+			return p, false
+		}
+		*f.to = strings.TrimSpace(values[0])
+	}
+	return p, true
 }

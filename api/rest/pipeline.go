@@ -15,6 +15,7 @@ func (c *call) serve() error {
 		(*call).find,
 		(*call).identify,
 		(*call).known,
+		(*call).checkSignature,
 		(*call).checkForm,
 		(*call).checkAccept,
 		(*call).checkClient,
@@ -22,6 +23,7 @@ func (c *call) serve() error {
 		(*call).checkQueue,
 		(*call).checkExtraSpec,
 		(*call).checkMethod,
+		(*call).checkPolicy,
 	} {
 		if err := step(c); err != nil {
 			return err
@@ -40,24 +42,50 @@ func (c *call) find() error {
 }
 
 // identify asks who calls, except on paths open to all: an unknown path is
-// only admitted to be unknown to those who may ask.
+// only admitted to be unknown to those who may ask. A signature stands for all
+// other credentials.
 func (c *call) identify() error {
-	if c.route != nil && c.route.needs != needsCaller {
+	if c.signed = isSigned(c.r.Header); c.signed || c.route != nil && c.route.needs != needsCaller {
 		return nil
 	}
 	who, err := c.Identity.Identify(c.r.Context(), c.r)
 	if err != nil {
 		return err
 	}
+	c.is(who)
+	return nil
+}
+
+// is says who the caller is. Where the request came from stays.
+func (c *call) is(who messaging.Caller) {
 	who.Request, who.Address = c.who.Request, c.who.Address
 	c.who = who
-	return nil
 }
 
 func (c *call) known() error {
 	if c.route == nil {
-		return &refusal{http.StatusNotFound, "There is nothing at this path.", ""}
+		return errNothing()
 	}
+	return nil
+}
+
+// errNothing is the answer to unknown paths and to whatever can be wrong with a
+// signature, so that who guesses learns nothing.
+func errNothing() error {
+	return &refusal{http.StatusNotFound, "There is nothing at this path.", ""}
+}
+
+// checkSignature lets requests with a signature pass that it covers. Of their
+// other headers only the project is believed, which is part of what was signed.
+func (c *call) checkSignature() error {
+	if !c.signed {
+		return nil
+	}
+	p, ok := presented(c.r.Header)
+	if !ok || !c.Signatures.Open(p, c.r.Method, c.r.URL.EscapedPath(), c.broker.Now()) {
+		return errNothing()
+	}
+	c.is(messaging.Caller{Project: messaging.Project(p.Project), Signed: true})
 	return nil
 }
 
@@ -142,6 +170,21 @@ func (c *call) checkMethod() error {
 		return nil
 	}
 	return &refusal{http.StatusMethodNotAllowed, "This path answers to " + c.route.allow + ".", c.route.allow}
+}
+
+// checkPolicy asks whether the caller may do this, before anything of the
+// request is looked at that concerns only those who may. Use cases ask again:
+// they do not know what a front has asked.
+func (c *call) checkPolicy() error {
+	rule := c.route.rules[c.r.Method]
+	if rule == "" {
+		return nil
+	}
+	on := c.queue
+	if on.Project == "" {
+		on.Project = c.who.Project
+	}
+	return c.broker.Permit(c.r.Context(), c.who, rule, on)
 }
 
 func (c *call) options() error {

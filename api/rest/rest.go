@@ -9,6 +9,7 @@ import (
 
 	"zaqar/api/edge"
 	"zaqar/api/wire"
+	"zaqar/auth/signed"
 	"zaqar/broker"
 	"zaqar/messaging"
 )
@@ -32,6 +33,8 @@ type Config struct {
 	Identity Identity
 	// Challenge is sent as WWW-Authenticate with every 401; empty: none.
 	Challenge string
+	// Signatures are the keys of pre-signed URLs; nil is none.
+	Signatures *signed.Keys
 	// Access gets one record per request; nil is none.
 	Access *slog.Logger
 	// Served is called after each request, for metrics; nil is none.
@@ -79,6 +82,9 @@ func New(c Config, b *broker.Broker, log *slog.Logger) http.Handler {
 	if c.Identity == nil {
 		c.Identity = Open{}
 	}
+	if c.Signatures == nil {
+		c.Signatures = signed.NewKeys()
+	}
 	s := &server{Config: c, broker: b, log: log}
 	s.table = newTable(routes(c))
 	s.home = homeDocument(s.table.routes)
@@ -105,6 +111,7 @@ type call struct {
 	begun time.Time
 
 	who     messaging.Caller
+	signed  bool // a signature stands for credentials
 	route   *route
 	vars    vars
 	queue   messaging.QueueRef // of routes that name a queue or topic

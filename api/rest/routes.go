@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"zaqar/auth/policy"
 )
 
 // route is one path with what it answers to.
@@ -17,6 +19,7 @@ type route struct {
 
 	segments []string
 	allow    string
+	rules    map[string]string // by method, of the policy
 }
 
 type verbs map[string]func(*call) error
@@ -52,6 +55,8 @@ func routes(c Config) []route {
 			{rel: "queue", allow: []string{get, put, del, patch}}}},
 		{path: queue + "/stats", on: verbs{get: (*call).queueStats}, home: []relation{
 			{rel: "queue_stats", allow: []string{get}}}},
+		{path: queue + "/share", on: verbs{post: (*call).shareQueue}, home: []relation{
+			{rel: "queue_share", allow: []string{post}, accepts: true}}},
 		{path: queue + "/purge", on: verbs{post: (*call).purgeQueue}, home: []relation{
 			{rel: "queue_purge", allow: []string{post}, accepts: true}}},
 
@@ -115,9 +120,23 @@ func newTable(list []route) table {
 		methods := append(slices.Collect(maps.Keys(r.on)), http.MethodOptions)
 		slices.Sort(methods)
 		r.allow = strings.Join(methods, ", ")
+		r.rules = rulesOf(r.path)
 		t.bySize[len(r.segments)] = append(t.bySize[len(r.segments)], r)
 	}
 	return t
+}
+
+// rulesOf returns the rules of the policy that guard a path, by method.
+func rulesOf(path string) map[string]string {
+	rules := map[string]string{}
+	for _, r := range policy.Rules() {
+		for _, o := range r.Operations {
+			if o.Path == path {
+				rules[o.Method] = r.Name
+			}
+		}
+	}
+	return rules
 }
 
 // find returns the route of a URL's path. Segments are compared one by one

@@ -39,7 +39,7 @@ func rules() []rule {
 		{path: "broker", ours: []string{"messaging", "storage", "internal"}, not: slices.Concat(network, system)},
 		{path: "auth", ours: []string{"messaging", "internal", "auth"}, not: system},
 		{path: "api", ours: []string{"api", "auth", "broker", "messaging", "internal"}, not: []string{"database/sql", "flag"}},
-		{path: "api/wire", ours: []string{"api/wire", "broker", "messaging", "internal"}, not: slices.Concat(network, []string{"flag"})},
+		{path: "api/wire", ours: []string{"api/wire", "auth", "broker", "messaging", "internal"}, not: slices.Concat(network, []string{"flag"})},
 		{path: "api/wire/wiretest", ours: []string{"api/wire", "internal"}}, // replays cases over HTTP
 		{path: "api/edge", ours: []string{"api/wire", "internal"}, not: []string{"database/sql", "flag"}},
 		{path: "observe", ours: nil, not: []string{"flag"}, wallTime: true},

@@ -1,0 +1,79 @@
+package rest
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"zaqar/api/wire"
+	"zaqar/auth/signed"
+)
+
+// shareTime is how long a grant is good for that does not say.
+const shareTime = 24 * time.Hour
+
+// shareQueue serves http-v2 §7.9. The queue need not exist.
+func (c *call) shareQueue() error {
+	if err := c.broker.ShareQueue(c.r.Context(), c.who, c.queue); err != nil {
+		return err
+	}
+	grant, err := c.grant()
+	if err != nil {
+		return err
+	}
+	signature, err := c.Signatures.Sign(grant)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, func(dst []byte) []byte { return wire.AppendShared(dst, grant, signature) })
+}
+
+// grant reads what the client wants to share.
+func (c *call) grant() (g signed.Grant, err error) {
+	s := c.memory()
+	if err := c.read(s, smallBody); err != nil {
+		return g, err
+	}
+	if len(s.In) == 0 {
+		return g, invalid("A body is required; it may be an empty object.")
+	}
+	share, err := s.Share(s.In)
+	if err != nil {
+		return g, err
+	}
+	g = signed.Grant{Project: c.queue.Project, Methods: share.Methods}
+	if len(g.Methods) == 0 {
+		g.Methods = []string{http.MethodGet}
+	}
+	slices.Sort(g.Methods)
+	if g.Paths, err = c.sharedPaths(share.Paths); err != nil {
+		return g, err
+	}
+	now := c.broker.Now()
+	g.Expires = now.Add(shareTime).Truncate(time.Second)
+	if share.Expires != nil {
+		if g.Expires, err = signed.ParseInstant(*share.Expires); err != nil {
+			return g, invalid(`The member "expires" must be a date, or a date and time, of ISO 8601.`)
+		}
+	}
+	if !g.Expires.After(now) {
+		return g, invalid(`The member "expires" must be in the future.`)
+	}
+	return g, nil
+}
+
+// sharedPaths returns the full paths of the parts of the queue, sorted.
+func (c *call) sharedPaths(parts []string) ([]string, error) {
+	if len(parts) == 0 {
+		parts = []string{"messages"}
+	}
+	var paths []string
+	for _, part := range parts {
+		if part != "messages" && part != "claims" && part != "subscriptions" {
+			return nil, invalid(`The member "paths" holds messages, claims and subscriptions, nothing else.`)
+		}
+		paths = append(paths, string(wire.AppendQueueHref(nil, c.queue))+"/"+part)
+	}
+	slices.Sort(paths)
+	return paths, nil
+}
