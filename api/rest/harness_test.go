@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -475,36 +474,10 @@ func (r *reply) names(collection string) []string {
 	return list
 }
 
-// next returns the href of the next page, "" if there is none.
-func (r *reply) next() string {
-	r.t.Helper()
-	switch n := r.count("links"); n {
-	case 0:
-		return ""
-	case 1:
-		if rel := r.str("links.0.rel"); rel != "next" {
-			r.t.Errorf("%s: a link %q", r.what, rel)
-		}
-		return r.str("links.0.href")
-	default:
-		r.t.Fatalf("%s: %d links", r.what, n)
-		return ""
-	}
-}
-
 // equal fails the test unless both are the same.
 func equal[T any](t *testing.T, what string, got, want T) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
-}
-
-func params(t *testing.T, href string) url.Values {
-	t.Helper()
-	u, err := url.Parse(href)
-	if err != nil {
-		t.Fatalf("%q: %v", href, err)
-	}
-	return u.Query()
 }
