@@ -29,6 +29,15 @@ type Data interface {
 	Capabilities() []messaging.Capability
 }
 
+// Surveyor is what a Data store may be as well: one that can tell how full each
+// of its queues is with little work, for metrics.
+type Surveyor interface {
+	// Survey calls each with the unexpired messages of every queue and topic
+	// that has some, as Volume counts them, in any order. each is quick and
+	// does not use the store.
+	Survey(ctx context.Context, each func(q messaging.QueueRef, total, claimed int)) error
+}
+
 // Control is the store of everything that is not on the hot path: which
 // queues exist, how pools and flavors place them, and what projects may have.
 type Control interface {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"zaqar/internal/histogram"
 	"zaqar/messaging"
 	"zaqar/storage/embedded/disk"
 )
@@ -63,7 +64,9 @@ type journal struct {
 	spare   *segment
 	number  uint32 // highest segment number in use or spare
 
-	commits, bytes atomic.Int64 // since start
+	bytes   atomic.Int64         // since start
+	batches *histogram.Histogram // operations in a commit
+	syncs   *histogram.Histogram // ns that a sync took
 }
 
 // Before more than gatherLimit bytes wait for the writer admit blocks. What
@@ -288,8 +291,8 @@ func (j *journal) commit(g *group) {
 	j.turns.measure(took)
 	j.mu.Unlock()
 	seg.size = base + uint32(len(g.buf))
-	j.commits.Add(1)
 	j.bytes.Add(int64(len(g.buf)))
+	j.batches.Observe(int64(len(g.ops)))
 	for _, op := range g.ops {
 		op.apply(seg, base+op.at)
 	}
@@ -322,7 +325,9 @@ func (j *journal) write(seg *segment, b []byte, at uint32) (final bool, err erro
 	_, err = seg.file.WriteAt(b, int64(at))
 	if err == nil {
 		j.writeAhead(seg, int64(at), len(b))
+		begun := j.now()
 		if err = seg.file.Sync(); err == nil {
+			j.syncs.Observe(int64(j.now().Sub(begun)))
 			return false, nil
 		}
 		return true, errFailed(err)

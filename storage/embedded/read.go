@@ -250,6 +250,7 @@ func (q *queue) quarantine(seen *entry, id uint64, seg *segment, cause error) {
 	q.mu.Unlock()
 	if same {
 		seg.damaged.Store(true)
+		q.store.unreadable.Add(1)
 		q.store.log.Error("message lost: its record is damaged",
 			"project", q.ref.Project, "queue", q.ref.Name, "message", q.store.id(id),
 			"segment", seg.number, "offset", seen.off, "bytes", seen.size, "error", cause)

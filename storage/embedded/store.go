@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"zaqar/internal/histogram"
 	"zaqar/messaging"
 	"zaqar/storage"
 	"zaqar/storage/embedded/disk"
@@ -60,8 +61,9 @@ type Store struct {
 	watchmu sync.Mutex
 	watches heap[*account]
 
-	swept  struct{ messages, claims, subscriptions atomic.Int64 }
-	damage []Damage
+	swept, told counts // since the store was opened, and how much of it Sweep has told
+	unreadable  atomic.Int64
+	damage      []Damage
 
 	restored bool // while opening: from a backup
 
@@ -182,6 +184,7 @@ func (s *Store) open() error {
 		onSeal: func(*segment) { s.kick() }, onSpare: s.kick, adopt: s.adopt,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 		now: s.env.Now, turns: newTurns(),
+		batches: histogram.New(histogram.Powers(1, 12)), syncs: histogram.New(histogram.Durations()),
 	}
 	s.journal.space.L = &s.journal.mu
 	s.journal.gathering = s.journal.newGroup(nil)
@@ -382,32 +385,10 @@ func (s *Store) Sweep(ctx context.Context) (storage.Swept, error) {
 		return storage.Swept{}, err
 	}
 	return storage.Swept{
-		Messages:      int(s.swept.messages.Swap(0)),
-		Claims:        int(s.swept.claims.Swap(0)),
-		Subscriptions: int(s.swept.subscriptions.Swap(0)),
+		Messages:      news(&s.swept.messages, &s.told.messages),
+		Claims:        news(&s.swept.claims, &s.told.claims),
+		Subscriptions: news(&s.swept.subscriptions, &s.told.subscriptions),
 	}, nil
-}
-
-// Volume implements storage.Messages.
-func (s *Store) Volume(ctx context.Context) (total, claimed int, err error) {
-	if err := s.enter(ctx); err != nil {
-		return 0, 0, err
-	}
-	s.queuemu.RLock()
-	queues := make([]*queue, 0, len(s.queues))
-	for _, q := range s.queues {
-		queues = append(queues, q)
-	}
-	s.queuemu.RUnlock()
-	now := s.now()
-	for _, q := range queues {
-		q.mu.Lock()
-		q.catchUp(now)
-		total += q.live
-		claimed += q.claimed
-		q.mu.Unlock()
-	}
-	return total, claimed, nil
 }
 
 // watch has the sweeper look at the queue when something in it expires. The

@@ -216,9 +216,16 @@ func (s *Store) Tally(ctx context.Context, q messaging.QueueRef) (t messaging.Ta
 
 // Volume implements storage.Messages.
 func (s *Store) Volume(ctx context.Context) (total, claimed int, err error) {
-	err = s.locked(ctx, func() error {
+	err = s.Survey(ctx, func(_ messaging.QueueRef, t, c int) { total, claimed = total+t, claimed+c })
+	return total, claimed, err
+}
+
+// Survey implements storage.Surveyor.
+func (s *Store) Survey(ctx context.Context, each func(q messaging.QueueRef, total, claimed int)) error {
+	return s.locked(ctx, func() error {
 		now := s.now()
 		for q := range s.messages {
+			total, claimed := 0, 0
 			for _, m := range s.expireMessages(q, now).messages {
 				total++
 				if m.Claim != "" {
@@ -226,10 +233,12 @@ func (s *Store) Volume(ctx context.Context) (total, claimed int, err error) {
 				}
 			}
 			s.forgetEmpty(q)
+			if total > 0 {
+				each(q, total, claimed)
+			}
 		}
 		return nil
 	})
-	return total, claimed, err
 }
 
 // Stored implements storage.Messages.

@@ -46,6 +46,32 @@ func (s *subject) volumeIs(total, claimed int) {
 	if t != total || c != claimed {
 		s.Fatalf("volume %d, claimed %d; want %d, %d", t, c, total, claimed)
 	}
+	s.surveyIs(total, claimed)
+}
+
+// surveyIs checks what a store that is a Surveyor says of each queue.
+func (s *subject) surveyIs(total, claimed int) {
+	s.Helper()
+	surveyor, ok := s.Store.(storage.Surveyor)
+	if !ok {
+		return
+	}
+	found := map[messaging.QueueRef][2]int{}
+	s.ok(surveyor.Survey(s.ctx(), func(q messaging.QueueRef, t, c int) {
+		if _, again := found[q]; again || t == 0 {
+			s.Errorf("the survey tells of %v again or for nothing: %d messages", q, t)
+		}
+		found[q] = [2]int{t, c}
+	}))
+	for q, n := range found {
+		if t := s.tally(q); t.Total != n[0] || t.Claimed != n[1] {
+			s.Errorf("the survey says %v of %v, the tally %d and %d", n, q, t.Total, t.Claimed)
+		}
+		total, claimed = total-n[0], claimed-n[1]
+	}
+	if total != 0 || claimed != 0 {
+		s.Errorf("the survey lacks %d messages, %d of them claimed", total, claimed)
+	}
 }
 
 func statsEmpty(s *subject) {
