@@ -13,7 +13,7 @@
 // Start reading at Broker, then messages.go and claims.go. The other files:
 // limits.go (Config and its rules), metadata.go, validate.go and patch.go (what
 // a queue's metadata may say), sealing.go (encryption at rest), deadletters.go,
-// waiting.go and hub.go (long polling), health.go.
+// waiting.go and hub.go (long polling), health.go, stats.go (for metrics).
 package broker
 
 import (
@@ -52,9 +52,10 @@ type Broker struct {
 	now     func() time.Time
 	log     *slog.Logger
 
-	active  atomic.Pointer[setup]
-	waiters *hub
-	drafts  sync.Pool // of *drafts
+	active   atomic.Pointer[setup]
+	waiters  *hub
+	drafts   sync.Pool // of *drafts
+	counters counters
 }
 
 // setup is a configuration in force, with what is derived from it.

@@ -66,6 +66,7 @@ func (b *Broker) claim(ctx context.Context, s *setup, q messaging.QueueRef, t st
 		lease.Messages, err = b.opened(ctx, s, q, lease.Messages)
 		switch {
 		case len(lease.Messages) > 0:
+			b.counters.claimed.Add(int64(len(lease.Messages)))
 			return lease, nil
 		case buried != nil:
 			return storage.Lease{}, buried

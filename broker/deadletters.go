@@ -42,6 +42,7 @@ func (b *Broker) bury(ctx context.Context, s *setup, q messaging.QueueRef, g gra
 	moved, err := b.moveSpent(ctx, s, q, g, l)
 	if err == nil {
 		b.waiters.arrived(g.queue, moved)
+		b.counters.buried.Add(int64(moved))
 		return nil
 	}
 	b.log.ErrorContext(ctx, "cannot move messages to the dead-letter queue",

@@ -58,6 +58,7 @@ func (p *Posting) Store(ctx context.Context, posts []Post) ([]messaging.MessageI
 		return nil, err // the store may still be busy with the drafts
 	}
 	b.announce(q, d.list, began)
+	b.counters.countPosts(d.list)
 	b.recycle(d)
 	return ids, nil
 }
@@ -331,7 +332,7 @@ func (b *Broker) DeleteMessage(ctx context.Context, who messaging.Caller, q mess
 	if claim != "" {
 		hold = storage.Hold{By: []messaging.ClaimID{claim}}
 	}
-	err := b.data.Remove(ctx, q, ids, hold)
+	err := b.remove(ctx, q, ids, hold)
 	switch {
 	case is(err, messaging.Claimed) && claim == "":
 		return messaging.Wrap(messaging.Claimed, "The message is claimed: its claim_id is needed to delete it.", err)
@@ -361,7 +362,7 @@ func (b *Broker) DeleteMessages(ctx context.Context, who messaging.Caller, q mes
 		}
 		hold.By = claims
 	}
-	err = b.data.Remove(ctx, q, ids, hold)
+	err = b.remove(ctx, q, ids, hold)
 	switch {
 	case is(err, messaging.Claimed):
 		return messaging.Wrap(messaging.Claimed, "One of the messages is under a claim that claim_ids does not name.", err)
@@ -369,6 +370,14 @@ func (b *Broker) DeleteMessages(ctx context.Context, who messaging.Caller, q mes
 		return messaging.Wrap(messaging.NotClaimed, "One of the messages is under no claim.", err)
 	}
 	return fault(err)
+}
+
+func (b *Broker) remove(ctx context.Context, q messaging.QueueRef, ids []messaging.MessageID, hold storage.Hold) error {
+	err := b.data.Remove(ctx, q, ids, hold)
+	if err == nil {
+		b.counters.deleted.Add(int64(len(ids)))
+	}
+	return err
 }
 
 // PopMessages removes and returns up to n of the oldest available messages
@@ -389,6 +398,7 @@ func (b *Broker) PopMessages(ctx context.Context, who messaging.Caller, q messag
 	if err != nil {
 		return Messages{}, fault(err)
 	}
+	b.counters.popped.Add(int64(len(popped)))
 	if popped, err = b.opened(ctx, s, q, popped); err != nil {
 		return Messages{}, err
 	}
