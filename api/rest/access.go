@@ -12,16 +12,20 @@ import (
 
 // Served tells about one request that was answered.
 type Served struct {
-	Method  string // as sent: any token
-	Route   string // the pattern of the path, or empty for unknown paths
-	Status  int    // StatusClientGone when the client did not wait for the reply
-	Bytes   int64  // of the reply's body
-	Took    time.Duration
-	Request string // its id
-	Caller  string // the id of the request of another service that caused it
-	Project messaging.Project
-	Client  messaging.ClientID
-	Address netip.Addr // where it came from, as far as that can be known
+	Method string // as sent: any token
+	Route  string // the pattern of the path, or empty for unknown paths
+	Status int    // StatusClientGone when the client did not wait for the reply
+	Bytes  int64  // of the reply's body
+	// Endpoint is the place of Route among Endpoints, or -1.
+	Endpoint int
+	Received int64 // bytes of the body that were read
+	Took     time.Duration
+	Waits    bool   // it asked to wait for messages, so that Took says little
+	Request  string // its id
+	Caller   string // the id of the request of another service that caused it
+	Project  messaging.Project
+	Client   messaging.ClientID
+	Address  netip.Addr // where it came from, as far as that can be known
 }
 
 // StatusClientGone is recorded for requests whose client went away before the
@@ -37,9 +41,10 @@ func (c *call) record() {
 	done := Served{
 		Method: c.r.Method, Status: c.status, Bytes: c.bytes, Took: now.Sub(c.begun),
 		Request: c.who.Request, Project: c.who.Project, Client: c.who.Client, Address: c.who.Address,
+		Endpoint: -1, Received: c.received, Waits: c.query.waits,
 	}
 	if c.route != nil {
-		done.Route = c.route.path
+		done.Route, done.Endpoint = c.route.path, c.route.number
 	}
 	if id := first(c.r.Header["X-Openstack-Request-Id"]); isRequestID(id) {
 		done.Caller = id

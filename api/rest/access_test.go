@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,10 @@ func TestServed(t *testing.T) {
 	}{
 		{"POST", "/v2/queues/secret-name/messages?x=secret", `{"messages":[{"body":"secret"}]}`, []string{"X-Auth-Token: secret"},
 			rest.Served{Method: "POST", Route: "/v2/queues/{queue_name}/messages", Status: 201, Project: project, Client: clientA}},
+		{"GET", "/v2/queues/secret-name/messages?echo=true&wait=1", "", nil,
+			rest.Served{Method: "GET", Route: "/v2/queues/{queue_name}/messages", Status: 200, Waits: true, Project: project, Client: clientA}},
+		{"GET", "/v2/queues/secret-name/messages?echo=true&wait=0", "", nil,
+			rest.Served{Method: "GET", Route: "/v2/queues/{queue_name}/messages", Status: 200, Project: project, Client: clientA}},
 		{"GET", "/v2/queues?limit=0", "", []string{"X-OpenStack-Request-ID: req-secret"},
 			rest.Served{Method: "GET", Route: "/v2/queues", Status: 400, Project: project, Client: clientA}},
 		{"GET", "/v2/queues", "", []string{"X-OpenStack-Request-ID: req-" + clientB},
@@ -41,6 +46,7 @@ func TestServed(t *testing.T) {
 		r := s.do(c.method, c.target, c.body, c.headers...)
 		c.want.Address = netip.MustParseAddr("127.0.0.1")
 		c.want.Bytes, c.want.Took, c.want.Request = int64(len(r.body)), time.Second, r.header.Get("X-OpenStack-Request-ID")
+		c.want.Received, c.want.Endpoint = int64(len(c.body)), slices.Index(rest.Endpoints(rest.Defaults()), c.want.Route)
 		equal(t, c.method+" "+c.target, <-served, c.want)
 
 		lines := strings.Split(strings.TrimSpace(logs.String()), "\n")

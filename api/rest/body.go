@@ -59,6 +59,7 @@ func (c *call) read(s *wire.Scratch, limit int64) error {
 		}
 		n, err := c.r.Body.Read(s.In[len(s.In):cap(s.In)])
 		s.In = s.In[:len(s.In)+n]
+		c.received += int64(n)
 		switch {
 		case int64(len(s.In)) > limit:
 			return c.tooLarge(limit)

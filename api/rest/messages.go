@@ -153,6 +153,7 @@ func (c *call) deleteMessages() error {
 // wait returns the seconds a long poll may take; 0 when absent.
 func (q *query) wait() int64 {
 	if n := q.int("wait"); n != nil {
+		q.waits = q.waits || *n > 0
 		return *n
 	}
 	return 0

@@ -13,6 +13,7 @@ type query struct {
 	pairs    []pair
 	integers []int64
 	counts   []int
+	waits    bool // wait was asked for and is not 0
 	err      error
 }
 

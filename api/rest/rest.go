@@ -120,6 +120,7 @@ type call struct {
 
 	status   int // of the reply; 0 before it
 	bytes    int64
+	received int64 // of the body, as far as it was read
 	location string
 	gone     bool // the client went away before the reply
 	cutOff   bool // the body could not be read to its end

@@ -17,9 +17,19 @@ type route struct {
 	on    verbs
 	home  []relation // what the home document says about it
 
+	number   int
 	segments []string
 	allow    string
 	rules    map[string]string // by method, of the policy
+}
+
+// Endpoints lists the patterns of all paths, for metrics.
+func Endpoints(c Config) []string {
+	var paths []string
+	for _, r := range routes(c) {
+		paths = append(paths, r.path)
+	}
+	return paths
 }
 
 type verbs map[string]func(*call) error
@@ -116,6 +126,7 @@ func newTable(list []route) table {
 	t := table{routes: list}
 	for i := range list {
 		r := &list[i]
+		r.number = i
 		r.segments = strings.Split(r.path[1:], "/")
 		methods := append(slices.Collect(maps.Keys(r.on)), http.MethodOptions)
 		slices.Sort(methods)
