@@ -66,8 +66,9 @@ setup: ## install what the tests need, or say what is missing
 	@test/setup $(CACHE)
 
 .PHONY: docs
-docs: ## regenerate docs/configuration.md from the table of options
+docs: ## regenerate docs/configuration.md and the table of metrics in docs/observability.md
 	go test ./config -run TestReference -update
+	go test ./app -run TestEveryMetricIsDocumented -update
 
 .PHONY: clean
 clean: ## remove what was built and cached

@@ -33,6 +33,8 @@ type App struct {
 	listener net.Listener
 	server   *http.Server
 	conns    atomic.Int64 // open connections
+	accepted atomic.Int64 // connections ever
+	monitor  *monitor
 	undo     undo
 }
 
@@ -51,6 +53,14 @@ func New(ctx context.Context, o Options) (*App, error) {
 }
 
 func (a *App) build(ctx context.Context) error {
+	a.monitor = newMonitor(a.log)
+	if a.options.Monitor.Enabled {
+		if err := a.monitor.listen(ctx, a.options.Monitor); err != nil {
+			return err
+		}
+		a.undo.add("stop the metrics", closeTime, a.monitor.close)
+		a.log.Info("metrics", "address", "http://"+a.MonitorAddr())
+	}
 	env := storage.Env{Now: time.Now, Log: a.log}
 	store, err := openStore(a.options.Store, env)
 	if err != nil {
@@ -62,14 +72,20 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.log.Info("store open", append(a.options.Store.describe(), "took", time.Since(a.begun))...)
 
+	denials := &denials{Policy: policy.Default()}
 	a.broker, err = broker.New(a.options.Broker, broker.Parts{
-		Control: store, Data: store, Policy: policy.Default(), Now: env.Now, Log: a.log,
+		Control: store, Data: store, Policy: denials, Now: env.Now, Log: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	front := a.options.REST
 	front.Now = time.Now
+	if a.options.Monitor.Enabled {
+		a.countRequests(&front)
+		a.addMetrics(store, denials)
+	}
+	a.monitor.checks.Store(&[]check{{"store", store.Ping, true}})
 	if a.options.AccessLog {
 		front.Access = cmp.Or(a.options.Access, a.log)
 	}
@@ -102,12 +118,21 @@ func (a *App) build(ctx context.Context) error {
 // Addr is where the server listens, as host:port.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
+// MonitorAddr is where metrics are served, as host:port; empty if they are not.
+func (a *App) MonitorAddr() string {
+	if a.monitor.listener == nil {
+		return ""
+	}
+	return a.monitor.listener.Addr().String()
+}
+
 // Run serves until ctx ends or serving fails, then stops everything. A stop
 // because of ctx is no error.
 func (a *App) Run(ctx context.Context) error {
 	a.log.Info("listening", "address", "http://"+a.Addr(), "version", a.options.Version,
 		"authentication", cmp.Or(a.options.Identity.Strategy, "none"), "admin_mode", a.options.REST.Admin, "took", time.Since(a.begun))
 	failed := make(chan error, 1)
+	a.monitor.phase.Store(phaseServing)
 	go func() { failed <- a.server.Serve(a.listener) }()
 	var err error
 	select {
@@ -116,6 +141,7 @@ func (a *App) Run(ctx context.Context) error {
 	case err = <-failed:
 		err = fmt.Errorf("serving failed: %w", err)
 	}
+	a.monitor.phase.Store(phaseStopping)
 	err = errors.Join(err, a.undo.run())
 	a.log.Info("stopped", "uptime", time.Since(a.begun))
 	return err
@@ -145,6 +171,7 @@ func (a *App) count(_ net.Conn, s http.ConnState) {
 	switch s {
 	case http.StateNew:
 		a.conns.Add(1)
+		a.accepted.Add(1)
 	case http.StateClosed, http.StateHijacked:
 		a.conns.Add(-1)
 	}

@@ -22,6 +22,7 @@ type Options struct {
 	Identity  Identity
 	Store     Store
 	Broker    broker.Config
+	Monitor   Monitor
 	// ShutdownTimeout bounds how long requests in flight are waited for.
 	ShutdownTimeout time.Duration
 	// Effective prints the configuration with secrets masked, for reports.
@@ -68,6 +69,7 @@ func Defaults() Options {
 		},
 		Identity:        Identity{Keystone: keystone.Defaults()},
 		Store:           Store{Driver: "embedded"},
+		Monitor:         Monitor{Bind: "127.0.0.1", Port: 9464, Backlog: BacklogTotal, MaxSeries: 1000},
 		Broker:          broker.Defaults(),
 		ShutdownTimeout: 30 * time.Second,
 	}

@@ -21,6 +21,7 @@ func finish(s *settings, v *values, files []string, r *Report) {
 	check.store()
 	check.transport()
 	check.proxies()
+	check.metrics()
 	check.authentication()
 	check.policyFiles()
 	check.pooling()
@@ -133,6 +134,13 @@ func (c *rules) proxies() {
 		}
 		c.warn(section, key, "whoever reaches %s is believed about the address he comes from; "+
 			"name the proxies in [drivers:transport:wsgi] trusted_proxies", c.HTTP.Bind)
+	}
+}
+
+// metrics warns when anybody can have profiles taken.
+func (c *rules) metrics() {
+	if m := c.Monitor; m.Enabled && m.Profiles && !loopback(m.Bind) {
+		c.warn("metrics", "pprof", "whoever reaches %s can have profiles taken, which tell much and slow the server down", m.Bind)
 	}
 }
 

@@ -241,6 +241,18 @@ func TestEncryptionKeys(t *testing.T) {
 	}
 }
 
+func TestProfilesForAnybodyAreWarnedAbout(t *testing.T) {
+	const on = "[metrics]\nenabled = True\npprof = True\n"
+	if _, r := load(t, on); len(r) > 0 {
+		t.Errorf("on the loopback address: %v", r)
+	}
+	if _, r := load(t, "[metrics]\npprof = True\nbind = 192.0.2.1\n"); len(r) > 0 {
+		t.Errorf("without metrics: %v", r)
+	}
+	_, r := load(t, on+"bind = 192.0.2.1\n")
+	only(t, r, Warning, ":3", "pprof", "192.0.2.1")
+}
+
 func TestDefaultsFollowLoweredMaximums(t *testing.T) {
 	c, r := load(t, "[transport]\nmax_message_ttl = 1800")
 	only(t, r, Warning, ":2", "max_message_ttl", "default_message_ttl", "1800")

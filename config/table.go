@@ -10,6 +10,7 @@ func Table() []Section {
 		storeSections(),
 		transportSections(),
 		[]Section{processSection()},
+		observeSections(),
 		serviceSections(),
 		identitySections(),
 		librarySections(),

@@ -43,6 +43,7 @@ func rules() []rule {
 		{path: "api/wire/wiretest", ours: []string{"api/wire", "internal"}}, // replays cases over HTTP
 		{path: "api/edge", ours: []string{"api/wire", "internal"}, not: []string{"database/sql", "flag"}},
 		{path: "observe", ours: nil, not: []string{"flag"}, wallTime: true},
+		{path: "observe/metrics", ours: []string{"internal"}, not: slices.Concat(system, []string{"database/sql"})},
 		{path: "internal", ours: []string{"internal"}},
 		{path: "internal/need", surround: true},
 		{path: "app", ours: []string{"api", "auth", "broker", "messaging", "storage", "observe", "internal"}, not: []string{"flag", "os/signal"}, wallTime: true},
