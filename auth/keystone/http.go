@@ -56,11 +56,11 @@ func near(next *http.Request, before []*http.Request) error {
 	first := before[0]
 	switch {
 	case len(before) > 3:
-		return errors.New("too many redirects")
+		return oddAnswer("too many redirects")
 	case next.URL.Hostname() != first.URL.Hostname(),
 		next.URL.Scheme != "https" && next.URL.Scheme != first.URL.Scheme,
 		next.Method != first.Method:
-		return errors.New("a redirect that leads elsewhere is not followed")
+		return oddAnswer("a redirect that leads elsewhere is not followed")
 	}
 	return nil
 }

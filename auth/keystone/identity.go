@@ -140,6 +140,12 @@ func (i *Identity) known(ctx context.Context, token string, late bool) (*entry, 
 	if i.refused.get(&k, i.now()) != nil {
 		return nil, refusal()
 	}
+	return i.unknown(ctx, k, token)
+}
+
+// unknown asks about a token that is not in the cache. Its key is a copy, so
+// that the one of known stays on the stack.
+func (i *Identity) unknown(ctx context.Context, k key, token string) (*entry, error) {
 	i.counts.misses.Add(1)
 	e, err := i.find(ctx, &k, token)
 	switch {

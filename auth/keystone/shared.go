@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -209,13 +210,17 @@ func newServer(text string) (server, error) {
 	if path, ok := strings.CutPrefix(text, "unix:"); ok && path != "" {
 		return server{"unix", path}, nil
 	}
+	bad := fmt.Errorf("memcached_servers: %q is not a server like 192.0.2.1:11211 or unix:/path", text)
 	address := strings.TrimPrefix(strings.TrimPrefix(text, "inet6:"), "inet:")
-	if host, port, err := net.SplitHostPort(address); err == nil && host != "" && port != "" {
+	if host, port, err := net.SplitHostPort(address); err == nil && host != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return server{}, bad
+		}
 		return server{"tcp", address}, nil
 	}
 	host := strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
-	if host == "" || strings.ContainsAny(host, "[]/ ") {
-		return server{}, fmt.Errorf("memcached_servers: %q is not a server like 192.0.2.1:11211 or unix:/path", text)
+	if host == "" || strings.ContainsAny(host, "[]/ ") || text == "unix:" {
+		return server{}, bad
 	}
 	return server{"tcp", net.JoinHostPort(host, "11211")}, nil
 }
