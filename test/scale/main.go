@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"runtime"
@@ -117,10 +118,25 @@ type report struct {
 
 // figure is one number.
 type figure struct {
-	Name  string    `json:"name"`
-	Value float64   `json:"value"`
-	Unit  string    `json:"unit"`
-	Each  []float64 `json:"each,omitempty"` // of the rounds Value is the median of
+	Name  string   `json:"name"`
+	Value number   `json:"value"`
+	Unit  string   `json:"unit"`
+	Each  []number `json:"each,omitempty"` // of the rounds Value is the median of
+}
+
+// number is one that may not have been measured: a ratio to nothing. JSON has
+// null for it.
+type number float64
+
+// measured reports whether it is a number.
+func (n number) measured() bool { return !math.IsNaN(float64(n)) && !math.IsInf(float64(n), 0) }
+
+// MarshalJSON implements json.Marshaler.
+func (n number) MarshalJSON() ([]byte, error) {
+	if !n.measured() {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(n))
 }
 
 func (b *bench) report(scenario string) report {
@@ -134,12 +150,17 @@ func (b *bench) report(scenario string) report {
 
 // tell adds a figure and shows it.
 func (b *bench) tell(name, unit string, value float64) {
-	b.add(figure{Name: name, Unit: unit, Value: value})
+	b.add(figure{Name: name, Unit: unit, Value: number(value)})
 }
 
 // median adds the median of the rounds.
 func (b *bench) median(name, unit string, each []float64) {
-	b.add(figure{Name: name, Unit: unit, Value: middle(each), Each: each})
+	f := figure{Name: name, Unit: unit}
+	for _, x := range each {
+		f.Each = append(f.Each, number(x))
+	}
+	f.Value = middle(f.Each)
+	b.add(f)
 }
 
 func (b *bench) add(f figure) {
@@ -151,13 +172,14 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(b.progress, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }
 
-// middle returns the median; 0 of nothing.
-func middle(each []float64) float64 {
-	if len(each) == 0 {
-		return 0
-	}
-	s := slices.Sorted(slices.Values(each))
-	if n := len(s); n%2 == 0 {
+// middle returns the median of those that were measured, if there are any.
+func middle(each []number) number {
+	s := slices.DeleteFunc(slices.Clone(each), func(n number) bool { return !n.measured() })
+	slices.Sort(s)
+	switch n := len(s); {
+	case n == 0:
+		return number(math.NaN())
+	case n%2 == 0:
 		return (s[n/2-1] + s[n/2]) / 2
 	}
 	return s[len(s)/2]

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
+	"math"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +39,7 @@ func measure(t *testing.T, scenario string, o options) map[string]float64 {
 	}
 	found := map[string]float64{}
 	for _, f := range b.figures {
-		found[f.Name] = f.Value
+		found[f.Name] = float64(f.Value)
 		t.Logf("%-70s %12.4g %s", f.Name, f.Value, f.Unit)
 	}
 	return found
@@ -86,14 +88,32 @@ func TestFairness(t *testing.T) {
 }
 
 func TestMiddle(t *testing.T) {
+	nan, inf := number(math.NaN()), number(math.Inf(1))
 	for _, c := range []struct {
-		each []float64
-		want float64
-	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{5, 1, 2}, 2}, {[]float64{4, 1, 3, 2}, 2.5}} {
-		before := slices.Clone(c.each)
-		if got := middle(c.each); got != c.want || !slices.Equal(before, c.each) {
+		each []number
+		want number
+	}{{[]number{3}, 3}, {[]number{5, 1, 2}, 2}, {[]number{4, 1, 3, 2}, 2.5}, {[]number{nan, 4, inf, 1, 2}, 2}} {
+		before := fmt.Sprint(c.each)
+		if got := middle(c.each); got != c.want || fmt.Sprint(c.each) != before {
 			t.Errorf("the median of %v is %g, want %g", before, got, c.want)
 		}
+	}
+	for _, each := range [][]number{nil, {nan, inf}} {
+		if got := middle(each); got.measured() {
+			t.Errorf("the median of %v is %g", each, got)
+		}
+	}
+}
+
+// A machine so busy that nothing was done in a round has a report nevertheless.
+func TestReportWithoutNumbers(t *testing.T) {
+	b := &bench{progress: io.Discard}
+	none := 0.0
+	b.median("ratio", "", []float64{none / none, 1 / none, 2})
+	b.tell("alone", "µs", 1/none)
+	text, err := json.Marshal(b.report("busy").Figures)
+	if want := `[{"name":"ratio","value":2,"unit":"","each":[null,null,2]},{"name":"alone","value":null,"unit":"µs"}]`; err != nil || string(text) != want {
+		t.Errorf("%v, %s\nwant %s", err, text, want)
 	}
 }
 
