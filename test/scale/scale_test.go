@@ -7,7 +7,9 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -102,6 +104,27 @@ func TestMiddle(t *testing.T) {
 		if got := middle(each); got.measured() {
 			t.Errorf("the median of %v is %g", each, got)
 		}
+	}
+}
+
+// The loud client yields to everybody else.
+func TestLoudClientComesBehind(t *testing.T) {
+	if behind() == nil || runtime.GOOS != "linux" {
+		t.Skip("needs nice, and Linux to see what it does")
+	}
+	b := &bench{}
+	h, err := b.helpBehind(behind(), "sink")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.stop()
+	var addr string
+	if _, err := fmt.Fscanln(h.out, &addr); err != nil {
+		t.Fatal(err)
+	}
+	// The kernel gives 20 less the nice value.
+	if got, err := syscall.Getpriority(syscall.PRIO_PROCESS, h.cmd.Process.Pid); err != nil || got != 1 {
+		t.Errorf("priority %d, %v", got, err)
 	}
 }
 

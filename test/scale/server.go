@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"zaqar/bench/process"
@@ -103,11 +104,17 @@ type helper struct {
 
 // help starts a helper, which ends when its standard input does.
 func (b *bench) help(role string, args ...string) (*helper, error) {
+	return b.helpBehind(nil, role, args...)
+}
+
+// helpBehind starts a helper by another program, which takes its command line.
+func (b *bench) helpBehind(by []string, role string, args ...string) (*helper, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	h := &helper{cmd: exec.Command(exe, append([]string{"-role", role}, args...)...)}
+	line := slices.Concat(by, []string{exe, "-role", role}, args)
+	h := &helper{cmd: exec.Command(line[0], line[1:]...)}
 	h.cmd.Env = append(os.Environ(), asHelper+"=1")
 	h.cmd.Stderr = os.Stderr
 	if h.in, err = h.cmd.StdinPipe(); err != nil {
