@@ -289,14 +289,34 @@ func (b *runner) job(ctx context.Context, j job) error {
 		return err
 	}
 	b.add(row)
-	for _, on := range sides {
+	for i, on := range sides {
 		if q := deep[on]; q != nil {
-			if _, err := b.settle(ctx, on, q, nil, j); err != nil {
+			a, err := b.settle(ctx, on, q, nil, j)
+			if err != nil {
 				return fmt.Errorf("%s: %w", j.Name, err)
 			}
+			lastOf(row, i).Account = accounted(on, a)
 		}
 	}
 	return nil
+}
+
+// lastOf returns the last sample in a row of this server (0) or the other one.
+func lastOf(row *report.Row, side int) *report.Sample {
+	if len(row.Samples) > 0 {
+		return &row.Samples[len(row.Samples)-1]
+	}
+	p := &row.Pairs[len(row.Pairs)-1]
+	return [2]*report.Sample{&p.This, &p.Other}[side]
+}
+
+// accounted is the account as it is reported: nil of a server that only looks
+// like one.
+func accounted(on *side, a *load.Account) *report.Account {
+	if !on.target.Real {
+		return nil
+	}
+	return &report.Account{Posted: a.Posted, Claimed: a.Claimed, Deleted: a.Deleted, Left: a.Left}
 }
 
 // sample measures a scenario once and accounts for the messages. deep holds
@@ -332,7 +352,7 @@ func (b *runner) sample(ctx context.Context, on *side, j job, deep map[*side]*lo
 	if !on.target.Real {
 		return s, b.nothing(on, s)
 	}
-	s.Account = &report.Account{Posted: a.Posted, Claimed: a.Claimed, Deleted: a.Deleted, Left: a.Left}
+	s.Account = accounted(on, a)
 	if d := &a.Delivery; d.Count() > 0 {
 		s.Delivery = &report.Latency{
 			Count: d.Count(), P50: d.Quantile(0.5).Seconds(), P95: d.Quantile(0.95).Seconds(),

@@ -69,8 +69,8 @@ func TestHonestServerPasses(t *testing.T) {
 		if len(row.Samples) != 1 || row.Result.Median <= 0 {
 			t.Errorf("%s: %d samples, %v", row.Name, len(row.Samples), row.Result)
 		}
-		if a := row.Samples[0].Account; a == nil && !strings.HasPrefix(row.Name, "backlog") {
-			t.Errorf("%s: not accounted for", row.Name)
+		if a := row.Samples[0].Account; a == nil || a.Posted == 0 || a.Posted != a.Deleted+a.Left {
+			t.Errorf("%s: the account is %+v", row.Name, a)
 		}
 		if d := row.Samples[0].Delivery; d != nil && !strings.HasPrefix(row.Name, "fan") {
 			t.Errorf("%s: delivery %+v", row.Name, d)
@@ -78,6 +78,23 @@ func TestHonestServerPasses(t *testing.T) {
 	}
 	if len(f.queues) > 0 {
 		t.Errorf("%d queues were left", len(f.queues))
+	}
+}
+
+// The samples of backlog share a queue, and the last has the account of all.
+func TestAccountOfSharedQueues(t *testing.T) {
+	o := brief(new(fake).start(t), "backlog")
+	o.Against, o.Rounds, o.Depths = new(fake).start(t), 2, []int{100}
+	r, err := run(t, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, last := r.Rows[0].Pairs[0], r.Rows[0].Pairs[1]
+	for _, s := range [][2]report.Sample{{first.This, last.This}, {first.Other, last.Other}} {
+		messages := int(s[0].Messages + s[1].Messages) // posted or claimed
+		if a := s[1].Account; s[0].Account != nil || a == nil || a.Posted-100+a.Claimed < messages || a.Posted != a.Deleted+a.Left {
+			t.Errorf("%d messages, accounts %+v and %+v", messages, s[0].Account, a)
+		}
 	}
 }
 
