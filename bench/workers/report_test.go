@@ -109,6 +109,18 @@ func TestReportKeys(t *testing.T) {
 	keys := keysOf("", doc)
 	slices.Sort(keys)
 	golden(t, "keys.txt", []byte(strings.Join(keys, "\n")+"\n"))
+	docs, err := os.ReadFile("../../docs/benchmark.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(docs), "\n## Workers\n")
+	for _, key := range keys {
+		for _, name := range strings.Split(key, ".") {
+			if !strings.Contains(section, `"`+name+`":`) && !strings.Contains(section, "`"+name+"`") {
+				t.Errorf("docs/benchmark.md does not name %q of %s", name, key)
+			}
+		}
+	}
 	for _, key := range strings.Fields(`
 		producer.duration_sec producer.total_reqs producer.successful_reqs producer.reqs_per_sec producer.ms_per_req
 		observer.duration_sec observer.total_reqs observer.successful_reqs observer.reqs_per_sec observer.ms_per_req

@@ -83,6 +83,15 @@ func TestWorkersDefaults(t *testing.T) {
 			t.Errorf("--%s: %+v, want the default %q", name, f, value)
 		}
 	}
+	docs, err := os.ReadFile("../../docs/benchmark.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !strings.Contains(string(docs), "`--"+f.Name+"`") {
+			t.Errorf("docs/benchmark.md does not tell of --%s", f.Name)
+		}
+	})
 	if o.Project != "my-lovely-benchmark" {
 		t.Errorf("project %q", o.Project)
 	}
