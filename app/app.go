@@ -89,6 +89,9 @@ func (a *App) build(ctx context.Context) error {
 	if a.options.AccessLog {
 		front.Access = cmp.Or(a.options.Access, a.log)
 	}
+	if a.options.Audit {
+		front.Audit = cmp.Or(a.options.AuditLog, a.log)
+	}
 	if err := a.identify(&front); err != nil {
 		return err
 	}

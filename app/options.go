@@ -16,6 +16,8 @@ type Options struct {
 	Log       *slog.Logger // nil: nothing is logged
 	AccessLog bool         // log one record per request
 	Access    *slog.Logger // where to; nil: Log
+	Audit     bool         // keep an audit log
+	AuditLog  *slog.Logger // where to; nil: Log
 	HTTP      HTTP
 	REST      rest.Config // app sets Access and Now
 	CORS      CORS

@@ -9,6 +9,7 @@ import (
 type Config struct {
 	Options app.Options
 	Log     observe.Config
+	Audit   observe.Config // of the audit log, if Options.Audit; without File it is part of Log
 	Runtime app.Runtime
 	Files   []string // that were read, in order
 	Values  []Value  // of all active options, in the order of the table
@@ -55,6 +56,7 @@ func Load(src Sources) (*Config, Report) {
 	}
 	finish(s, v, files, &r)
 	c.Options, c.Log, c.Runtime = s.Options, s.logging(), s.runtime(src.Environ)
+	c.Audit = observe.Config{Format: observe.JSON, File: s.auditFile}
 	c.settle(s)
 	r.sort(files)
 	return c, r

@@ -47,7 +47,7 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"message_store": "memory", "management_store": "memory", "log_rotation": "1",
 		"interface": "public", "memcache_security_strategy": "MAC", "service_token_roles": "other",
 		"allowed_origin": "https://a", "allow_methods": "GET", "allow_headers": "A", "expose_headers": "B",
-		"trusted_proxies": "192.0.2.0/24", "backlog": "queue", "forwarded_header": "Forwarded",
+		"trusted_proxies": "192.0.2.0/24", "backlog": "queue", "file": "/a", "forwarded_header": "Forwarded",
 	}
 	// What these say is refused or only warned about; rules_test has them.
 	judged := map[string]bool{"auth_strategy": true, "pooling": true, "transport": true, "message_encryption_algorithms": true, "policy_file": true,
@@ -74,7 +74,7 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 				}
 				after := mustLoad(t, plain+"["+s.Name+"]\n"+o.Key+" = "+text+"\n")
 				same := cmp.Equal(before.Options, after.Options, prefixes()) &&
-					cmp.Equal(before.Log, after.Log) && cmp.Equal(before.Runtime, after.Runtime)
+					cmp.Equal(before.Log, after.Log) && cmp.Equal(before.Audit, after.Audit) && cmp.Equal(before.Runtime, after.Runtime)
 				if same {
 					t.Errorf("%s = %s changes nothing", o.Key, text)
 				}

@@ -62,6 +62,7 @@ type settings struct {
 	memoryLimit, gcPercent int64
 	clientIDs              string
 	policyFile             string
+	auditFile              string
 	proxyHeaders           bool
 	authType, authSection  string
 	tokenCacheTime         int64

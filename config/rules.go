@@ -22,6 +22,7 @@ func finish(s *settings, v *values, files []string, r *Report) {
 	check.transport()
 	check.proxies()
 	check.metrics()
+	check.audit()
 	check.authentication()
 	check.policyFiles()
 	check.pooling()
@@ -141,6 +142,16 @@ func (c *rules) proxies() {
 func (c *rules) metrics() {
 	if m := c.Monitor; m.Enabled && m.Profiles && !loopback(m.Bind) {
 		c.warn("metrics", "pprof", "whoever reaches %s can have profiles taken, which tell much and slow the server down", m.Bind)
+	}
+}
+
+// audit refuses to drop records that were asked for.
+func (c *rules) audit() {
+	if c.Audit && c.auditFile == "" && c.logging().Level > slog.LevelInfo {
+		c.refuse("audit", "enabled", "log_level = %s keeps the records out of the log; name a file for them in [audit] file", c.level)
+	}
+	if _, set := c.values.set("audit", "file"); set && !c.Audit && c.auditFile != "" {
+		c.warn("audit", "file", "is set, but enabled is not: there will be no records")
 	}
 }
 

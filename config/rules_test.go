@@ -241,6 +241,24 @@ func TestEncryptionKeys(t *testing.T) {
 	}
 }
 
+func TestAuditRecordsAreNotDropped(t *testing.T) {
+	const on = "[audit]\nenabled = True\n"
+	for text, says := range map[string][]string{
+		on: nil,
+		on + "file = /a\n[DEFAULT]\nlog_level = error\n": nil,
+		on + "[DEFAULT]\nlog_level = warning\n":           {":2", "log_level = warning", "[audit] file"},
+	} {
+		_, r := load(t, text)
+		if says == nil && len(r) > 0 {
+			t.Errorf("%q: %v", text, r)
+		} else if says != nil {
+			only(t, r, Error, says...)
+		}
+	}
+	_, r := load(t, "[audit]\nfile = /a\n")
+	only(t, r, Warning, ":2", "there will be no records")
+}
+
 func TestProfilesForAnybodyAreWarnedAbout(t *testing.T) {
 	const on = "[metrics]\nenabled = True\npprof = True\n"
 	if _, r := load(t, on); len(r) > 0 {

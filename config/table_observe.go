@@ -25,5 +25,15 @@ func observeSections() []Section {
 					"Offer profiles under /debug/pprof/. Taking one slows the server down."),
 			},
 		},
+		{
+			Name: "audit",
+			Help: "Records of who changed what, and of who was refused. These keys are new.",
+			Options: []Option{
+				of("enabled", boolean(), func(s *settings) *bool { return &s.Audit },
+					"Write a record of each request that creates, changes, empties, shares or deletes queues, topics and the like, and of each one refused because of who asked or how much."),
+				of("file", path(), func(s *settings) *string { return &s.auditFile },
+					"Append the records to this file, one JSON object a line. SIGHUP reopens it. None: they are in the log, in its format."),
+			},
+		},
 	}
 }

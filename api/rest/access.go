@@ -32,9 +32,9 @@ type Served struct {
 // reply. It is never sent.
 const StatusClientGone = 499
 
-// record tells the access log and the metrics about the request.
+// record tells the audit log, the metrics and the access log about the request.
 func (c *call) record() {
-	if c.Access == nil && c.Served == nil {
+	if c.Access == nil && c.Served == nil && c.Audit == nil {
 		return
 	}
 	now := c.Now()
@@ -51,6 +51,9 @@ func (c *call) record() {
 	}
 	if c.gone {
 		done.Status = StatusClientGone
+	}
+	if c.Audit != nil {
+		c.audit(&done)
 	}
 	if c.Served != nil {
 		c.Served(done)

@@ -145,6 +145,7 @@ func (c *call) fail(err error) {
 		c.gone = true
 		panic(http.ErrAbortHandler) // closes the connection without a reply
 	}
+	c.failure = err
 	status, what := c.judge(err)
 	if status >= http.StatusInternalServerError && !errors.Is(err, messaging.Exceeded) {
 		c.logFailure(status, err)

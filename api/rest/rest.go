@@ -37,6 +37,9 @@ type Config struct {
 	Signatures *signed.Keys
 	// Access gets one record per request; nil is none.
 	Access *slog.Logger
+	// Audit gets one record per request that changes the control plane, and per
+	// request that was refused; nil is none.
+	Audit *slog.Logger
 	// Served is called after each request, for metrics; nil is none.
 	Served func(Served)
 	// Now is the wall clock: it measures requests and sets the time limits of
@@ -122,6 +125,7 @@ type call struct {
 	bytes    int64
 	received int64 // of the body, as far as it was read
 	location string
+	failure  error // that the reply tells of
 	gone     bool // the client went away before the reply
 	cutOff   bool // the body could not be read to its end
 }

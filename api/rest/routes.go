@@ -21,6 +21,7 @@ type route struct {
 	segments []string
 	allow    string
 	rules    map[string]string // by method, of the policy
+	changes  map[string]bool   // methods that change the control plane
 }
 
 // Endpoints lists the patterns of all paths, for metrics.
@@ -132,6 +133,7 @@ func newTable(list []route) table {
 		slices.Sort(methods)
 		r.allow = strings.Join(methods, ", ")
 		r.rules = rulesOf(r.path)
+		r.changes = changes(r.rules)
 		t.bySize[len(r.segments)] = append(t.bySize[len(r.segments)], r)
 	}
 	return t

@@ -245,6 +245,45 @@ func TestHangupReopensTheLog(t *testing.T) {
 	}
 }
 
+// TestAuditLog has the records go to a file of their own, which is reopened.
+func TestAuditLog(t *testing.T) {
+	records := filepath.Join(t.TempDir(), "audit.log")
+	s := serverWith(t, "--config-file", file(t, "[audit]\nenabled = True\nfile = "+records+"\n"))
+	create := func(queue string) {
+		t.Helper()
+		if status, body := s.do(t, "PUT", "/v2/queues/"+queue, ""); status != http.StatusCreated {
+			t.Fatalf("put: %d %s", status, body)
+		}
+	}
+	create("one")
+	if err := os.Rename(records, records+".1"); err != nil {
+		t.Fatal(err)
+	}
+	s.signal(t, syscall.SIGHUP)
+	s.await(t, `msg="configuration reloaded"`)
+	create("two")
+	s.signal(t, syscall.SIGTERM)
+	if code := s.exit(t); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	for name, queue := range map[string]string{records + ".1": "one", records: "two"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var record map[string]any
+		if err := json.Unmarshal(text, &record); err != nil || record["queue"] != queue || record["action"] != "queues:create" {
+			t.Errorf("%s holds %s: %v", name, text, err)
+		}
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm()&0o007 != 0 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	if code, _, stderr := zaqar(t, "server", "--config-file", file(t, "[audit]\nenabled = True\nfile = /nonexistent/audit\n")); code != exitFailure || !strings.Contains(stderr, "audit log") {
+		t.Errorf("a file that cannot be written: %d %s", code, stderr)
+	}
+}
+
 func awaitLine(t *testing.T, s *bufio.Scanner, text string) {
 	t.Helper()
 	for s.Scan() {

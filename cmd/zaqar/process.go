@@ -18,6 +18,7 @@ import (
 type process struct {
 	src    config.Sources
 	log    *observe.Log
+	audit  *observe.Log // nil: there is none of its own
 	stderr io.Writer
 	config atomic.Pointer[config.Config] // in force
 	app    atomic.Pointer[app.App]       // nil until it is built
@@ -80,6 +81,9 @@ func (p *process) stop(s os.Signal, cancel func()) {
 		p.log.Info("signal received", "signal", s.String())
 	case time.Since(p.stopping) > echo:
 		p.log.Error("ended by a second signal; requests in flight are lost", "signal", s.String())
+		if p.audit != nil {
+			_ = p.audit.Close()
+		}
 		_ = p.log.Close() // writes the access records that wait
 		os.Exit(exitFailure)
 	}
@@ -90,6 +94,11 @@ func (p *process) stop(s os.Signal, cancel func()) {
 func (p *process) reload() {
 	if err := p.log.Reopen(); err != nil {
 		p.log.Error("the log file could not be reopened; the old one stays in use", "error", err)
+	}
+	if p.audit != nil {
+		if err := p.audit.Reopen(); err != nil {
+			p.log.Error("the audit log could not be reopened; the old file stays in use", "error", err)
+		}
 	}
 	a := p.app.Load()
 	if a == nil {

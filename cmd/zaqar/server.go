@@ -50,11 +50,31 @@ func serve(ctx context.Context, src config.Sources, stdout, stderr io.Writer) er
 		return failureError{err}
 	}
 	defer func() { _ = log.Close() }()
+	audit, err := openAudit(c)
+	if err != nil {
+		return failureError{err}
+	}
+	if audit != nil {
+		defer func() { _ = audit.Close() }()
+	}
 	p := newProcess(src, c, log, stderr)
+	p.audit = audit
 	ctx, stop := p.handleSignals(ctx)
 	defer stop()
 	p.announce(report)
 	return p.run(ctx)
+}
+
+// openAudit opens the audit log, if there is one beside the log.
+func openAudit(c *config.Config) (*observe.Log, error) {
+	if !c.Options.Audit || c.Audit.File == "" {
+		return nil, nil
+	}
+	l, err := observe.Open(c.Audit)
+	if err != nil {
+		return nil, fmt.Errorf("audit log: %w", err)
+	}
+	return l, nil
 }
 
 // run serves until ctx ends.
@@ -64,6 +84,9 @@ func (p *process) run(ctx context.Context) error {
 	c.Runtime.Apply()
 	o := c.Options
 	o.Version, o.Log, o.Access = versionText(), p.log.Logger, p.log.Access
+	if p.audit != nil {
+		o.AuditLog = p.audit.Logger
+	}
 	o.Effective = func() string { return p.config.Load().Masked() }
 	a, err := app.New(ctx, o)
 	if errors.Is(err, context.Canceled) {
