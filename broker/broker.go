@@ -13,7 +13,8 @@
 // Start reading at Broker, then messages.go and claims.go. The other files:
 // limits.go (Config and its rules), metadata.go, validate.go and patch.go (what
 // a queue's metadata may say), sealing.go (encryption at rest), deadletters.go,
-// waiting.go and hub.go (long polling), health.go, stats.go (for metrics).
+// waiting.go and hub.go (long polling), quotas.go, health.go, stats.go (for
+// metrics).
 package broker
 
 import (
@@ -25,6 +26,7 @@ import (
 	"time"
 
 	"zaqar/messaging"
+	"zaqar/quota"
 	"zaqar/storage"
 )
 
@@ -40,6 +42,7 @@ type Parts struct {
 	Control storage.Control
 	Data    storage.Data
 	Policy  Policy
+	Quotas  *quota.Guard // nil: projects may have what they like
 	Now     func() time.Time
 	Log     *slog.Logger // nil: logs are dropped
 }
@@ -49,6 +52,7 @@ type Broker struct {
 	control storage.Control
 	data    storage.Data
 	policy  Policy
+	quotas  *quota.Guard
 	now     func() time.Time
 	log     *slog.Logger
 
@@ -56,6 +60,7 @@ type Broker struct {
 	waiters  *hub
 	drafts   sync.Pool // of *drafts
 	counters counters
+	granted  sync.Mutex // one changes the quota of a project at a time
 }
 
 // setup is a configuration in force, with what is derived from it.
@@ -73,7 +78,7 @@ func New(c Config, p Parts) (*Broker, error) {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Broker{control: p.Control, data: p.Data, policy: p.Policy, now: p.Now, log: p.Log}
+	b := &Broker{control: p.Control, data: p.Data, policy: p.Policy, quotas: p.Quotas, now: p.Now, log: p.Log}
 	b.drafts.New = func() any { return new(drafts) }
 	s, err := newSetup(c)
 	if err != nil {

@@ -48,9 +48,21 @@ func (p *Posting) Store(ctx context.Context, posts []Post) ([]messaging.MessageI
 		b.recycle(d)
 		return nil, err
 	}
+	hold, err := b.holdDrafts(ctx, q, d)
+	if err != nil {
+		b.recycle(d)
+		return nil, err
+	}
+	defer hold.Done()
+	if !p.record.exists {
+		if _, err := b.createQueue(ctx, q, nil); err != nil {
+			b.recycle(d)
+			return nil, err
+		}
+	}
 	began := b.now()
 	var ids []messaging.MessageID
-	err := b.intoQueue(ctx, q, p.record.exists, func() (err error) {
+	err = b.intoQueue(ctx, q, true, func() (err error) {
 		ids, err = b.data.Append(ctx, q, p.client, d.list)
 		return err
 	})

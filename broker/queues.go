@@ -106,8 +106,7 @@ func (b *Broker) CreateQueue(ctx context.Context, who messaging.Caller, q messag
 	if err := s.checkMetadata(q, nil, m); err != nil {
 		return false, err
 	}
-	created, err = b.control.CreateQueue(ctx, q, m)
-	return created, fault(err)
+	return b.createQueue(ctx, q, m)
 }
 
 // ShowQueue returns the metadata with the defaults filled in; of a missing

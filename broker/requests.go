@@ -82,6 +82,12 @@ type ClaimView struct {
 	Messages
 }
 
+// UpdateQuota changes what a project was granted.
+type UpdateQuota struct {
+	Set   messaging.Limits
+	Unset []messaging.Limit
+}
+
 // Health is the outcome of the storage probe (http-v2 §6.4).
 type Health struct {
 	StorageReachable bool

@@ -22,6 +22,11 @@ func (b *Broker) await(ctx context.Context, q messaging.QueueRef, claimer bool, 
 	if found, err := look(); err != nil || found.some || seconds == 0 {
 		return err
 	}
+	hold, err := b.quotas.HoldWait(ctx, q.Project)
+	if err != nil {
+		return err
+	}
+	defer hold.Done()
 	s := b.waiters.take(q, claimer)
 	if s == nil {
 		return nil

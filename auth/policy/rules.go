@@ -110,7 +110,7 @@ func topicRules() []Rule {
 }
 
 func adminRules() []Rule {
-	const pool, flavor = "/v2/pools/{pool}", "/v2/flavors/{flavor}"
+	const pool, flavor, quota = "/v2/pools/{pool}", "/v2/flavors/{flavor}", "/v2/quotas/{project_id}"
 	return []Rule{
 		{"pools:get_all", admin, "List pools.", on("GET /v2/pools")},
 		{"pools:create", admin, "Register a pool.", on("PUT " + pool)},
@@ -123,6 +123,11 @@ func adminRules() []Rule {
 		{"flavors:get", anyone, "Show a flavor.", on("GET " + flavor)},
 		{"flavors:delete", admin, "Delete a flavor.", on("DELETE " + flavor)},
 		{"flavors:update", admin, "Change a flavor.", on("PATCH " + flavor)},
+
+		{"quotas:get_all", admin, "List the quotas of projects, and show that of another project.", on("GET /v2/quotas", "GET "+quota)},
+		{"quotas:get", anyone, "Show the quota of the own project.", on("GET "+quota, "GET "+quota+"/defaults")},
+		{"quotas:update", admin, "Change the quota of a project.", on("PUT " + quota)},
+		{"quotas:delete", admin, "Take back the quota of a project.", on("DELETE " + quota)},
 
 		{"ping:get", anyone, "Ask whether the server is there.", on("GET /v2/ping", "HEAD /v2/ping")},
 		{"health:get", admin, "Ask for a report on the stores.", on("GET /v2/health")},
