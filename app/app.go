@@ -18,6 +18,7 @@ import (
 	"zaqar/auth/keystone"
 	"zaqar/auth/policy"
 	"zaqar/broker"
+	"zaqar/quota"
 	"zaqar/storage"
 )
 
@@ -35,6 +36,8 @@ type App struct {
 	conns    atomic.Int64 // open connections
 	accepted atomic.Int64 // connections ever
 	monitor  *monitor
+	quotas   *quota.Guard // nil: there are none
+	links    links
 	undo     undo
 }
 
@@ -72,15 +75,18 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.log.Info("store open", append(a.options.Store.describe(), "took", time.Since(a.begun))...)
 
+	if a.quotas, err = a.guard(store, store, env); err != nil {
+		return err
+	}
 	denials := &denials{Policy: policy.Default()}
 	a.broker, err = broker.New(a.options.Broker, broker.Parts{
-		Control: store, Data: store, Policy: denials, Now: env.Now, Log: a.log,
+		Control: store, Data: store, Policy: denials, Quotas: a.quotas, Now: env.Now, Log: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	front := a.options.REST
-	front.Now = time.Now
+	front.Now, front.Quotas = time.Now, a.quotas
 	if a.options.Monitor.Enabled {
 		a.countRequests(&front)
 		a.addMetrics(store, denials)
@@ -111,7 +117,7 @@ func (a *App) build(ctx context.Context) error {
 		MaxHeaderBytes:    int(h.MaxHeaderBytes),
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 		ConnState:         a.count,
-		ConnContext:       conn.Context,
+		ConnContext:       a.connContext,
 	}
 	a.undo.add("stop listening", closeTime, func(context.Context) error { return ignoreClosed(a.listener.Close()) })
 	a.undo.add("finish requests", a.options.ShutdownTimeout, a.drain)
@@ -166,17 +172,27 @@ func (a *App) drain(ctx context.Context) error {
 }
 
 // Reload puts the part of o in force that can change while the server runs,
-// Broker. An error means that nothing changed.
-func (a *App) Reload(o Options) error { return a.broker.Reconfigure(o.Broker) }
+// Broker and the limits of Quotas. An error means that nothing changed.
+func (a *App) Reload(o Options) error {
+	before := a.broker.Config()
+	if err := a.broker.Reconfigure(o.Broker); err != nil {
+		return err
+	}
+	if err := a.quotas.Reconfigure(o.Quotas.Config); err != nil {
+		return errors.Join(fmt.Errorf("[quota] %w", err), a.broker.Reconfigure(before))
+	}
+	return nil
+}
 
 // count keeps the number of open connections.
-func (a *App) count(_ net.Conn, s http.ConnState) {
+func (a *App) count(c net.Conn, s http.ConnState) {
 	switch s {
 	case http.StateNew:
 		a.conns.Add(1)
 		a.accepted.Add(1)
 	case http.StateClosed, http.StateHijacked:
 		a.conns.Add(-1)
+		a.unlink(c)
 	}
 }
 

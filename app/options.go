@@ -7,6 +7,7 @@ import (
 	"zaqar/api/rest"
 	"zaqar/auth/keystone"
 	"zaqar/broker"
+	"zaqar/quota"
 )
 
 // Options is everything an operator decides about a server. Take Defaults and
@@ -25,6 +26,7 @@ type Options struct {
 	Store     Store
 	Broker    broker.Config
 	Monitor   Monitor
+	Quotas    Quotas
 	// ShutdownTimeout bounds how long requests in flight are waited for.
 	ShutdownTimeout time.Duration
 	// Effective prints the configuration with secrets masked, for reports.
@@ -73,6 +75,7 @@ func Defaults() Options {
 		Store:           Store{Driver: "embedded"},
 		Monitor:         Monitor{Bind: "127.0.0.1", Port: 9464, Backlog: BacklogTotal, MaxSeries: 1000},
 		Broker:          broker.Defaults(),
+		Quotas:          Quotas{Config: quota.Config{Fresh: quota.DefaultFresh}},
 		ShutdownTimeout: 30 * time.Second,
 	}
 }

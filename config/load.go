@@ -2,6 +2,7 @@ package config
 
 import (
 	"zaqar/app"
+	"zaqar/messaging"
 	"zaqar/observe"
 )
 
@@ -63,12 +64,17 @@ func Load(src Sources) (*Config, Report) {
 }
 
 func defaults() *settings {
-	return &settings{
+	s := &settings{
 		Options: app.Defaults(), transports: []string{"wsgi"}, level: "info", format: "text",
 		facility: "LOG_USER", algorithm: "AES256", gcPercent: app.DefaultRuntime().GCPercent,
 		clientIDs: "strict", policyFile: "policy.yaml",
 		tokenCacheTime: int64(app.Defaults().Identity.Keystone.CacheTime.Seconds()),
+		rateStatus:     "auto",
 	}
+	for range messaging.AllLimits() {
+		s.limits = append(s.limits, messaging.Unlimited)
+	}
+	return s
 }
 
 // take applies one option to s and reports what is wrong or odd about it. ok

@@ -47,12 +47,13 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"message_store": "memory", "management_store": "memory", "log_rotation": "1",
 		"interface": "public", "memcache_security_strategy": "MAC", "service_token_roles": "other",
 		"allowed_origin": "https://a", "allow_methods": "GET", "allow_headers": "A", "expose_headers": "B",
+		"quota/enabled": "False", "rate_status": "503", "project": "p1 queues=7",
 		"trusted_proxies": "192.0.2.0/24", "backlog": "queue", "file": "/a", "forwarded_header": "Forwarded",
 	}
 	// What these say is refused or only warned about; rules_test has them.
 	judged := map[string]bool{"auth_strategy": true, "pooling": true, "transport": true, "message_encryption_algorithms": true, "policy_file": true,
 		"auth_type": true, "auth_section": true, "memcache_sasl_enabled": true}
-	const plain = "[drivers:transport:wsgi]\nbind = 127.0.0.2\n"
+	const plain = "[drivers:transport:wsgi]\nbind = 127.0.0.2\n[quota]\nenabled = True\n"
 	before := mustLoad(t, plain)
 	for _, s := range Table() {
 		for _, o := range s.Options {
@@ -61,8 +62,13 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 			}
 			t.Run(s.Name+"/"+o.Key, func(t *testing.T) {
 				text := other[o.Key]
+				if one, ok := other[s.Name+"/"+o.Key]; ok {
+					text = one
+				}
 				switch {
 				case text != "":
+				case o.Default == "-1":
+					text = "7"
 				case o.Default == "True":
 					text = "False"
 				case o.Default == "False":

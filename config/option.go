@@ -67,6 +67,8 @@ type settings struct {
 	authType, authSection  string
 	tokenCacheTime         int64
 	memcachedLogin         bool
+	limits                 []int64 // in the order of messaging.AllLimits
+	rateStatus             string
 }
 
 // of makes an option whose value is held by the field that at points to. Its

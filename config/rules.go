@@ -28,6 +28,7 @@ func finish(s *settings, v *values, files []string, r *Report) {
 	check.pooling()
 	check.encryption()
 	check.limits()
+	check.quotas()
 }
 
 // rules are the checks that need more than one value.

@@ -72,7 +72,7 @@ func TestChanges(t *testing.T) {
 }
 
 // TestLiveOptionsAreTheBrokers holds the promise of Live: only what
-// broker.Reconfigure and the log's level can take may carry it.
+// broker.Reconfigure, quota.Reconfigure and the log's level can take may carry it.
 func TestLiveOptionsAreTheBrokers(t *testing.T) {
 	live := map[string]bool{}
 	for _, s := range Table() {
@@ -82,10 +82,13 @@ func TestLiveOptionsAreTheBrokers(t *testing.T) {
 				if s.Name == "DEFAULT" && o.Key != "debug" && o.Key != "log_level" && o.Key != "enable_checksum" {
 					t.Errorf("[DEFAULT] %s is said to be live", o.Key)
 				}
+				if s.Name == "quota" && (o.Key == "enabled" || o.Key == "rate_status") {
+					t.Errorf("[quota] %s is said to be live", o.Key)
+				}
 			}
 		}
 	}
-	if d := cmp.Diff(map[string]bool{"DEFAULT": true, "transport": true}, live); d != "" {
+	if d := cmp.Diff(map[string]bool{"DEFAULT": true, "quota": true, "transport": true}, live); d != "" {
 		t.Error(d)
 	}
 }

@@ -9,7 +9,7 @@ func Table() []Section {
 		[]Section{defaultSection(), driversSection()},
 		storeSections(),
 		transportSections(),
-		[]Section{processSection()},
+		[]Section{quotaSection(), processSection()},
 		observeSections(),
 		serviceSections(),
 		identitySections(),

@@ -20,6 +20,7 @@ func (c *call) serve() error {
 		(*call).checkAccept,
 		(*call).checkClient,
 		(*call).checkProject,
+		(*call).checkQuota,
 		(*call).checkQueue,
 		(*call).checkExtraSpec,
 		(*call).checkMethod,

@@ -12,6 +12,7 @@ import (
 	"zaqar/auth/signed"
 	"zaqar/broker"
 	"zaqar/messaging"
+	"zaqar/quota"
 )
 
 // Config is what an operator decides about the HTTP front. Start from
@@ -27,6 +28,9 @@ type Config struct {
 	// BodyTime is the longest a client may take to send a body, ReplyTime the
 	// longest it may take to receive a reply.
 	BodyTime, ReplyTime time.Duration
+	// Quotas limits the requests and connections of projects; nil limits
+	// nothing, and leaves out the routes about quotas.
+	Quotas *quota.Guard
 	// RateStatus answers who goes too fast.
 	RateStatus RateStatus
 	// Identity says who asks; nil is Open.
@@ -121,6 +125,7 @@ type call struct {
 	query   query
 	scratch *wire.Scratch // see memory; nil if there is none
 
+	visit    quota.Visit
 	status   int // of the reply; 0 before it
 	bytes    int64
 	received int64 // of the body, as far as it was read
@@ -149,6 +154,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (c *call) run() {
 	c.who.Request, c.who.Address = NewRequestID(), c.Trust.Client(c.r)
 	defer c.record()
+	defer c.leave()
 	defer c.recover()
 	c.bodyBegins()
 	if err := c.serve(); err != nil {

@@ -102,6 +102,9 @@ func routes(c Config) []route {
 			{rel: "topic_message_delete", allow: []string{del}},
 			{rel: "topic_message_get", allow: []string{get}}}},
 	}
+	if c.Quotas != nil {
+		list = append(list, quotaRoutes(c.Admin)...)
+	}
 	if c.Admin {
 		list = append(list, route{path: "/v2/health", on: verbs{get: (*call).health}, home: []relation{
 			{rel: "health", allow: []string{get}, plain: true}}})
