@@ -16,7 +16,7 @@ import (
 	"zaqar/api/edge"
 	"zaqar/api/rest"
 	"zaqar/auth/keystone"
-	"zaqar/auth/policy"
+	"zaqar/auth/signed"
 	"zaqar/broker"
 	"zaqar/quota"
 	"zaqar/storage"
@@ -25,20 +25,22 @@ import (
 // App is a server that was built and listens. Run serves; Close is for one
 // that is not to run after all.
 type App struct {
-	options  Options
-	log      *slog.Logger
-	begun    time.Time
-	broker   *broker.Broker
-	keystone *keystone.Identity // nil: callers are believed
-	limited  *edge.Limited
-	listener net.Listener
-	server   *http.Server
-	conns    atomic.Int64 // open connections
-	accepted atomic.Int64 // connections ever
-	monitor  *monitor
-	quotas   *quota.Guard // nil: there are none
-	links    links
-	undo     undo
+	options    Options
+	log        *slog.Logger
+	begun      time.Time
+	broker     *broker.Broker
+	policy     *policyWatch
+	signatures *signed.Keys
+	keystone   *keystone.Identity // nil: callers are believed
+	limited    *edge.Limited
+	listener   net.Listener
+	server     *http.Server
+	conns      atomic.Int64 // open connections
+	accepted   atomic.Int64 // connections ever
+	monitor    *monitor
+	quotas     *quota.Guard // nil: there are none
+	links      links
+	undo       undo
 }
 
 // New opens the store and starts to listen. Clients that connect are served
@@ -78,15 +80,19 @@ func (a *App) build(ctx context.Context) error {
 	if a.quotas, err = a.guard(store, store, env); err != nil {
 		return err
 	}
-	denials := &denials{Policy: policy.Default()}
+	if err := a.watchPolicy(); err != nil {
+		return err
+	}
+	denials := &denials{Policy: a.policy.live}
 	a.broker, err = broker.New(a.options.Broker, broker.Parts{
 		Control: store, Data: store, Policy: denials, Quotas: a.quotas, Now: env.Now, Log: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
+	a.signatures = signed.NewKeys(a.options.SignedURL.secrets()...)
 	front := a.options.REST
-	front.Now, front.Quotas = time.Now, a.quotas
+	front.Now, front.Quotas, front.Signatures = time.Now, a.quotas, a.signatures
 	if a.options.Monitor.Enabled {
 		a.countRequests(&front)
 		a.addMetrics(store, denials)
@@ -171,9 +177,14 @@ func (a *App) drain(ctx context.Context) error {
 	return nil
 }
 
-// Reload puts the part of o in force that can change while the server runs,
-// Broker and the limits of Quotas. An error means that nothing changed.
+// Reload puts the part of o in force that can change while the server runs:
+// Broker, Policy, SignedURL and the limits of Quotas. An error means that
+// nothing changed.
 func (a *App) Reload(o Options) error {
+	enforce, err := a.policy.prepare(o.Policy)
+	if err != nil {
+		return err
+	}
 	before := a.broker.Config()
 	if err := a.broker.Reconfigure(o.Broker); err != nil {
 		return err
@@ -181,6 +192,8 @@ func (a *App) Reload(o Options) error {
 	if err := a.quotas.Reconfigure(o.Quotas.Config); err != nil {
 		return errors.Join(fmt.Errorf("[quota] %w", err), a.broker.Reconfigure(before))
 	}
+	enforce()
+	a.signatures.Set(o.SignedURL.secrets()...)
 	return nil
 }
 

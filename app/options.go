@@ -23,6 +23,8 @@ type Options struct {
 	REST      rest.Config // app sets Access and Now
 	CORS      CORS
 	Identity  Identity
+	Policy    Policy
+	SignedURL SignedURL
 	Store     Store
 	Broker    broker.Config
 	Monitor   Monitor
@@ -45,6 +47,14 @@ type HTTP struct {
 	MaxConnections           int64 // at a time; 0: as many as open files leave room for
 	MaxConnectionsPerAddress int64 // 0: no limit
 }
+
+// SignedURL holds the secrets of pre-signed URLs.
+type SignedURL struct {
+	Key string   // signs; empty: nothing is signed
+	Old []string // signatures made with these are still right
+}
+
+func (s SignedURL) secrets() []string { return append([]string{s.Key}, s.Old...) }
 
 // Store chooses the store of messages and queues.
 type Store struct {
@@ -72,6 +82,7 @@ func Defaults() Options {
 			Exposed: []string{"X-Auth-Token", "X-Subject-Token", "X-Service-Token", "X-OpenStack-Request-ID"},
 		},
 		Identity:        Identity{Keystone: keystone.Defaults()},
+		Policy:          Policy{DefaultRule: "default", Interval: 5 * time.Second},
 		Store:           Store{Driver: "embedded"},
 		Monitor:         Monitor{Bind: "127.0.0.1", Port: 9464, Backlog: BacklogTotal, MaxSeries: 1000},
 		Broker:          broker.Defaults(),

@@ -55,7 +55,7 @@ func Load(src Sources) (*Config, Report) {
 			}
 		}
 	}
-	finish(s, v, files, &r)
+	finish(s, v, files, src.Search, &r)
 	c.Options, c.Log, c.Runtime = s.Options, s.logging(), s.runtime(src.Environ)
 	c.Audit = observe.Config{Format: observe.JSON, File: s.auditFile}
 	c.settle(s)

@@ -1,6 +1,11 @@
 package config
 
-import "zaqar/app"
+import (
+	"cmp"
+	"strings"
+
+	"zaqar/app"
+)
 
 // Section is a group of options.
 type Section struct {
@@ -63,6 +68,7 @@ type settings struct {
 	clientIDs              string
 	policyFile             string
 	auditFile              string
+	policyDirs             []string
 	proxyHeaders           bool
 	authType, authSection  string
 	tokenCacheTime         int64
@@ -82,6 +88,22 @@ func of[T any](key string, k kind[T], at func(*settings) *T, help string) Option
 			v, err := k.parse(text)
 			if err == nil {
 				*at(s) = v
+			}
+			return err
+		},
+	}
+}
+
+// each makes an option that may be given several times; every text is added to
+// the field that at points to. def stands for none.
+func each(key string, k kind[string], at func(*settings) *[]string, def, help string) Option {
+	return Option{
+		Key: key, Help: help, Allowed: k.allowed, Default: def, Multi: true,
+		show: func(s *settings) string { return cmp.Or(strings.Join(*at(s), "\n"), def) },
+		set: func(s *settings, text string) error {
+			v, err := k.parse(text)
+			if err == nil {
+				*at(s) = append(*at(s), v)
 			}
 			return err
 		},
@@ -119,6 +141,5 @@ func inert(e Effect, note string, keys []string) []Option {
 
 func (o Option) live() Option                   { o.Live = true; return o }
 func (o Option) secret() Option                 { o.Secret = true; return o }
-func (o Option) multi() Option                  { o.Multi = true; return o }
 func (o Option) alias(names ...string) Option   { o.Aliases = names; return o }
 func (o Option) defaultText(text string) Option { o.Default = text; return o }

@@ -3,9 +3,9 @@ package config
 import (
 	"log/slog"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,8 +15,8 @@ import (
 
 // finish derives what follows from several options together, and reports what
 // does not fit.
-func finish(s *settings, v *values, files []string, r *Report) {
-	check := &rules{s, v, files, r}
+func finish(s *settings, v *values, files, search []string, r *Report) {
+	check := &rules{s, v, files, search, r}
 	check.adminMode()
 	check.store()
 	check.transport()
@@ -25,6 +25,7 @@ func finish(s *settings, v *values, files []string, r *Report) {
 	check.audit()
 	check.authentication()
 	check.policyFiles()
+	check.signing()
 	check.pooling()
 	check.encryption()
 	check.limits()
@@ -36,6 +37,7 @@ type rules struct {
 	*settings
 	values *values
 	files  []string
+	search []string // directories
 	report *Report
 }
 
@@ -185,44 +187,70 @@ func (c *rules) openWarnings() {
 	}
 }
 
-// policyFiles refuses to permit what the operator's own rules forbid.
+// policyFiles says where the rules are and what is wrong or odd about them.
 func (c *rules) policyFiles() {
-	for _, name := range []string{c.policyFile, "policy.json"} {
-		for _, path := range c.beside(name) {
-			text, err := os.ReadFile(path)
-			if err != nil || !hasRules(string(text)) {
-				continue
-			}
-			c.refuse("oslo_policy", "policy_file", "%s holds rules of its own, which this version cannot follow; "+
-				"move the file away to use the default rules", path)
-			return
+	names := []string{c.policyFile}
+	if c.policyFile == defaults().policyFile {
+		names = append(names, "policy.json") // as it was called once
+	}
+	for _, name := range names {
+		c.Policy.Files = append(c.Policy.Files, c.near(name)...)
+	}
+	dirs := c.policyDirs
+	if len(dirs) == 0 {
+		dirs = []string{"policy.d"}
+	}
+	for _, dir := range dirs {
+		if places := c.near(dir); len(places) > 0 {
+			c.Policy.Dirs = append(c.Policy.Dirs, places)
 		}
+	}
+	_, findings, sources := c.Policy.Load()
+	for _, f := range findings {
+		severity, text := Warning, f.Text
+		if f.Error {
+			severity = Error
+		}
+		if f.Rule != "" {
+			text = "rule " + strconv.Quote(f.Rule) + ": " + text
+		}
+		c.report.add(severity, Origin{File: f.File, Line: f.Line}, "oslo_policy", "policy_file", "%s", text)
+	}
+	if _, set := c.values.set("oslo_policy", "policy_file"); set && len(sources) == 0 && c.policyFile != defaults().policyFile {
+		c.warn("oslo_policy", "policy_file", "%s does not exist; the default rules are in force", c.policyFile)
 	}
 }
 
-// beside resolves a path relative to the directories of the configuration.
-func (c *rules) beside(name string) []string {
+// near resolves a path relative to the directories of the configuration, those
+// of later files first, then relative to the searched ones.
+func (c *rules) near(name string) []string {
 	if filepath.IsAbs(name) {
 		return []string{name}
 	}
 	var paths []string
-	for _, f := range c.files {
-		if p := filepath.Join(filepath.Dir(f), name); !slices.Contains(paths, p) {
+	add := func(dir string) {
+		if p := filepath.Join(dir, name); !slices.Contains(paths, p) {
 			paths = append(paths, p)
 		}
+	}
+	for _, f := range slices.Backward(c.files) {
+		add(filepath.Dir(f))
+	}
+	for _, dir := range c.search {
+		add(dir)
 	}
 	return paths
 }
 
-// hasRules reports whether a policy file holds anything but comments.
-func hasRules(text string) bool {
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line != "" && line[0] != '#' && line != "---" && line != "{}" && line != "{" && line != "}" {
-			return true
-		}
+// signing warns of keys that can be guessed. They are not refused: URLs that
+// are signed with them have to stay valid.
+func (c *rules) signing() {
+	if key := c.SignedURL.Key; key != "" && len(key) < 16 {
+		c.warn("signed_url", "secret_key", "the key is shorter than 16 characters, which can be guessed; make it an old_secret_key and set a longer one")
 	}
-	return false
+	if len(c.SignedURL.Old) > 0 && c.SignedURL.Key == "" {
+		c.warn("signed_url", "old_secret_key", "there is no secret_key: URLs cannot be signed")
+	}
 }
 
 func (c *rules) pooling() {

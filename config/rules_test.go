@@ -118,33 +118,104 @@ func TestTrustInEverybody(t *testing.T) {
 
 func TestPolicyFile(t *testing.T) {
 	const rules = "\"queues:delete\": \"role:admin\"\n"
+	const wrong = "\"queues:delete\": \"role:admin and\"\n"
 	for name, c := range map[string]struct {
-		conf   string
-		files  map[string]string
-		refuse string // the file named, if it is refused
+		conf  string
+		files map[string]string
+		told  Severity // of the one finding; empty: none
+		words []string
 	}{
-		"none":                {"", nil, ""},
-		"comments only":       {"", map[string]string{"policy.yaml": "# a\n\n# \"queues:get\": \"\"\n"}, ""},
-		"empty JSON":          {"", map[string]string{"policy.json": "{\n}\n"}, ""},
-		"rules":               {"", map[string]string{"policy.yaml": rules}, "policy.yaml"},
-		"rules in JSON":       {"", map[string]string{"policy.json": "{" + rules + "}"}, "policy.json"},
-		"rules elsewhere":     {"policy_file = sub/mine.yaml", map[string]string{"sub/mine.yaml": rules}, "sub/mine.yaml"},
-		"missing as named":    {"policy_file = mine.yaml", nil, ""},
-		"another name counts": {"policy_file = mine.yaml", map[string]string{"policy.yaml": rules}, ""},
+		"none":                   {"", nil, "", nil},
+		"comments only":          {"", map[string]string{"policy.yaml": "# a\n\n# \"queues:get\": \"\"\n"}, "", nil},
+		"rules":                  {"", map[string]string{"policy.yaml": rules}, "", nil},
+		"rules in JSON":          {"", map[string]string{"policy.json": "{\"queues:delete\": \"!\"}"}, Warning, []string{"policy.json:1", "JSON"}},
+		"not a rule":             {"", map[string]string{"policy.yaml": "# a\n" + wrong}, Error, []string{"policy.yaml:2", `rule "queues:delete"`, "ends where"}},
+		"not YAML":               {"", map[string]string{"policy.yaml": "a: b: c"}, Error, []string{"policy.yaml:1", "not YAML"}},
+		"wrong elsewhere":        {"policy_file = sub/mine.yaml", map[string]string{"sub/mine.yaml": wrong}, Error, []string{"sub/mine.yaml:1"}},
+		"wrong in a directory":   {"", map[string]string{"policy.d/a.yaml": wrong}, Error, []string{"policy.d/a.yaml:1"}},
+		"wrong in a second one":  {"policy_dirs = a\npolicy_dirs = b", map[string]string{"a/x": rules, "b/y": wrong}, Error, []string{"b/y:1"}},
+		"hidden in a directory":  {"", map[string]string{"policy.d/.a.yaml": wrong}, "", nil},
+		"the other is not read":  {"policy_dirs = a", map[string]string{"policy.d/a.yaml": wrong}, "", nil},
+		"missing as named":       {"policy_file = mine.yaml", nil, Warning, []string{":2", "mine.yaml does not exist"}},
+		"another name counts":    {"policy_file = mine.yaml", map[string]string{"policy.yaml": wrong, "mine.yaml": rules}, "", nil},
+		"YAML comes before JSON": {"", map[string]string{"policy.yaml": rules, "policy.json": "{"}, "", nil},
+		"unknown reference":      {"", map[string]string{"policy.yaml": "\"queues:get\": \"rule:nope\"\n"}, Error, []string{`there is no rule "nope"`}},
+		"the rule for unknown ones": {"policy_default_rule = other", map[string]string{"policy.yaml": "\"queues:get\": \"rule:nope\"\nother: \"!\"\n"},
+			Warning, []string{`rule "other" stands for it`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := tree(t, c.files)
 			conf := write(t, filepath.Join(root, "zaqar.conf"), "[oslo_policy]\n"+c.conf)
 			_, r := Load(Sources{Given: []Source{{Path: conf}}})
-			if c.refuse == "" {
+			if c.told == "" {
 				if len(r) > 0 {
 					t.Errorf("%s", r)
 				}
 				return
 			}
-			only(t, r, Error, filepath.Join(root, c.refuse), "cannot follow")
+			only(t, r, c.told, c.words...)
+			if len(r) != 1 {
+				t.Errorf("%s", r)
+			}
 		})
 	}
+}
+
+// A policy is looked for beside the configuration first, then where
+// configuration is searched.
+func TestPolicyIsSearched(t *testing.T) {
+	root := tree(t, map[string]string{"own/zaqar.conf": "", "later/x.conf": "", "etc/policy.yaml": "a: '@'"})
+	src := Sources{
+		Given:  []Source{{Path: filepath.Join(root, "own/zaqar.conf")}, {Path: filepath.Join(root, "later/x.conf")}},
+		Search: []string{filepath.Join(root, "home"), filepath.Join(root, "etc")},
+	}
+	used := func() string {
+		c, _ := Load(src)
+		_, _, files := c.Options.Policy.Load()
+		var names []string
+		for _, f := range files {
+			name, err := filepath.Rel(root, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, name)
+		}
+		return strings.Join(names, " ")
+	}
+	for _, step := range []struct{ add, want string }{
+		{"etc/policy.d/b", "etc/policy.yaml etc/policy.d/b"},
+		{"etc/policy.d/a", "etc/policy.yaml etc/policy.d/a etc/policy.d/b"},
+		{"own/policy.d/c", "etc/policy.yaml own/policy.d/c"},
+		{"own/policy.yaml", "own/policy.yaml own/policy.d/c"},
+		{"later/policy.yaml", "later/policy.yaml own/policy.d/c"},
+	} {
+		path := filepath.Join(root, step.add)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, "b: '@'")
+		if got := used(); got != step.want {
+			t.Errorf("with %s: %q are read, want %q", step.add, got, step.want)
+		}
+	}
+}
+
+func TestSigningKeys(t *testing.T) {
+	c, r := load(t, "[signed_url]\nsecret_key = 0123456789abcdef, and more\nold_secret_key = a,b\nold_secret_key = c")
+	if len(r) > 0 {
+		t.Errorf("%s", r)
+	}
+	want := app.SignedURL{Key: "0123456789abcdef, and more", Old: []string{"a,b", "c"}}
+	if diff := cmp.Diff(want, c.Options.SignedURL); diff != "" {
+		t.Error(diff)
+	}
+	if strings.Contains(c.Masked(), "a,b") || strings.Contains(c.Masked(), "and more") {
+		t.Error("a key is shown")
+	}
+	_, r = load(t, "[signed_url]\nsecret_key = short")
+	only(t, r, Warning, ":2", "shorter than 16")
+	_, r = load(t, "[signed_url]\nold_secret_key = any")
+	only(t, r, Warning, ":2", "there is no secret_key")
 }
 
 func TestAdminMode(t *testing.T) {
@@ -363,7 +434,7 @@ func TestRealWorldFile(t *testing.T) {
 		t.Errorf("an ordinary file does not load:\n%s", r.Errors())
 	}
 	for _, want := range []string{"log_config_append: is ignored", "workers: no such key", "[database] no such section", "[limits:transport] this section has had no effect",
-		"max_message_size: this key has had no effect", "[cache] enabled: is replaced", "secret_key: has no effect yet"} {
+		"max_message_size: this key has had no effect", "[cache] enabled: is replaced"} {
 		if !strings.Contains(r.String(), want) {
 			t.Errorf("no warning with %q in\n%s", want, r)
 		}

@@ -19,7 +19,13 @@ func (c *Config) Masked() string {
 		if v.Origin != (Origin{}) {
 			fmt.Fprintf(&b, "# from %s\n", v.Origin)
 		}
-		fmt.Fprintf(&b, "%s = %s\n", v.Key, inFile(v.Shown()))
+		lines := []string{v.Shown()}
+		if v.Multi {
+			lines = strings.Split(v.Shown(), "\n")
+		}
+		for _, line := range lines {
+			fmt.Fprintf(&b, "%s = %s\n", v.Key, inFile(line))
+		}
 	}
 	return b.String()
 }

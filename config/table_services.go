@@ -23,7 +23,10 @@ func serviceSections() []Section {
 			Name: "signed_url",
 			Help: "Pre-signed URLs.",
 			Options: []Option{
-				later("secret_key", text(), "", "The key of signatures, the same on all nodes. Keep it, so that URLs already given out stay valid.").secret(),
+				of("secret_key", text(), func(s *settings) *string { return &s.SignedURL.Key },
+					"The key of signatures, the same on all nodes: a long random text. Keep it, so that URLs already given out stay valid. Empty: no URLs are signed, and no signature is right.").secret().live(),
+				each("old_secret_key", text(), func(s *settings) *[]string { return &s.SignedURL.Old }, "",
+					"A key that signs no longer and whose signatures stay valid. May be repeated.").secret().live(),
 			},
 		},
 		{

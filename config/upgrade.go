@@ -1,12 +1,13 @@
 package config
 
 import (
-	"cmp"
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+
+	"zaqar/app"
+	"zaqar/auth/policy"
 )
 
 // Outcome is how a check of a configuration ended.
@@ -45,7 +46,7 @@ func UpgradeChecks(src Sources) (*Config, []Check) {
 	layers = append(layers, src.environment(x, &Report{}), src.flags())
 	u := &upgrade{values: &values{x, layers, reference()}, files: files, rest: slices.Clone(report)}
 	return c, []Check{
-		u.unknownKeys(headers), u.policyFile(), u.encryptionKey(), u.secretKey(), u.swift(), u.stores(), u.virtualPool(),
+		u.unknownKeys(headers), u.policyFile(c.Options.Policy), u.encryptionKey(), u.secretKey(), u.swift(), u.stores(), u.virtualPool(),
 		u.others("options without effect and other warnings", Caution), u.others("errors", Failure),
 	}
 }
@@ -96,26 +97,17 @@ func (u *upgrade) unknownKeys(headers []assignment) Check {
 	return c
 }
 
-// policyFile warns of policy files: JSON is refused since long, and rules of
-// one's own are not followed yet.
-func (u *upgrade) policyFile() Check {
+// policyFile reports what is odd about files of rules. JSON fails the check, as
+// it does in the original's.
+func (u *upgrade) policyFile(at app.Policy) Check {
 	c := u.check("policy file")
-	name := u.text("oslo_policy", "policy_file")
-	at := &rules{files: u.files}
-	var seen []string
-	for _, name := range []string{cmp.Or(name, "policy.yaml"), "policy.json"} {
-		for _, path := range at.beside(name) {
-			text, err := os.ReadFile(path)
-			if err != nil || slices.Contains(seen, path) {
-				continue
-			}
-			seen = append(seen, path)
-			if json.Valid(text) && strings.HasPrefix(strings.TrimSpace(string(text)), "{") {
-				c.say(Failure, "%s is in JSON, which has been given up for YAML; convert it with oslopolicy-convert-json-to-yaml, or move it away", path)
-			}
+	_, _, sources := at.Load()
+	for _, path := range sources {
+		if text, err := os.ReadFile(path); err == nil && (policy.File{Text: text}).IsJSON() {
+			c.say(Failure, "%s is in JSON, which has been given up for YAML; convert it with oslopolicy-convert-json-to-yaml, or move it away", path)
 		}
 	}
-	u.take(&c, func(f Finding) bool { return f.Section == "oslo_policy" && f.Key == "policy_file" })
+	u.take(&c, func(f Finding) bool { return f.Section == "oslo_policy" })
 	return c
 }
 

@@ -142,12 +142,18 @@ func newTable(list []route) table {
 	return t
 }
 
-// rulesOf returns the rules of the policy that guard a path, by method.
+// rulesOf returns the rules of the policy that guard a path, by method. Where
+// the use case chooses among several, there is none.
 func rulesOf(path string) map[string]string {
 	rules := map[string]string{}
 	for _, r := range policy.Rules() {
 		for _, o := range r.Operations {
-			if o.Path == path {
+			if o.Path != path {
+				continue
+			}
+			if _, several := rules[o.Method]; several {
+				rules[o.Method] = ""
+			} else {
 				rules[o.Method] = r.Name
 			}
 		}

@@ -18,11 +18,12 @@ type question struct {
 // check is a compiled expression. It is a tree of values, not of interfaces or
 // functions, so that asking it does not move the question to the heap.
 type check struct {
-	op    op
-	parts []check   // of and, or, not
-	rule  *compiled // of a reference
-	left  text      // of a comparison
-	right text      // of a comparison or role
+	op     op
+	parts  []check   // of and, or, not
+	rule   *compiled // of a reference
+	left   text      // of a comparison
+	right  text      // of a comparison or role
+	source string    // as written, of those without parts
 }
 
 type op int
@@ -48,6 +49,9 @@ type compiled struct {
 	line   int
 	native bool // one of Rules
 }
+
+// at says where the rule is defined, unless it is a default.
+func (r *compiled) at() string { return r.file + ":" + strconv.Itoa(r.line) }
 
 // pass reports whether the answer is yes.
 func (c *check) pass(q question) bool {

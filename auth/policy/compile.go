@@ -40,6 +40,9 @@ func Compile(files []File, defaultRule string) (*Policy, []Finding) {
 		c.rules[r.Name] = &draft{compiled: compiled{name: r.Name, native: true}, source: definition{text: r.Default}}
 	}
 	for _, f := range files {
+		if f.IsJSON() {
+			c.report(f.Name, 1, "", false, "the file is in JSON, which the original has given up for YAML")
+		}
 		c.read(f)
 	}
 	return c.finish(files)

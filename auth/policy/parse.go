@@ -134,6 +134,12 @@ func (p *parser) not() (check, error) {
 
 // single compiles a check without operators.
 func (p *parser) single(word string) (check, error) {
+	c, err := p.leaf(word)
+	c.source = word
+	return c, err
+}
+
+func (p *parser) leaf(word string) (check, error) {
 	switch word {
 	case "@":
 		return check{op: opAnyone}, nil
@@ -293,7 +299,7 @@ func (p *parser) item(w any) (check, error) {
 		return check{}, fmt.Errorf("a rule in the form of a list holds texts and lists of texts")
 	case len(words(word)) != 1 || words(word)[0] != word:
 		if kind, name, _ := strings.Cut(word, ":"); kind == "role" && !isExpression(word) {
-			return check{op: opRole, right: literal(name)}, nil // a role with blanks in its name
+			return check{op: opRole, right: literal(name), source: word}, nil // a role with blanks in its name
 		}
 		return check{}, fmt.Errorf("%q is more than one check, which a list cannot hold; write the rule as one text", word)
 	}

@@ -107,7 +107,7 @@ messages in a crash-safe store on the local disk.`,
 	}
 	root.SetVersionTemplate("zaqar {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serverCommand(), configCommand(), storeCommand(), statusCommand(), benchCommand(), versionCommand())
+	root.AddCommand(serverCommand(), configCommand(), policyCommand(), storeCommand(), statusCommand(), benchCommand(), versionCommand())
 	return root
 }
 

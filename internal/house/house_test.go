@@ -51,7 +51,7 @@ func rules() []rule {
 		{path: "config", ours: []string{"app", "api", "auth", "broker", "messaging", "observe", "config", "quota", "internal"}, not: []string{"os/signal"}, surround: true},
 		{path: "config/ini", ours: []string{"internal"}, not: slices.Concat(network, system)},
 		{path: "bench", ours: []string{"bench", "storage/embedded/disk", "internal"}, not: []string{"flag"}, wallTime: true, surround: true},
-		{path: "cmd", ours: []string{"app", "bench", "config", "observe", "internal"}, wallTime: true, surround: true},
+		{path: "cmd", ours: []string{"app", "auth/policy", "bench", "config", "messaging", "observe", "internal"}, wallTime: true, surround: true},
 		// Tests of the whole may use everything.
 		{path: "test", ours: []string{""}, wallTime: true, surround: true},
 	}

@@ -107,7 +107,7 @@ func Launch(t testing.TB, o Options) *Daemon {
 		line = append(line, "--log-file", o.LogFile)
 	}
 	d.cmd = exec.Command(line[0], line[1:]...)
-	d.cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
+	d.cmd.Env = []string{"HOME=" + home, "ZAQAR_CONFIG_DIRS=", "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.stderr
 	d.cmd.SysProcAttr = childOf()
 	if err := d.cmd.Start(); err != nil {
