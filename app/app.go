@@ -97,6 +97,7 @@ func (a *App) build(ctx context.Context) error {
 		a.countRequests(&front)
 		a.addMetrics(store, denials)
 	}
+	front.Now, front.Quotas, front.Healthcheck.Ask = time.Now, a.quotas, a.healthy
 	a.monitor.checks.Store(&[]check{{"store", store.Ping, true}})
 	if a.options.AccessLog {
 		front.Access = cmp.Or(a.options.Access, a.log)
@@ -106,6 +107,9 @@ func (a *App) build(ctx context.Context) error {
 	}
 	if err := a.identify(&front); err != nil {
 		return err
+	}
+	if a.options.Monitor.Enabled {
+		a.countRequests(&front)
 	}
 	handler := edge.Framing(a.options.CORS.wrap(rest.New(front, a.broker, a.log)))
 
@@ -127,6 +131,9 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.undo.add("stop listening", closeTime, func(context.Context) error { return ignoreClosed(a.listener.Close()) })
 	a.undo.add("finish requests", a.options.ShutdownTimeout, a.drain)
+	if a.options.Monitor.Enabled {
+		a.addMetrics(store, denials)
+	}
 	return nil
 }
 

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"zaqar/api/rest"
+	"zaqar/auth/keystone"
 	"zaqar/broker"
 	"zaqar/messaging"
 	"zaqar/observe/metrics"
+	"zaqar/quota"
 	"zaqar/storage/embedded"
 )
 
@@ -27,7 +29,8 @@ func (a *App) countRequests(front *rest.Config) {
 	}
 }
 
-// addMetrics adds what the parts of the server count.
+// addMetrics adds what the parts of the server count, once they are all there:
+// the metrics are served already.
 func (a *App) addMetrics(store fullStore, denials *denials) {
 	r := a.monitor.registry
 	r.Add(a.serverMetrics())
@@ -36,6 +39,12 @@ func (a *App) addMetrics(store fullStore, denials *denials) {
 	r.Add(denials.metrics())
 	if s, ok := store.(*embedded.Store); ok {
 		r.Add(storeMetrics(s))
+	}
+	if a.quotas != nil {
+		r.Add(quotaMetrics(a.quotas))
+	}
+	if a.keystone != nil {
+		r.Add(keystoneMetrics(a.keystone))
 	}
 }
 
@@ -53,12 +62,14 @@ func (a *App) serverMetrics() ([]metrics.Family, func(*metrics.Values)) {
 			gauge("zaqar_ready", "1 while the server is ready, as /readyz says, else 0."),
 			gauge("zaqar_http_connections", "Open connections to the API."),
 			counter("zaqar_http_connections_total", "Connections to the API that were accepted."),
+			counter("zaqar_http_connections_refused_total", "Connections to the API that were refused because there were too many."),
 			gauge("zaqar_waiting_requests", "Requests that wait for messages."),
 		}, func(v *metrics.Values) {
 			v.Set("zaqar_build_info", 1, a.options.Version, runtime.Version(), a.options.Store.Driver)
 			v.Is("zaqar_ready", a.monitor.ready(context.Background()).Ready)
 			v.Set("zaqar_http_connections", float64(a.conns.Load()))
 			v.Set("zaqar_http_connections_total", float64(a.accepted.Load()))
+			v.Set("zaqar_http_connections_refused_total", float64(a.limited.Refused()))
 			v.Set("zaqar_waiting_requests", float64(a.broker.Waiting()))
 		}
 }
@@ -166,6 +177,46 @@ func storeMetrics(s *embedded.Store) ([]metrics.Family, func(*metrics.Values)) {
 			v.Set("zaqar_store_lost_messages_total", float64(st.Unreadable))
 			v.Set("zaqar_messages_expired_total", float64(st.ExpiredMessages))
 			v.Set("zaqar_claims_expired_total", float64(st.ExpiredClaims))
+		}
+}
+
+func keystoneMetrics(i *keystone.Identity) ([]metrics.Family, func(*metrics.Values)) {
+	return []metrics.Family{
+			counter("zaqar_token_lookups_total", "Tokens looked for in the caches, by what the cache of the process knew: valid, refused, or nothing (miss). Several misses may wait for one validation.", "result"),
+			gauge("zaqar_token_cache_entries", "Tokens in the cache of the process, by kind: valid, refused.", "kind"),
+			counter("zaqar_memcached_hits_total", "Tokens found in memcached, which spared a validation."),
+			counter("zaqar_memcached_errors_total", "Failures of memcached."),
+			counter("zaqar_keystone_validations_total", "Tokens that Keystone was asked about, by outcome: valid, refused, failed (no answer of use).", "outcome"),
+			counter("zaqar_keystone_validation_seconds_total", "What those validations took together."),
+			counter("zaqar_keystone_logins_total", "Logins of the service itself at Keystone, by outcome: ok, failed.", "outcome"),
+		}, func(v *metrics.Values) {
+			s := i.Stats()
+			v.Set("zaqar_token_lookups_total", float64(s.Hits), "valid")
+			v.Set("zaqar_token_lookups_total", float64(s.RefusedHits), "refused")
+			v.Set("zaqar_token_lookups_total", float64(s.Misses), "miss")
+			v.Set("zaqar_token_cache_entries", float64(s.Entries), "valid")
+			v.Set("zaqar_token_cache_entries", float64(s.RefusedEntries), "refused")
+			v.Set("zaqar_memcached_hits_total", float64(s.SharedHits))
+			v.Set("zaqar_memcached_errors_total", float64(s.SharedErrors))
+			v.Set("zaqar_keystone_validations_total", float64(s.Valid), "valid")
+			v.Set("zaqar_keystone_validations_total", float64(s.Refused), "refused")
+			v.Set("zaqar_keystone_validations_total", float64(s.Failed), "failed")
+			v.Set("zaqar_keystone_validation_seconds_total", s.Took.Seconds())
+			v.Set("zaqar_keystone_logins_total", float64(s.Logins), "ok")
+			v.Set("zaqar_keystone_logins_total", float64(s.LoginFailures), "failed")
+		}
+}
+
+func quotaMetrics(g *quota.Guard) ([]metrics.Family, func(*metrics.Values)) {
+	return []metrics.Family{
+			counter("zaqar_quota_refusals_total", "Requests refused because a project had used up a quota or went too fast, by limit.", "limit"),
+			gauge("zaqar_quota_projects", "Projects whose use of quotas and rates is kept in mind."),
+		}, func(v *metrics.Values) {
+			s := g.Stats()
+			for limit, n := range s.Refused {
+				v.Set("zaqar_quota_refusals_total", float64(n), string(limit))
+			}
+			v.Set("zaqar_quota_projects", float64(s.Projects))
 		}
 }
 

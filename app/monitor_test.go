@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"zaqar/app"
+	"zaqar/auth/keystone"
 )
 
 // watched are the options of a server with metrics.
@@ -219,7 +220,12 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	if !found || !ended {
 		t.Fatal("docs/observability.md has no table of metrics")
 	}
-	r := start(t, watched(t))
+	o := watched(t)
+	o.Quotas.Enabled = true
+	o.Identity.Strategy = "keystone"
+	o.Identity.Keystone.AuthURL = "http://127.0.0.1:1/v3"
+	o.Identity.Keystone.Login = keystone.Login{UserID: "zaqar", Password: "secret"}
+	r := start(t, o)
 	var table strings.Builder
 	for _, f := range r.Metrics() {
 		labels := "–"

@@ -29,6 +29,7 @@ type Options struct {
 	Broker    broker.Config
 	Monitor   Monitor
 	Quotas    Quotas
+	Health    Healthcheck
 	// ShutdownTimeout bounds how long requests in flight are waited for.
 	ShutdownTimeout time.Duration
 	// Effective prints the configuration with secrets masked, for reports.

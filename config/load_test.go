@@ -59,9 +59,13 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"quota/enabled": "False", "rate_status": "503", "project": "p1 queues=7",
 		"trusted_proxies": "192.0.2.0/24", "backlog": "queue", "file": "/a", "forwarded_header": "Forwarded",
 		"policy_dirs": "/other", "policy_default_rule": "other", "secret_key": "a very long secret text", "old_secret_key": "another",
+		"trusted_proxies": "192.0.2.0/24", "backlog": "queue", "file": "/a", "path": "/lb", "allowed_source_ranges": "192.0.2.0/24",
+		"forwarded_header": "Forwarded",
 	}
 	// What these say is refused or only warned about; rules_test has them.
-	judged := map[string]bool{"auth_strategy": true, "pooling": true, "transport": true, "message_encryption_algorithms": true, "policy_file": true,
+	judged := map[string]bool{
+		"backends": true, "disable_by_file_path": true, "disable_by_file_paths": true, "enable_by_file_paths": true,
+		"auth_strategy": true, "pooling": true, "transport": true, "message_encryption_algorithms": true, "policy_file": true,
 		"auth_type": true, "auth_section": true, "memcache_sasl_enabled": true}
 	const plain = "[drivers:transport:wsgi]\nbind = 127.0.0.2\n[quota]\nenabled = True\n"
 	before := mustLoad(t, plain)

@@ -69,6 +69,10 @@ type settings struct {
 	policyFile             string
 	auditFile              string
 	policyDirs             []string
+	healthBackends         []string
+	healthDisable          string
+	healthPorts            []string
+	healthEnable           []string
 	proxyHeaders           bool
 	authType, authSection  string
 	tokenCacheTime         int64

@@ -23,6 +23,7 @@ func finish(s *settings, v *values, files, search []string, r *Report) {
 	check.proxies()
 	check.metrics()
 	check.audit()
+	check.healthcheck()
 	check.authentication()
 	check.policyFiles()
 	check.signing()
@@ -145,6 +146,23 @@ func (c *rules) proxies() {
 func (c *rules) metrics() {
 	if m := c.Monitor; m.Enabled && m.Profiles && !loopback(m.Bind) {
 		c.warn("metrics", "pprof", "whoever reaches %s can have profiles taken, which tell much and slow the server down", m.Bind)
+	}
+}
+
+// healthcheck takes the files of the switches that are on, and refuses a switch
+// without one.
+func (c *rules) healthcheck() {
+	for _, b := range c.healthBackends {
+		switch {
+		case b == backendDisable && c.healthDisable != "":
+			c.Health.DisableFile = c.healthDisable
+		case b == backendPorts && len(c.healthPorts) > 0:
+			c.Health.DisableFiles = c.healthPorts
+		case b == backendEnable && len(c.healthEnable) > 0:
+			c.Health.EnableFiles = c.healthEnable
+		default:
+			c.refuse("healthcheck", "backends", "%s has no file to look at", b)
+		}
 	}
 }
 

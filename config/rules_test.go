@@ -317,7 +317,7 @@ func TestAuditRecordsAreNotDropped(t *testing.T) {
 	for text, says := range map[string][]string{
 		on: nil,
 		on + "file = /a\n[DEFAULT]\nlog_level = error\n": nil,
-		on + "[DEFAULT]\nlog_level = warning\n":           {":2", "log_level = warning", "[audit] file"},
+		on + "[DEFAULT]\nlog_level = warning\n":          {":2", "log_level = warning", "[audit] file"},
 	} {
 		_, r := load(t, text)
 		if says == nil && len(r) > 0 {
@@ -328,6 +328,32 @@ func TestAuditRecordsAreNotDropped(t *testing.T) {
 	}
 	_, r := load(t, "[audit]\nfile = /a\n")
 	only(t, r, Warning, ":2", "there will be no records")
+}
+
+func TestHealthcheckFiles(t *testing.T) {
+	const files = "disable_by_file_path = /off\ndisable_by_file_paths = 8888:/a, 8889:/b\nenable_by_file_paths = /on\n"
+	for backends, want := range map[string]app.Healthcheck{
+		"":                       {},
+		"disable_by_file":        {DisableFile: "/off"},
+		"disable_by_files_ports": {DisableFiles: []string{"8888:/a", "8889:/b"}},
+		"enable_by_files":        {EnableFiles: []string{"/on"}},
+	} {
+		c := mustLoad(t, "[healthcheck]\nbackends = "+backends+"\n"+files)
+		if d := cmp.Diff(want, c.Options.Health); d != "" {
+			t.Errorf("%q: %s", backends, d)
+		}
+	}
+	_, r := load(t, "[healthcheck]\nbackends = disable_by_file\n")
+	only(t, r, Error, ":2", "disable_by_file", "no file")
+	for path, want := range map[string]string{"off": "", "/lb": "/lb"} {
+		if got := mustLoad(t, "[healthcheck]\npath = "+path).Options.REST.Healthcheck.Path; got != want {
+			t.Errorf("path %s is %q", path, got)
+		}
+	}
+	for _, path := range []string{"lb", "/", "/v2", "/openapi.yaml", "/a/b", "/..", "/{x}"} {
+		_, r := load(t, "[healthcheck]\npath = "+path)
+		only(t, r, Error, ":2", "path", "one segment")
+	}
 }
 
 func TestProfilesForAnybodyAreWarnedAbout(t *testing.T) {

@@ -1,9 +1,72 @@
 package config
 
-import "zaqar/app"
+import (
+	"net/netip"
+	"regexp"
+	"slices"
+
+	"zaqar/app"
+)
 
 // maxSeries bounds what a scrape may have to carry.
 const maxSeries = 100_000
+
+// healthcheckSection has the keys of oslo.middleware.
+func healthcheckSection() Section {
+	return Section{
+		Name: "healthcheck",
+		Help: "A page at the API for load balancers, which needs no token: 200 while the server is ready, else 503. For other probes see [metrics].",
+		Options: slices.Concat(
+			[]Option{
+				of("path", pagePath(), func(s *settings) *string { return &s.REST.Healthcheck.Path },
+					"The path of the page, of one segment; off: there is none."),
+				of("backends", subset(backendDisable, backendPorts, backendEnable), func(s *settings) *[]string { return &s.healthBackends },
+					"Which of the files below are looked at."),
+				of("disable_by_file_path", path(), func(s *settings) *string { return &s.healthDisable },
+					"With disable_by_file: while this file exists the page says 503, so that a server can be taken out of service before it is stopped."),
+				of("disable_by_file_paths", list(), func(s *settings) *[]string { return &s.healthPorts },
+					"With disable_by_files_ports: such files for servers on a port, as port:path."),
+				of("enable_by_file_paths", list(), func(s *settings) *[]string { return &s.healthEnable },
+					"With enable_by_files: while none of these files exists the page says 503."),
+				of("allowed_source_ranges", networks(), func(s *settings) *[]netip.Prefix { return &s.REST.Healthcheck.Sources },
+					"For requests from other addresses there is no such page. None: everybody may ask."),
+				of("ignore_proxied_requests", boolean(), func(s *settings) *bool { return &s.REST.Healthcheck.Unproxied },
+					"There is no such page for requests that came through a proxy."),
+			},
+			ignored("it showed the inside of a Python process", "detailed"),
+		),
+	}
+}
+
+// The names of the switches of the healthcheck page.
+const (
+	backendDisable = "disable_by_file"
+	backendPorts   = "disable_by_files_ports"
+	backendEnable  = "enable_by_files"
+)
+
+// pagePath is a path of one segment that no route of the API has, or off.
+func pagePath() kind[string] {
+	one := regexp.MustCompile(`^/[A-Za-z0-9._-]+$`)
+	return kind[string]{
+		parse: func(s string) (string, error) {
+			switch {
+			case s == "off":
+				return "", nil
+			case !one.MatchString(s), s == "/v2", s == "/openapi.yaml", s == "/.", s == "/..":
+				return "", errBad
+			}
+			return s, nil
+		},
+		format: func(s string) string {
+			if s == "" {
+				return "off"
+			}
+			return s
+		},
+		allowed: "a path of one segment, as /healthcheck, or off",
+	}
+}
 
 func observeSections() []Section {
 	return []Section{
@@ -25,6 +88,7 @@ func observeSections() []Section {
 					"Offer profiles under /debug/pprof/. Taking one slows the server down."),
 			},
 		},
+		healthcheckSection(),
 		{
 			Name: "audit",
 			Help: "Records of who changed what, and of who was refused. These keys are new.",

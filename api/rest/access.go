@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"strings"
 	"time"
@@ -58,7 +59,7 @@ func (c *call) record() {
 	if c.Served != nil {
 		c.Served(done)
 	}
-	if c.Access != nil {
+	if c.Access != nil && (c.route == nil || !c.route.quiet || done.Status >= http.StatusBadRequest) {
 		c.tell(now, &done)
 	}
 }

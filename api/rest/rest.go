@@ -37,6 +37,8 @@ type Config struct {
 	Identity Identity
 	// Challenge is sent as WWW-Authenticate with every 401; empty: none.
 	Challenge string
+	// Healthcheck is a page for load balancers.
+	Healthcheck Healthcheck
 	// Signatures are the keys of pre-signed URLs; nil is none.
 	Signatures *signed.Keys
 	// Access gets one record per request; nil is none.
@@ -67,6 +69,8 @@ func Defaults() Config {
 		Trust:     edge.Trust{Header: edge.XForwardedFor},
 		BodyTime:  time.Minute,
 		ReplyTime: time.Minute,
+		// Where oslo.middleware has it.
+		Healthcheck: Healthcheck{Path: "/healthcheck"},
 	}
 }
 
@@ -131,8 +135,8 @@ type call struct {
 	received int64 // of the body, as far as it was read
 	location string
 	failure  error // that the reply tells of
-	gone     bool // the client went away before the reply
-	cutOff   bool // the body could not be read to its end
+	gone     bool  // the client went away before the reply
+	cutOff   bool  // the body could not be read to its end
 }
 
 // ServeHTTP serves one request.

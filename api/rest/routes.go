@@ -17,6 +17,8 @@ type route struct {
 	on    verbs
 	home  []relation // what the home document says about it
 
+	quiet bool // the access log has failures only
+
 	number   int
 	segments []string
 	allow    string
@@ -104,6 +106,9 @@ func routes(c Config) []route {
 	}
 	if c.Quotas != nil {
 		list = append(list, quotaRoutes(c.Admin)...)
+	}
+	if c.Healthcheck.Path != "" && c.Healthcheck.Ask != nil {
+		list = append(list, c.Healthcheck.route())
 	}
 	if c.Admin {
 		list = append(list, route{path: "/v2/health", on: verbs{get: (*call).health}, home: []relation{
