@@ -32,7 +32,7 @@ func (b *Broker) CreateClaim(ctx context.Context, who messaging.Caller, q messag
 	}
 	terms.Limit, terms.Arena = limit, in.Arena
 	var lease storage.Lease
-	err = b.await(ctx, q, true, in.Wait, func() (finding, error) {
+	err = b.await(ctx, q, true, in.Wait, in.Waiter, func() (finding, error) {
 		lease, err = b.claim(ctx, b.active.Load(), q, terms) // the setup may change during the wait
 		return finding{some: len(lease.Messages) > 0, all: len(lease.Messages) == limit}, err
 	})

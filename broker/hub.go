@@ -34,7 +34,8 @@ import (
 // so the timer wakes one claimer, and a claimer so woken that takes all it may
 // wakes the next.
 //
-// A queue nobody waits for has no lobby, and a seat no goroutine.
+// A queue nobody waits for has no lobby, and a seat no goroutine: a Waiter may
+// sleep without one.
 type hub struct {
 	due dueFunc
 	now func() time.Time
@@ -73,8 +74,8 @@ type seat struct {
 	hub     *hub
 	lobby   *lobby
 	claimer bool
-	wake    chan struct{} // capacity 1
 
+	wake  func()        // of the one who sleeps, until it was called; must not block
 	place *list.Element // among the sleepers, if asleep
 	slept bool
 	woken bool   // was woken and, if a claimer, has not looked yet, else not got up
@@ -105,6 +106,11 @@ func (h *hub) close() {
 	h.end()
 	for _, l := range h.lobbies {
 		l.stop()
+		for _, sleepers := range []*list.List{&l.asleep, &l.dozing} {
+			for e := sleepers.Front(); e != nil; e = e.Next() {
+				e.Value.(*seat).call()
+			}
+		}
 	}
 	h.mu.Unlock()
 	h.firing.Wait()
@@ -124,7 +130,7 @@ func (h *hub) take(q messaging.QueueRef, claimer bool) *seat {
 	}
 	l.seats++
 	h.seated.Add(1)
-	return &seat{hub: h, lobby: l, claimer: claimer, wake: make(chan struct{}, 1)}
+	return &seat{hub: h, lobby: l, claimer: claimer}
 }
 
 // leave gives the seat up, and with the last one the lobby. A wake-up that was
@@ -190,19 +196,16 @@ func (s *seat) looked(all bool) {
 	s.woken, s.more = false, false
 }
 
-// sleep returns the channel that tells of the next event since watch, which may
-// have happened already.
-func (s *seat) sleep(events uint64) <-chan struct{} {
+// sleep has wake called at the next event since watch, which may have happened
+// already, or when the hub closes. wake must not block nor use the hub.
+func (s *seat) sleep(events uint64, wake func()) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
-	select {
-	case <-s.wake: // of a wake-up that came when the seat had got up
-	default:
-	}
 	l := s.lobby
+	s.wake = wake
 	switch {
-	case l.events != events:
-		s.wake <- struct{}{}
+	case l.events != events || s.hub.closed:
+		s.call()
 	case !s.claimer:
 		s.knows = events
 		s.place = l.dozing.PushBack(s)
@@ -211,7 +214,25 @@ func (s *seat) sleep(events uint64) <-chan struct{} {
 	default:
 		s.place, s.slept = l.asleep.PushBack(s), true
 	}
-	return s.wake
+}
+
+// sleepOn has another function called at the event that sleep waits for; at
+// once if it has happened.
+func (s *seat) sleepOn(wake func()) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.wake = wake
+	if s.place == nil || s.hub.closed {
+		s.call()
+	}
+}
+
+// call calls the one who sleeps, once.
+func (s *seat) call() {
+	if wake := s.wake; wake != nil {
+		s.wake = nil
+		wake()
+	}
 }
 
 // wakeNext wakes the claimer that is next, if one sleeps.
@@ -223,7 +244,7 @@ func (l *lobby) wakeNext(more bool) {
 	s := front.Value.(*seat)
 	s.getUp()
 	s.woken, s.more = true, more
-	s.wake <- struct{}{}
+	s.call()
 }
 
 // callNext wakes the next listers that do not know of the latest event.
@@ -236,7 +257,7 @@ func (l *lobby) callNext() {
 		s.leaveList(&l.dozing)
 		s.woken = true
 		l.called++
-		s.wake <- struct{}{}
+		s.call()
 	}
 }
 

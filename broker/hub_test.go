@@ -8,27 +8,34 @@ import (
 	"zaqar/messaging"
 )
 
+// sleeper is a seat, and whether its call has come.
+type sleeper struct {
+	*seat
+	woken bool
+}
+
+func (s *sleeper) sleepSince(events uint64) { s.sleep(events, func() { s.woken = true }) }
+
 // listeners has n listers sleep in a hub for one queue.
-func listeners(t *testing.T, n int) (*hub, messaging.QueueRef, []*seat) {
+func listeners(t *testing.T, n int) (*hub, messaging.QueueRef, []*sleeper) {
 	t.Helper()
 	none := func(context.Context, messaging.QueueRef) (time.Time, bool, error) { return time.Time{}, false, nil }
 	h := newHub(none, func() time.Time { return time.UnixMilli(0) }, nil)
 	q := messaging.QueueRef{Project: "p", Name: "q"}
-	seats := make([]*seat, n)
+	seats := make([]*sleeper, n)
 	for i := range seats {
-		seats[i] = h.take(q, false)
-		seats[i].sleep(seats[i].watch())
+		seats[i] = &sleeper{seat: h.take(q, false)}
+		seats[i].sleepSince(seats[i].watch())
 	}
 	return h, q, seats
 }
 
-// called returns those whose call has come.
-func called(seats []*seat) (awake []*seat) {
+// called returns those whose call has come, once.
+func called(seats []*sleeper) (awake []*sleeper) {
 	for _, s := range seats {
-		select {
-		case <-s.wake:
+		if s.woken {
+			s.woken = false
 			awake = append(awake, s)
-		default:
 		}
 	}
 	return awake
@@ -40,7 +47,7 @@ func TestListersAreCalledInTroops(t *testing.T) {
 	const n = 5*troop + 7
 	h, q, seats := listeners(t, n)
 	h.arrived(q, 1)
-	seen := map[*seat]bool{}
+	seen := map[*sleeper]bool{}
 	for round := 0; len(seen) < n; round++ {
 		awake := called(seats)
 		if want := min(troop, n-len(seen)); len(awake) != want {
@@ -55,7 +62,7 @@ func TestListersAreCalledInTroops(t *testing.T) {
 				t.Fatalf("%d are called before the troop has got up", len(more))
 			}
 			if i%2 == 0 {
-				s.sleep(s.watch())
+				s.sleepSince(s.watch())
 			} else {
 				s.leave()
 			}
@@ -73,14 +80,14 @@ func TestEventsWhileListersAreCalled(t *testing.T) {
 	h, q, seats := listeners(t, n)
 	h.arrived(q, 1)
 	for _, s := range called(seats) {
-		s.sleep(s.watch()) // the second troop is called by the last of these
+		s.sleepSince(s.watch()) // the second troop is called by the last of these
 	}
 	h.arrived(q, 1)
 	calls := 0
 	for awake := called(seats); len(awake) > 0; awake = called(seats) {
 		calls += len(awake)
 		for _, s := range awake {
-			s.sleep(s.watch())
+			s.sleepSince(s.watch())
 		}
 	}
 	if want := troop + troop; calls != want { // the second troop learned of both at once
@@ -98,9 +105,7 @@ func TestListerDoesNotSleepThroughAnEvent(t *testing.T) {
 	s := called(seats)[0]
 	events := s.watch()
 	h.arrived(q, 1)
-	select {
-	case <-s.sleep(events):
-	default:
+	if s.sleepSince(events); !s.woken {
 		t.Error("it sleeps")
 	}
 	s.leave()

@@ -223,7 +223,7 @@ func (b *Broker) ListMessages(ctx context.Context, who messaging.Caller, q messa
 	}
 	scan.After, scan.AfterID = place(in.Marker)
 	var page []messaging.Message
-	err = b.await(ctx, q, false, in.Wait, func() (finding, error) {
+	err = b.await(ctx, q, false, in.Wait, in.Waiter, func() (finding, error) {
 		s := b.active.Load() // may change during the wait
 		r, err := b.record(ctx, q)
 		if err != nil {

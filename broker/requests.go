@@ -51,7 +51,8 @@ type ListMessages struct {
 	Echo           bool
 	IncludeClaimed bool
 	IncludeDelayed bool
-	Wait           int64 // seconds to wait for a first message; 0: answer at once
+	Wait           int64   // seconds to wait for a first message; 0: answer at once
+	Waiter         *Waiter // nil: the whole wait is within the call
 	Arena          *Arena
 }
 
@@ -70,6 +71,7 @@ type CreateClaim struct {
 	Limit      *int
 	TTL, Grace *int64
 	Wait       int64
+	Waiter     *Waiter
 	Arena      *Arena
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"zaqar/messaging"
+	"zaqar/quota"
 )
 
 // finding is what one look into the store brought.
@@ -13,48 +14,120 @@ type finding struct {
 	all  bool // as much as was asked for, so there may be more
 }
 
+// Waiter is the place of a request that waits outside of the broker. The zero
+// value takes no place yet.
+//
+// A use case that gets a Waiter waits for Patience at most. If Waits says so
+// afterwards, its empty answer is not the last word: the caller keeps the
+// Waiter, has itself called by Notify or when Until has come, and repeats the
+// use case. Who does not come back calls Leave.
+type Waiter struct {
+	Patience time.Duration
+
+	seat  *seat
+	hold  quota.Hold
+	until time.Time
+}
+
+// Waits reports whether the wait is not over.
+func (w *Waiter) Waits() bool { return w.seat != nil }
+
+// Until is when the use case is to be repeated at the latest.
+func (w *Waiter) Until() time.Time { return w.until }
+
+// Notify has call called, once, when something may have come; at once, if it
+// already has. call must not block nor use the broker.
+func (w *Waiter) Notify(call func()) { w.seat.sleepOn(call) }
+
+// Leave gives the place up. A message that the place was called for is the
+// next one's.
+func (w *Waiter) Leave() {
+	if w.seat != nil {
+		w.seat.leave()
+		w.hold.Done()
+		w.seat = nil
+	}
+}
+
 // await looks until something is found, for at most the given seconds. With 0
 // it looks once. After the wait it looks a last time, because another node may
 // have changed the store. What is found is kept by look itself; finding
 // nothing is no error, and an error of look ends the wait. When ctx ends, the
-// wait does at once.
-func (b *Broker) await(ctx context.Context, q messaging.QueueRef, claimer bool, seconds int64, look func() (finding, error)) error {
-	if found, err := look(); err != nil || found.some || seconds == 0 {
-		return err
+// wait does at once. Without a Waiter the whole wait is here.
+func (b *Broker) await(ctx context.Context, q messaging.QueueRef, claimer bool, seconds int64, w *Waiter, look func() (finding, error)) error {
+	here := w == nil
+	if here {
+		w = new(Waiter)
 	}
-	hold, err := b.quotas.HoldWait(ctx, q.Project)
-	if err != nil {
-		return err
-	}
-	defer hold.Done()
-	s := b.waiters.take(q, claimer)
-	if s == nil {
-		return nil
-	}
-	defer s.leave()
-	if err := s.prepare(ctx); err != nil {
-		return fault(err)
-	}
-	end := time.NewTimer(time.Duration(seconds) * time.Second)
-	defer end.Stop()
-	for last := false; ; {
-		v := s.watch()
-		found, err := look()
+	if !w.Waits() {
+		if found, err := look(); err != nil || found.some || seconds == 0 {
+			return err
+		}
+		hold, err := b.quotas.HoldWait(ctx, q.Project)
 		if err != nil {
 			return err
 		}
-		s.looked(found.all)
-		if found.some || last {
+		w.until = b.now().Add(time.Duration(seconds) * time.Second)
+		w.seat, w.hold = b.waiters.take(q, claimer), hold
+		if w.seat == nil {
+			hold.Done()
 			return nil
 		}
+		if err := w.seat.prepare(ctx); err != nil {
+			w.Leave()
+			return fault(err)
+		}
+	}
+	over, err := b.watch(ctx, w, here, look)
+	if over || err != nil {
+		w.Leave()
+	}
+	return err
+}
+
+// watch looks, sleeps and looks again, until the wait is over or the caller's
+// patience ends.
+func (b *Broker) watch(ctx context.Context, w *Waiter, here bool, look func() (finding, error)) (over bool, err error) {
+	left := w.until.Sub(b.now())
+	patience := left
+	if !here {
+		patience = min(left, w.Patience)
+	}
+	end := time.NewTimer(patience)
+	defer end.Stop()
+	called := make(chan struct{}, 1)
+	wake := func() {
 		select {
-		case <-s.sleep(v):
+		case called <- struct{}{}:
+		default:
+		}
+	}
+	for last := left <= 0; ; {
+		v := w.seat.watch()
+		found, err := look()
+		if err != nil {
+			return true, err
+		}
+		w.seat.looked(found.all)
+		if found.some || last {
+			return true, nil
+		}
+		select {
+		case <-called: // of a wake-up that came when the seat had got up
+		default:
+		}
+		w.seat.sleep(v, wake)
+		select {
+		case <-called:
 		case <-end.C:
+			if patience < left {
+				return b.waiters.closing.Err() != nil, nil
+			}
 			last = true
 		case <-b.waiters.closing.Done():
-			return nil
+			return true, nil
 		case <-ctx.Done():
-			return fault(ctx.Err())
+			return true, fault(ctx.Err())
 		}
 	}
 }

@@ -22,15 +22,25 @@ type pond struct {
 	store *faulty
 	began time.Time
 	wg    sync.WaitGroup
+	aside bool          // waiters wait outside of the broker,
+	after time.Duration // when they have waited inside for so long
 }
 
-// inBubble runs test on a pond and then checks that nobody is left behind.
+// inBubble runs test on a pond and then checks that nobody is left behind:
+// with waiters within the broker, and with such that wait outside.
 func inBubble(t *testing.T, test func(p *pond), edits ...func(*broker.Config)) {
+	t.Helper()
+	t.Run("inside", func(t *testing.T) { onPond(t, &pond{}, test, edits...) })
+	t.Run("outside", func(t *testing.T) { onPond(t, &pond{aside: true}, test, edits...) })
+	t.Run("outside later", func(t *testing.T) { onPond(t, &pond{aside: true, after: 1500 * time.Millisecond}, test, edits...) })
+}
+
+func onPond(t *testing.T, p *pond, test func(p *pond), edits ...func(*broker.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		edits := append([]func(*broker.Config){func(c *broker.Config) { c.MaxWait = 1000 }}, edits...)
 		w := worldAt(t, &clock{bubble: true}, edits...)
-		p := &pond{world: w, store: &faulty{Store: w.store}, began: time.Now()}
+		p.world, p.store, p.began = w, &faulty{Store: w.store}, time.Now()
 		w.Broker = w.brokerOn(p.store, p.store, config(edits...))
 		test(p)
 		p.wg.Wait()
@@ -49,20 +59,39 @@ type catch struct {
 
 // claimer waits in a goroutine and sends what it got.
 func (p *pond) claimer(ctx context.Context, q messaging.QueueRef, limit int, wait int64) <-chan catch {
-	return p.waiter(func() (broker.Messages, error) {
-		view, err := p.CreateClaim(ctx, p.who, q, broker.CreateClaim{Limit: &limit, TTL: ptr[int64](60), Wait: wait})
+	return p.waiter(ctx, func(w *broker.Waiter) (broker.Messages, error) {
+		view, err := p.CreateClaim(ctx, p.who, q, broker.CreateClaim{Limit: &limit, TTL: ptr[int64](60), Wait: wait, Waiter: w})
 		return view.Messages, err
 	})
 }
 
 func (p *pond) lister(ctx context.Context, q messaging.QueueRef, in broker.ListMessages) <-chan catch {
-	return p.waiter(func() (broker.Messages, error) { return p.ListMessages(ctx, p.who, q, in) })
+	return p.waiter(ctx, func(w *broker.Waiter) (broker.Messages, error) {
+		in := in
+		in.Waiter = w
+		return p.ListMessages(ctx, p.who, q, in)
+	})
 }
 
-func (p *pond) waiter(wait func() (broker.Messages, error)) <-chan catch {
+func (p *pond) waiter(ctx context.Context, use func(*broker.Waiter) (broker.Messages, error)) <-chan catch {
 	c := make(chan catch, 1)
 	p.wg.Go(func() {
-		got, err := wait()
+		var w *broker.Waiter
+		if p.aside {
+			w = &broker.Waiter{Patience: p.after}
+			defer w.Leave()
+		}
+		got, err := use(w)
+		for w != nil && w.Waits() {
+			call := make(chan struct{})
+			w.Notify(func() { close(call) })
+			select {
+			case <-call:
+			case <-time.After(time.Until(w.Until())):
+			case <-ctx.Done():
+			}
+			got, err = use(w)
+		}
 		c <- catch{bodies(got), time.Since(p.began), err}
 	})
 	return c
