@@ -33,9 +33,9 @@ type App struct {
 	signatures *signed.Keys
 	keystone   *keystone.Identity // nil: callers are believed
 	limited    *edge.Limited
-	listener   net.Listener
+	listener   *conn.Listener
 	server     *http.Server
-	conns      atomic.Int64 // open connections
+	conns      atomic.Int64 // open connections that the server knows
 	accepted   atomic.Int64 // connections ever
 	monitor    *monitor
 	quotas     *quota.Guard // nil: there are none
@@ -95,7 +95,6 @@ func (a *App) build(ctx context.Context) error {
 	front.Now, front.Quotas, front.Signatures = time.Now, a.quotas, a.signatures
 	if a.options.Monitor.Enabled {
 		a.countRequests(&front)
-		a.addMetrics(store, denials)
 	}
 	front.Now, front.Quotas, front.Healthcheck.Ask = time.Now, a.quotas, a.healthy
 	a.monitor.checks.Store(&[]check{{"store", store.Ping, true}})
@@ -119,7 +118,7 @@ func (a *App) build(ctx context.Context) error {
 		return fmt.Errorf("cannot listen: %w", err)
 	}
 	a.limited = a.limit(listener)
-	a.listener = conn.Listener(a.limited, time.Now)
+	a.listener = conn.Listen(a.limited, time.Now)
 	a.server = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: h.HeaderTimeout,
@@ -159,7 +158,7 @@ func (a *App) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		a.log.Info("stopping", "connections", a.conns.Load(), "timeout", a.options.ShutdownTimeout)
+		a.log.Info("stopping", "connections", a.connections(), "timeout", a.options.ShutdownTimeout)
 	case err = <-failed:
 		err = fmt.Errorf("serving failed: %w", err)
 	}
@@ -176,9 +175,12 @@ func (a *App) Close() error { return a.undo.run() }
 // in flight. What is not done when ctx ends is cut off.
 func (a *App) drain(ctx context.Context) error {
 	a.broker.Close()
+	if err := a.listener.Drain(ctx); err != nil {
+		a.log.Warn("requests that waited got no answer", "error", err)
+	}
 	err := a.server.Shutdown(ctx)
 	if err != nil {
-		a.log.Warn("requests in flight were cut off", "connections", a.conns.Load())
+		a.log.Warn("requests in flight were cut off", "connections", a.connections())
 		return errors.Join(err, a.server.Close())
 	}
 	return nil
@@ -204,12 +206,17 @@ func (a *App) Reload(o Options) error {
 	return nil
 }
 
+// connections returns how many are open, those of parked requests included.
+func (a *App) connections() int64 { return a.conns.Load() + int64(a.listener.Parked()) }
+
 // count keeps the number of open connections.
 func (a *App) count(c net.Conn, s http.ConnState) {
 	switch s {
 	case http.StateNew:
 		a.conns.Add(1)
-		a.accepted.Add(1)
+		if c, ok := c.(*conn.Conn); !ok || !c.Returns() {
+			a.accepted.Add(1)
+		}
 	case http.StateClosed, http.StateHijacked:
 		a.conns.Add(-1)
 		a.unlink(c)

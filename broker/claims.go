@@ -27,7 +27,7 @@ func (b *Broker) CreateClaim(ctx context.Context, who messaging.Caller, q messag
 	if err != nil {
 		return ClaimView{}, err
 	}
-	if err := s.checkWait(in.Wait); err != nil {
+	if err := s.checkWait(in.Wait, in.Waiter); err != nil {
 		return ClaimView{}, err
 	}
 	terms.Limit, terms.Arena = limit, in.Arena

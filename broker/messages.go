@@ -214,7 +214,7 @@ func (b *Broker) ListMessages(ctx context.Context, who messaging.Caller, q messa
 	if err != nil {
 		return Messages{}, err
 	}
-	if err := s.checkWait(in.Wait); err != nil {
+	if err := s.checkWait(in.Wait, in.Waiter); err != nil {
 		return Messages{}, err
 	}
 	scan := storage.Scan{Limit: limit, Claimed: in.IncludeClaimed, Arena: in.Arena}

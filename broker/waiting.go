@@ -19,21 +19,22 @@ type finding struct {
 //
 // A use case that gets a Waiter waits for Patience at most. If Waits says so
 // afterwards, its empty answer is not the last word: the caller keeps the
-// Waiter, has itself called by Notify or when Until has come, and repeats the
-// use case. Who does not come back calls Leave.
+// Waiter, has itself called by Notify or after the time that is Left, and
+// repeats the use case. Who does not come back calls Leave.
 type Waiter struct {
 	Patience time.Duration
 
 	seat  *seat
 	hold  quota.Hold
 	until time.Time
+	left  time.Duration
 }
 
 // Waits reports whether the wait is not over.
 func (w *Waiter) Waits() bool { return w.seat != nil }
 
-// Until is when the use case is to be repeated at the latest.
-func (w *Waiter) Until() time.Time { return w.until }
+// Left is after what time the use case is to be repeated at the latest.
+func (w *Waiter) Left() time.Duration { return w.left }
 
 // Notify has call called, once, when something may have come; at once, if it
 // already has. call must not block nor use the broker.
@@ -81,6 +82,8 @@ func (b *Broker) await(ctx context.Context, q messaging.QueueRef, claimer bool, 
 	over, err := b.watch(ctx, w, here, look)
 	if over || err != nil {
 		w.Leave()
+	} else {
+		w.left = w.until.Sub(b.now())
 	}
 	return err
 }
@@ -135,7 +138,10 @@ func (b *Broker) watch(ctx context.Context, w *Waiter, here bool, look func() (f
 // Waiting returns how many requests wait for messages now.
 func (b *Broker) Waiting() int { return int(b.waiters.seated.Load()) }
 
-// checkWait refuses waits longer than configured.
-func (s *setup) checkWait(seconds int64) error {
+// checkWait refuses waits longer than configured, when they begin.
+func (s *setup) checkWait(seconds int64, w *Waiter) error {
+	if w != nil && w.Waits() {
+		return nil
+	}
 	return ranged("wait", seconds, 0, s.MaxWait)
 }

@@ -87,7 +87,7 @@ func (p *pond) waiter(ctx context.Context, use func(*broker.Waiter) (broker.Mess
 			w.Notify(func() { close(call) })
 			select {
 			case <-call:
-			case <-time.After(time.Until(w.Until())):
+			case <-time.After(w.Left()):
 			case <-ctx.Done():
 			}
 			got, err = use(w)

@@ -196,6 +196,16 @@ func (g *Guard) Enter(ctx context.Context, p messaging.Project) (Visit, error) {
 	return Visit{g, a}, nil
 }
 
+// Return is Enter for a request that was let in before and comes back from
+// waiting.
+func (g *Guard) Return(ctx context.Context, p messaging.Project) Visit {
+	if g == nil {
+		return Visit{}
+	}
+	a, _ := g.account(ctx, p, g.ns())
+	return Visit{g, a}
+}
+
 // slower is the error for who goes too fast.
 func (g *Guard) slower(l messaging.Limit, t *terms, wait time.Duration) error {
 	g.count(l)

@@ -9,32 +9,77 @@ import (
 	"time"
 )
 
-// Listener returns l with connections of this package. now is the wall clock
-// that deadlines refer to.
-func Listener(l net.Listener, now func() time.Time) net.Listener {
-	return &listener{Listener: l, now: now}
-}
-
-type listener struct {
+// Listener gives out connections of this package.
+type Listener struct {
 	net.Listener
 	now     func() time.Time
 	buffers sync.Pool // of *[]byte
 	lounge  lounge
+	parked  park
+
+	pumping sync.Once
+	fresh   chan arrival // from the wrapped listener
+	resumed chan *Conn   // with a request that comes back
+	closing sync.Once
+	closed  chan struct{}
 }
 
-// Accept implements net.Listener.
-func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+// arrival is what the wrapped listener gave out.
+type arrival struct {
+	conn net.Conn
+	err  error
+}
+
+// Listen returns a Listener on top of l. now is the wall clock that deadlines
+// refer to.
+func Listen(l net.Listener, now func() time.Time) *Listener {
+	return &Listener{Listener: l, now: now, fresh: make(chan arrival), resumed: make(chan *Conn), closed: make(chan struct{})}
+}
+
+// Accept implements net.Listener. Connections whose request was parked come
+// back here.
+func (l *Listener) Accept() (net.Conn, error) {
+	l.pumping.Do(func() { go l.pump() })
+	select {
+	case a := <-l.fresh:
+		if a.err != nil {
+			return nil, a.err
+		}
+		return &Conn{Conn: a.conn, listener: l, seat: seat{up: make(chan struct{}, 1)}}, nil
+	case c := <-l.resumed:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
 	}
-	return &Conn{Conn: c, listener: l, seat: seat{up: make(chan struct{}, 1)}}, nil
+}
+
+// pump hands on what the wrapped listener gives out.
+func (l *Listener) pump() {
+	for {
+		c, err := l.Listener.Accept()
+		select {
+		case l.fresh <- arrival{c, err}:
+		case <-l.closed:
+			if err == nil {
+				_ = c.Close()
+			}
+			return
+		}
+	}
+}
+
+// Close implements net.Listener. Parked requests come back no more: their
+// connections are closed.
+func (l *Listener) Close() error {
+	l.closing.Do(func() { close(l.closed) })
+	l.parked.close()
+	return l.Listener.Close()
 }
 
 // Conn is a connection. Its methods may be called concurrently.
 type Conn struct {
 	net.Conn
-	listener *listener
+	listener *Listener
 	reads    deadline
 	writes   deadline
 	seat     seat
@@ -43,6 +88,9 @@ type Conn struct {
 	mu        sync.Mutex // guards the rest, and the order of writes
 	gathering bool
 	gathered  *[]byte // nil before the first write
+
+	parked atomic.Pointer[Parked] // until somebody asks for it
+	text   []byte                 // of a parked request, to be read again
 }
 
 type key struct{}
@@ -85,6 +133,9 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.writes.want(t, c.C
 
 // Read implements net.Conn. Reads of a single byte may begin late.
 func (c *Conn) Read(p []byte) (int, error) {
+	if len(c.text) > 0 {
+		return c.again(p), nil
+	}
 	if len(p) == 1 {
 		c.listener.lounge.wait(&c.seat, c.idle)
 	}
@@ -108,6 +159,10 @@ func (c *Conn) Close() error {
 	err := c.Conn.Close()
 	c.closed.Store(true)
 	c.listener.lounge.call(&c.seat)
+	c.listener.parked.remove(c)
+	if p := c.parked.Swap(nil); p != nil {
+		p.Gone()
+	}
 	return err
 }
 
@@ -183,7 +238,7 @@ func (c *Conn) send() error {
 	return err
 }
 
-func (l *listener) buffer() *[]byte {
+func (l *Listener) buffer() *[]byte {
 	if b, ok := l.buffers.Get().(*[]byte); ok {
 		return b
 	}

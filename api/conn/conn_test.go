@@ -67,12 +67,14 @@ func (l *one) Accept() (net.Conn, error) {
 	return c, nil
 }
 
+func (l *one) Close() error { return nil }
+
 // pair returns a connection of this package, what it wraps, and the other end.
 func pair(t *testing.T) (*Conn, *counted, net.Conn) {
 	t.Helper()
 	near, far := net.Pipe()
 	inner := &counted{Conn: near}
-	l := Listener(&one{conn: inner}, time.Now)
+	l := Listen(&one{conn: inner}, time.Now)
 	c, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +85,7 @@ func pair(t *testing.T) (*Conn, *counted, net.Conn) {
 	t.Cleanup(func() {
 		c.Close()
 		far.Close()
+		l.Close()
 	})
 	return c.(*Conn), inner, far
 }
@@ -409,7 +412,7 @@ func TestServer(t *testing.T) {
 			}
 		})}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(Listener(l, time.Now)) }()
+	go func() { served <- server.Serve(Listen(l, time.Now)) }()
 	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
 	url := "http://" + l.Addr().String()
 	for _, path := range []string{"/", "/", "/last", "/"} {

@@ -14,5 +14,8 @@
 //   - begin to watch for the client's going away, as net/http does while a
 //     handler works, only when the handler has worked for some time (lounge.go).
 //
+// A request that waits for long can be parked (park.go): it gives up its server
+// and its handler, and comes back through the listener when its time has come.
+//
 // They behave like the connections they wrap in everything else.
 package conn

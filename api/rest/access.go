@@ -27,6 +27,8 @@ type Served struct {
 	Project  messaging.Project
 	Client   messaging.ClientID
 	Address  netip.Addr // where it came from, as far as that can be known
+
+	quiet bool // no news as long as it succeeds
 }
 
 // StatusClientGone is recorded for requests whose client went away before the
@@ -35,32 +37,45 @@ const StatusClientGone = 499
 
 // record tells the audit log, the metrics and the access log about the request.
 func (c *call) record() {
-	if c.Access == nil && c.Served == nil && c.Audit == nil {
+	if c.parked || c.Access == nil && c.Served == nil && c.Audit == nil {
 		return
 	}
 	now := c.Now()
-	done := Served{
-		Method: c.r.Method, Status: c.status, Bytes: c.bytes, Took: now.Sub(c.begun),
-		Request: c.who.Request, Project: c.who.Project, Client: c.who.Client, Address: c.who.Address,
-		Endpoint: -1, Received: c.received, Waits: c.query.waits,
-	}
-	if c.route != nil {
-		done.Route, done.Endpoint = c.route.path, c.route.number
-	}
-	if id := first(c.r.Header["X-Openstack-Request-Id"]); isRequestID(id) {
-		done.Caller = id
-	}
+	done := c.served(c.status)
+	done.Took = now.Sub(c.begun)
 	if c.gone {
 		done.Status = StatusClientGone
 	}
 	if c.Audit != nil {
 		c.audit(&done)
 	}
-	if c.Served != nil {
-		c.Served(done)
+	c.report(c.r.Context(), now, &done)
+}
+
+// served describes the request.
+func (c *call) served(status int) Served {
+	done := Served{
+		Method: c.r.Method, Status: status, Bytes: c.bytes,
+		Request: c.who.Request, Project: c.who.Project, Client: c.who.Client, Address: c.who.Address,
+		Endpoint: -1, Received: c.received, Waits: c.query.waits,
 	}
-	if c.Access != nil && (c.route == nil || !c.route.quiet || done.Status >= http.StatusBadRequest) {
-		c.tell(now, &done)
+	if c.route != nil {
+		done.Route, done.Endpoint = c.route.path, c.route.number
+		done.quiet = c.route.quiet
+	}
+	if id := first(c.r.Header["X-Openstack-Request-Id"]); isRequestID(id) {
+		done.Caller = id
+	}
+	return done
+}
+
+// report tells about a request that is over.
+func (s *server) report(ctx context.Context, now time.Time, done *Served) {
+	if s.Served != nil {
+		s.Served(*done)
+	}
+	if s.Access != nil && (!done.quiet || done.Status >= http.StatusBadRequest) {
+		s.tell(ctx, now, done)
 	}
 }
 
@@ -71,20 +86,23 @@ type attrsHandler interface {
 }
 
 // attrs are the attributes of an access record, in memory that is used again.
-type attrs [10]slog.Attr
+type attrs struct {
+	list    [10]slog.Attr
+	address netip.Addr
+}
 
 // tell writes the access record. It hands it to the log's handler itself,
 // which spares a look at the stack for a source that is always this one.
-func (c *call) tell(now time.Time, done *Served) {
-	ctx, handler := c.r.Context(), c.Access.Handler()
+func (s *server) tell(ctx context.Context, now time.Time, done *Served) {
+	handler := s.Access.Handler()
 	if !handler.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
-	room, ok := c.attrs.Get().(*attrs)
+	room, ok := s.attrs.Get().(*attrs)
 	if !ok {
 		room = new(attrs)
 	}
-	list := append(room[:0],
+	list := append(room.list[:0],
 		slog.String("method", done.Method),
 		slog.String("route", done.Route),
 		slog.Int("status", done.Status),
@@ -95,7 +113,8 @@ func (c *call) tell(now time.Time, done *Served) {
 		slog.String("client", string(done.Client)),
 	)
 	if done.Address.IsValid() {
-		list = append(list, slog.Any("address", &c.who.Address)) // as a pointer it takes no memory
+		room.address = done.Address
+		list = append(list, slog.Any("address", &room.address)) // as a pointer it takes no memory
 	}
 	if done.Caller != "" {
 		list = append(list, slog.String("caller_request_id", done.Caller))
@@ -108,8 +127,8 @@ func (c *call) tell(now time.Time, done *Served) {
 		record.AddAttrs(list...)
 		_ = handler.Handle(ctx, record)
 	}
-	clear(room[:]) // the strings are the request's
-	c.attrs.Put(room)
+	clear(room.list[:]) // the strings are the request's
+	s.attrs.Put(room)
 }
 
 // first returns the first value of a header, empty if there is none.

@@ -179,7 +179,7 @@ func BenchmarkHandler(b *testing.B) {
 // a bare handler.
 func BenchmarkServer(b *testing.B) {
 	for _, e := range exchanges() {
-		b.Run(e.name, func(b *testing.B) { e.bench(b, conn.Listener(listen(b), time.Now), newHollowHandler(b)) })
+		b.Run(e.name, func(b *testing.B) { e.bench(b, conn.Listen(listen(b), time.Now), newHollowHandler(b)) })
 		b.Run(e.name+"-null", func(b *testing.B) { e.bench(b, listen(b), e.canned(b)) })
 	}
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"net/http"
 
 	"zaqar/api/wire"
@@ -19,14 +20,8 @@ func (c *call) createClaim() error {
 	if in.TTL, in.Grace, err = c.claimTerms(false); err != nil {
 		return err
 	}
-	if in.Wait != 0 {
-		in.TTL, in.Grace = copied(in.TTL), copied(in.Grace)
-		c.forget() // who waits holds no memory
-	} else {
-		in.Arena = &c.memory().Bodies
-	}
-	claim, err := c.broker.CreateClaim(c.r.Context(), c.who, c.queue, in)
-	if err != nil {
+	claim, err := c.claimMessages(in)
+	if err != nil || c.parked {
 		return err
 	}
 	if claim.Claim.ID == "" {
@@ -36,6 +31,23 @@ func (c *call) createClaim() error {
 	s.Out = wire.AppendClaimHref(s.Out[:0], c.queue, claim.Claim.ID)
 	c.locate(s.Out)
 	return c.json(http.StatusCreated, func(dst []byte) []byte { return wire.AppendFound(dst, c.queue, claim.Messages) })
+}
+
+// claimMessages waits if need be.
+func (c *call) claimMessages(in broker.CreateClaim) (claim broker.ClaimView, err error) {
+	if in.Wait == 0 {
+		in.Arena = &c.memory().Bodies
+		return c.broker.CreateClaim(c.r.Context(), c.who, c.queue, in)
+	}
+	in.TTL, in.Grace = copied(in.TTL), copied(in.Grace)
+	body := bytes.Clone(c.memory().In)
+	c.forget() // who waits holds no memory
+	err = c.wait(body, func(w *broker.Waiter) error {
+		in.Waiter = w
+		claim, err = c.broker.CreateClaim(c.r.Context(), c.who, c.queue, in)
+		return err
+	})
+	return claim, err
 }
 
 // showClaim serves http-v2 §9.3.

@@ -12,3 +12,6 @@ func Routes(c Config) map[string][]string {
 	}
 	return paths
 }
+
+// AppendRequest is what a parked request is read from again.
+var AppendRequest = appendRequest

@@ -95,7 +95,7 @@ func newServer(t *testing.T, open open, changes ...func(*setup)) *server {
 	}
 	t.Cleanup(b.Close)
 	web := httptest.NewUnstartedServer(rest.New(set.rest, b, log))
-	web.Listener, web.Config.ConnContext = conn.Listener(web.Listener, time.Now), conn.Context
+	web.Listener, web.Config.ConnContext = conn.Listen(web.Listener, time.Now), conn.Context
 	web.Start()
 	t.Cleanup(web.Close)
 	s.url = web.URL

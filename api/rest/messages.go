@@ -80,8 +80,8 @@ func (c *call) getMessages() error {
 	if in.Wait == 0 {
 		in.Arena = &c.memory().Bodies
 	}
-	page, err := c.broker.ListMessages(c.r.Context(), c.who, c.queue, in)
-	if err != nil {
+	page, err := c.listMessages(in)
+	if err != nil || c.parked {
 		return err
 	}
 	var next []byte
@@ -89,6 +89,19 @@ func (c *call) getMessages() error {
 		next = c.messagesAfter(q, page.List[n-1].Position)
 	}
 	return c.json(http.StatusOK, func(dst []byte) []byte { return wire.AppendMessages(dst, c.queue, page, next) })
+}
+
+// listMessages waits if need be.
+func (c *call) listMessages(in broker.ListMessages) (page broker.Messages, err error) {
+	if in.Wait == 0 {
+		return c.broker.ListMessages(c.r.Context(), c.who, c.queue, in)
+	}
+	err = c.wait(nil, func(w *broker.Waiter) error {
+		in.Waiter = w
+		page, err = c.broker.ListMessages(c.r.Context(), c.who, c.queue, in)
+		return err
+	})
+	return page, err
 }
 
 // messagesAfter returns the link to the page behind a message. It stands in the

@@ -23,6 +23,10 @@ func (c *call) checkQuota() error {
 		c.hangUp() // what is too many goes
 		return err
 	}
+	if c.waiting != nil { // it was let in when it came
+		c.visit = c.Quotas.Return(ctx, c.who.Project)
+		return nil
+	}
 	visit, err := c.Quotas.Enter(ctx, c.who.Project)
 	c.visit = visit
 	return err

@@ -84,7 +84,7 @@ const atOnce = 3 << 10
 func (c *call) write(body []byte) int {
 	var out *conn.Conn
 	if len(body) > atOnce && c.r.ProtoMajor == 1 {
-		out = conn.From(c.r.Context())
+		out = c.conn
 	}
 	if out == nil {
 		n, _ := c.w.Write(body)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"zaqar/api/conn"
 	"zaqar/api/edge"
 	"zaqar/api/wire"
 	"zaqar/auth/signed"
@@ -33,6 +34,9 @@ type Config struct {
 	Quotas *quota.Guard
 	// RateStatus answers who goes too fast.
 	RateStatus RateStatus
+	// Patience is how long a request that waits for messages keeps its handler
+	// before it waits on its connection, where it costs less.
+	Patience time.Duration
 	// Identity says who asks; nil is Open.
 	Identity Identity
 	// Challenge is sent as WWW-Authenticate with every 401; empty: none.
@@ -69,6 +73,7 @@ func Defaults() Config {
 		Trust:     edge.Trust{Header: edge.XForwardedFor},
 		BodyTime:  time.Minute,
 		ReplyTime: time.Minute,
+		Patience:  100 * time.Millisecond,
 		// Where oslo.middleware has it.
 		Healthcheck: Healthcheck{Path: "/healthcheck"},
 	}
@@ -119,6 +124,7 @@ type call struct {
 	*server
 	w     http.ResponseWriter
 	r     *http.Request
+	conn  *conn.Conn // nil with HTTP/2
 	begun time.Time
 
 	who     messaging.Caller
@@ -137,6 +143,9 @@ type call struct {
 	failure  error // that the reply tells of
 	gone     bool  // the client went away before the reply
 	cutOff   bool  // the body could not be read to its end
+
+	waiting *waiting // nil unless it may wait or has waited
+	parked  bool     // it waits on its connection: the call is over without a reply
 }
 
 // ServeHTTP serves one request.
@@ -156,9 +165,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // run serves the request and leaves its record behind.
 func (c *call) run() {
+	c.conn = conn.From(c.r.Context())
 	c.who.Request, c.who.Address = NewRequestID(), c.Trust.Client(c.r)
+	c.resume()
 	defer c.record()
 	defer c.leave()
+	defer c.stopWaiting()
 	defer c.recover()
 	c.bodyBegins()
 	if err := c.serve(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"zaqar/api/rest"
 	"zaqar/messaging"
@@ -26,6 +27,13 @@ func (s *server) async(req *http.Request) <-chan int {
 	return status
 }
 
+// patiences are servers whose waiting requests keep their handlers, and such
+// where they wait on their connections.
+func patiences(t *testing.T, test func(t *testing.T, patience func(*setup))) {
+	t.Run("handler", func(t *testing.T) { test(t, func(set *setup) { set.rest.Patience = time.Hour }) })
+	t.Run("connection", func(t *testing.T) { test(t, func(set *setup) { set.rest.Patience = 0 }) })
+}
+
 // TestWaitEndsWithAMessage waits on a list and on a claim, with and without a
 // body, on connections whose time for bodies is over.
 func TestWaitEndsWithAMessage(t *testing.T) {
@@ -36,14 +44,16 @@ func TestWaitEndsWithAMessage(t *testing.T) {
 		"GET /v2/topics/q/messages?wait=20&echo=1":    `{"a body": "that nobody reads"}`,
 	} {
 		t.Run(request, func(t *testing.T) {
-			s := newServer(t, openMemory, overdue)
-			method, target, _ := strings.Cut(request, " ")
-			answer := s.async(s.request(method, target, body))
-			container, _, _ := strings.Cut(target, "/q/")
-			s.post(container+"/q/messages", `{"messages":[{"body":1}]}`).want(201)
-			if status := <-answer; status != 200 && status != 201 {
-				t.Errorf("status %d", status)
-			}
+			patiences(t, func(t *testing.T, patience func(*setup)) {
+				s := newServer(t, openMemory, overdue, patience)
+				method, target, _ := strings.Cut(request, " ")
+				answer := s.async(s.request(method, target, body))
+				container, _, _ := strings.Cut(target, "/q/")
+				s.post(container+"/q/messages", `{"messages":[{"body":1}]}`).want(201)
+				if status := <-answer; status != 200 && status != 201 {
+					t.Errorf("status %d", status)
+				}
+			})
 		})
 	}
 }
@@ -72,9 +82,9 @@ func TestWaitEndsWithItsClient(t *testing.T) {
 		"POST /v2/queues/q/claims?wait=20":   `{"ttl": 60}`,
 		"POST /v2/queues/q/claims?wait=20&x": "",
 	} {
-		t.Run(request, func(t *testing.T) {
+		test := func(t *testing.T, patience func(*setup)) {
 			entered, served := make(chan struct{}, 10), make(chan rest.Served, 10)
-			s := newServer(t, openMemory, func(set *setup) {
+			s := newServer(t, openMemory, patience, func(set *setup) {
 				set.rest.Served = func(d rest.Served) { served <- d }
 				set.rest.Identity = announcing{entered}
 			})
@@ -89,7 +99,8 @@ func TestWaitEndsWithItsClient(t *testing.T) {
 			// What comes later is for those who are still there.
 			s.posted("q", "1")
 			s.claimed("q", 1, "")
-		})
+		}
+		t.Run(request, func(t *testing.T) { patiences(t, test) })
 	}
 }
 

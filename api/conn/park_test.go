@@ -1,0 +1,238 @@
+package conn
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// lot is a listener with connections that can be parked.
+type lot struct {
+	net.Listener
+	arrivals chan net.Conn
+	closing  sync.Once
+	closed   chan struct{}
+}
+
+func (l *lot) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.arrivals:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *lot) Close() error {
+	l.closing.Do(func() { close(l.closed) })
+	return nil
+}
+
+// arrive returns a listener with one connection, and the other end of that.
+func arrive(t *testing.T) (*Listener, *Conn, net.Conn) {
+	t.Helper()
+	below := &lot{arrivals: make(chan net.Conn, 1), closed: make(chan struct{})}
+	l := Listen(below, time.Now)
+	t.Cleanup(func() { l.Close() })
+	near, far := net.Pipe()
+	t.Cleanup(func() {
+		near.Close()
+		far.Close()
+	})
+	below.arrivals <- near
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, c.(*Conn), far
+}
+
+// TestPark has something happen to a request that is parked.
+func TestPark(t *testing.T) {
+	const text = "GET / HTTP/1.1\r\n\r\n"
+	for name, c := range map[string]struct {
+		happens func(l *Listener, far net.Conn, resume func())
+		after   int    // seconds until it is over
+		reads   string // when it comes back; empty: it is gone
+	}{
+		"its time comes":      {func(*Listener, net.Conn, func()) {}, 20, text},
+		"called":              {func(_ *Listener, _ net.Conn, resume func()) { resume() }, 5, text},
+		"called twice":        {func(_ *Listener, _ net.Conn, resume func()) { resume(); resume() }, 5, text},
+		"the client sends":    {func(_ *Listener, far net.Conn, _ func()) { go io.WriteString(far, "next") }, 5, text + "next"},
+		"the client leaves":   {func(_ *Listener, far net.Conn, _ func()) { far.Close() }, 5, ""},
+		"the server stops":    {func(l *Listener, _ net.Conn, _ func()) { l.Close() }, 5, ""},
+		"called, then closed": {func(l *Listener, _ net.Conn, resume func()) { resume(); synctest.Wait(); l.Close() }, 5, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, conn, far := arrive(t)
+				start := time.Now()
+				gone := 0
+				var resume func()
+				conn.Park(&Parked{
+					Text: []byte(text), Until: start.Add(20 * time.Second), State: name,
+					Watch: func(f func()) { resume = f },
+					Gone:  func() { gone++ },
+				})
+				if l.Parked() != 1 {
+					t.Errorf("%d are parked", l.Parked())
+				}
+				time.Sleep(5 * time.Second)
+				c.happens(l, far, resume)
+				if c.reads == "" {
+					synctest.Wait()
+					if gone != 1 || l.Parked() != 0 {
+						t.Errorf("told %d times that it is gone, %d are parked", gone, l.Parked())
+					}
+					return
+				}
+				again, err := l.Accept()
+				if err != nil || again != net.Conn(conn) {
+					t.Fatalf("%v, %v", again, err)
+				}
+				if took := time.Since(start); took != time.Duration(c.after)*time.Second {
+					t.Errorf("it came back after %v", took)
+				}
+				got := make([]byte, len(c.reads))
+				if _, err := io.ReadFull(again, got); err != nil || string(got) != c.reads {
+					t.Errorf("%q, %v", got, err)
+				}
+				if l.Parked() != 0 {
+					t.Errorf("%d are parked", l.Parked())
+				}
+				if first, second := conn.Resumed(), conn.Resumed(); first != name || second != nil {
+					t.Errorf("resumed %v, then %v", first, second)
+				}
+				resume() // late: it must not end the read of the next request
+				go io.WriteString(far, "more")
+				if _, err := io.ReadFull(again, got[:4]); err != nil || string(got[:4]) != "more" {
+					t.Errorf("%q, %v", got[:4], err)
+				}
+				again.Close()
+				if gone != 0 {
+					t.Error("told that it is gone, which had come back")
+				}
+			})
+		})
+	}
+}
+
+// TestParkedButNotServed closes a connection between its return and its
+// handler.
+func TestParkedButNotServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, conn, _ := arrive(t)
+		gone := 0
+		conn.Park(&Parked{Until: time.Now(), Text: []byte("text"), Watch: func(func()) {}, Gone: func() { gone++ }})
+		again, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.Close()
+		if gone != 1 || conn.Resumed() != nil || l.Parked() != 0 {
+			t.Errorf("told %d times that it is gone, resumed %v, %d are parked", gone, conn.Resumed(), l.Parked())
+		}
+	})
+}
+
+// TestDrain waits for parked requests: for those that come back, and not
+// longer than it may.
+func TestDrain(t *testing.T) {
+	for _, comes := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			l, conn, _ := arrive(t)
+			if err := l.Drain(t.Context()); err != nil {
+				t.Errorf("with nobody parked: %v", err)
+			}
+			gone := false
+			conn.Park(&Parked{Until: time.Now().Add(10 * time.Second), Text: []byte("text"), Watch: func(func()) {}, Gone: func() { gone = true }})
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+			defer cancel()
+			if comes {
+				go func() {
+					c, _ := l.Accept()
+					time.Sleep(time.Second)
+					c.Read(make([]byte, 1))
+				}()
+			}
+			start := time.Now()
+			err := l.Drain(ctx)
+			took := time.Since(start)
+			if comes && (err != nil || took != 11*time.Second) {
+				t.Errorf("%v after %v", err, took)
+			}
+			synctest.Wait()
+			if !comes && (!errors.Is(err, context.DeadlineExceeded) || took != 15*time.Second || gone) {
+				t.Errorf("%v after %v, gone %v", err, took, gone)
+			}
+			if l.Close(); !comes {
+				synctest.Wait()
+				if !gone {
+					t.Error("not told that it is gone")
+				}
+				gone = false
+				if conn.Park(&Parked{Watch: func(func()) { t.Error("watched") }, Gone: func() { gone = true }}); !gone {
+					t.Error("parked behind the end")
+				}
+			}
+		})
+	}
+}
+
+// TestManyParked parks, calls and closes at the same time: each request comes
+// back or is gone, once.
+func TestManyParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		below := &lot{arrivals: make(chan net.Conn), closed: make(chan struct{})}
+		l := Listen(below, time.Now)
+		var mu sync.Mutex
+		var back, left []int
+		var all sync.WaitGroup
+		for i := range 300 {
+			near, far := net.Pipe()
+			c := &Conn{Conn: near, listener: l, seat: seat{up: make(chan struct{}, 1)}}
+			all.Go(func() {
+				c.Park(&Parked{Text: []byte("text"), State: i, Until: time.Now().Add(time.Duration(i%7) * time.Second),
+					Watch: func(resume func()) { time.AfterFunc(time.Duration(i%5)*time.Second, resume) },
+					Gone: func() {
+						mu.Lock()
+						defer mu.Unlock()
+						left = append(left, i)
+					}})
+				if time.Sleep(time.Duration(i%3) * time.Second); i%2 == 0 {
+					far.Close()
+				}
+			})
+		}
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				if i, ok := c.(*Conn).Resumed().(int); ok {
+					mu.Lock()
+					back = append(back, i)
+					mu.Unlock()
+				}
+				io.ReadAll(io.LimitReader(c, 4))
+				c.Close()
+			}
+		}()
+		time.Sleep(3 * time.Second)
+		l.Close()
+		all.Wait()
+		synctest.Wait()
+		both := slices.Concat(back, left)
+		slices.Sort(both)
+		if len(both) != 300 || len(slices.Compact(both)) != 300 || len(back) == 0 || len(left) == 0 || l.Parked() != 0 {
+			t.Errorf("%d came back, %d are gone, %d are parked", len(back), len(left), l.Parked())
+		}
+	})
+}

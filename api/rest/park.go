@@ -1,0 +1,115 @@
+package rest
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"zaqar/api/conn"
+	"zaqar/broker"
+)
+
+// waiting is a request that waits on its connection, without a handler. When
+// its time has come it takes the whole way through the server again, and says
+// by this that it is the same one.
+type waiting struct {
+	broker.Waiter
+	begun time.Time
+	done  Served // what there is to say if it ends while it waits
+}
+
+// resume picks up a request that waited on its connection.
+func (c *call) resume() {
+	if c.conn == nil {
+		return
+	}
+	if w, ok := c.conn.Resumed().(*waiting); ok {
+		c.waiting, c.begun, c.who.Request = w, w.begun, w.done.Request
+	}
+}
+
+// stopWaiting gives up the place of a request that waits no more.
+func (c *call) stopWaiting() {
+	if c.waiting != nil && !c.parked {
+		c.waiting.Leave()
+	}
+}
+
+// wait runs a use case that may wait. If it is to go on waiting on its
+// connection, c.parked is set, and nothing is left to be done with the call.
+// body is that of the request, which was read to its end.
+func (c *call) wait(body []byte, use func(*broker.Waiter) error) error {
+	if c.conn == nil || c.r.ProtoMajor != 1 {
+		return use(nil)
+	}
+	if c.waiting == nil {
+		c.waiting = new(waiting)
+	}
+	w := &c.waiting.Waiter
+	w.Patience = c.Patience
+	if err := use(w); err != nil || !w.Waits() || c.park(body) {
+		return err
+	}
+	w.Patience = math.MaxInt64
+	return use(w)
+}
+
+// park leaves the request with its connection, unless that cannot be had.
+func (c *call) park(body []byte) bool {
+	_, buffered, err := http.NewResponseController(c.w).Hijack()
+	if err != nil {
+		return false
+	}
+	text := appendRequest(make([]byte, 0, 512), c.r, body)
+	behind, _ := buffered.Reader.Peek(buffered.Reader.Buffered()) // of what is there
+	c.parked = true
+	s, w := c.server, c.waiting // the call itself is used again
+	w.begun, w.done = c.begun, c.served(http.StatusNoContent)
+	c.conn.Park(&conn.Parked{
+		Text:  append(text, behind...),
+		Until: s.Now().Add(w.Left()),
+		Watch: w.Notify,
+		Gone:  func() { s.abandon(w) },
+		State: w,
+	})
+	return true
+}
+
+// abandon ends a wait whose client has left.
+func (s *server) abandon(w *waiting) {
+	w.Leave()
+	now := s.Now()
+	w.done.Status, w.done.Took = StatusClientGone, now.Sub(w.begun)
+	s.report(context.Background(), now, &w.done)
+}
+
+// appendRequest appends a request as its client could have sent it.
+func appendRequest(dst []byte, r *http.Request, body []byte) []byte {
+	dst = append(dst, r.Method...)
+	dst = append(dst, ' ')
+	dst = append(dst, r.RequestURI...)
+	dst = append(dst, ' ')
+	dst = append(dst, r.Proto...)
+	dst = append(dst, "\r\nHost: "...)
+	dst = append(dst, r.Host...)
+	for name, values := range r.Header {
+		switch name {
+		case "Content-Length", "Expect", "Trailer", "Transfer-Encoding":
+			continue // of the body, which comes in one piece
+		}
+		for _, value := range values {
+			dst = append(dst, "\r\n"...)
+			dst = append(dst, name...)
+			dst = append(dst, ": "...)
+			dst = append(dst, value...)
+		}
+	}
+	if len(body) > 0 {
+		dst = append(dst, "\r\nContent-Length: "...)
+		dst = strconv.AppendInt(dst, int64(len(body)), 10)
+	}
+	dst = append(dst, "\r\n\r\n"...)
+	return append(dst, body...)
+}

@@ -1,0 +1,150 @@
+package rest_test
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"zaqar/api/rest"
+)
+
+// TestParkedRequests waits on connections with requests of many shapes, and
+// with more behind them.
+func TestParkedRequests(t *testing.T) {
+	const headers = "Client-ID: " + clientB + "\r\nX-Project-ID: " + project + "\r\n"
+	for name, c := range map[string]struct {
+		request, behind string
+		status          []int  // of the answers
+		contains        string // in the first
+		closes          bool
+	}{
+		"list":            {"GET /v2/queues/q/messages?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n", "", []int{200}, `"body":"m"`, false},
+		"list, pipelined": {"GET /v2/queues/q/messages?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n", "GET /v2/ping HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n", []int{200, 204}, `"body":"m"`, false},
+		"claim":           {"POST /v2/queues/q/claims?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "Content-Length: 12\r\n\r\n" + `{"ttl": 120}`, "", []int{201}, "claim_id=", false},
+		"claim, chunked":  {"POST /v2/queues/q/claims?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n6\r\n{\"ttl\"\r\n6\r\n: 120}\r\n0\r\nX-T: x\r\n\r\n", "", []int{201}, "claim_id=", false},
+		"claim, expecting": {"POST /v2/queues/q/claims?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "Expect: 100-continue\r\nContent-Length: 12\r\n\r\n" + `{"ttl": 120}`, "",
+			[]int{100, 201}, "", false},
+		"two that wait":  {"GET /v2/queues/q/messages?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n", "POST /v2/queues/q/claims?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n", []int{200, 201}, `"body":"m"`, false},
+		"last":           {"GET /v2/queues/q/messages?wait=20 HTTP/1.1\r\nConnection: close\r\nHost: h\r\n" + headers + "\r\n", "", []int{200}, `"body":"m"`, true},
+		"old":            {"GET /v2/queues/q/messages?wait=20 HTTP/1.0\r\n" + headers + "\r\n", "", []int{200}, `"body":"m"`, true},
+		"absolute":       {"GET http://other/v2/queues/q/messages?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n", "", []int{200}, `"body":"m"`, false},
+		"several values": {"GET /v2/queues/q/messages?wait=20 HTTP/1.1\r\nHost: h\r\nX-Roles: a\r\nX-Roles: b,c\r\n" + headers + "\r\n", "", []int{200}, `"body":"m"`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ended := make(chan rest.Served, 10)
+			entered := make(chan struct{}, 10)
+			s := newServer(t, openMemory, func(set *setup) {
+				set.rest.Patience = 0
+				set.rest.Served = func(d rest.Served) { ended <- d }
+				set.rest.Identity = announcing{entered}
+			})
+			conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := io.WriteString(conn, c.request+c.behind); err != nil {
+				t.Fatal(err)
+			}
+			<-entered
+			s.post("/v2/queues/q/messages", `{"messages":[{"body":"m","ttl":3600}]}`).want(201)
+			posted := <-ended
+			in := bufio.NewReader(conn)
+			for i, status := range c.status {
+				res, err := http.ReadResponse(in, nil)
+				if err != nil {
+					t.Fatalf("answer %d: %v", i, err)
+				}
+				body, err := io.ReadAll(res.Body)
+				if err != nil || res.StatusCode != status {
+					t.Fatalf("answer %d: %d, %s, %v; want %d", i, res.StatusCode, body, err, status)
+				}
+				if i == 0 && !strings.Contains(string(body), c.contains) {
+					t.Errorf("answer: %s", body)
+				}
+				if status == http.StatusContinue {
+					continue
+				}
+				done := <-ended
+				if id := res.Header.Get("X-Openstack-Request-Id"); done.Request != id || done.Status != status || id == posted.Request {
+					t.Errorf("request id %q, record %+v", id, done)
+				}
+				if strings.Contains(c.request, "ttl") {
+					equal(t, "ttl of the claim", s.get(res.Header.Get("location")).want(200).num("ttl"), 120)
+					<-ended
+				}
+			}
+			if c.closes {
+				if n, err := in.Read(make([]byte, 1)); err != io.EOF {
+					t.Errorf("behind the last answer: %d bytes, %v", n, err)
+				}
+			}
+			if len(ended) != 0 {
+				t.Errorf("%d more requests are recorded", len(ended))
+			}
+		})
+	}
+}
+
+// FuzzRequestAgain writes requests as they are read from a connection once
+// more: they must be the same.
+func FuzzRequestAgain(f *testing.F) {
+	f.Add([]byte("GET /v2/queues/q/messages?wait=20 HTTP/1.1\r\nHost: h\r\nClient-ID: x\r\n\r\n"))
+	f.Add([]byte("POST http://u@h:1/%2F?a=%00 HTTP/1.0\r\nX: a\r\nX: \tb \r\nConnection: keep-alive, close\r\nContent-Length: 4\r\n\r\n{}{}"))
+	f.Add([]byte("POST * HTTP/1.1\r\nHost: [::1]:80\r\nTransfer-Encoding: chunked\r\nTrailer: T\r\n\r\n1\r\na\r\n0\r\nT: t\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		first, body := readRequest(sent)
+		if first == nil {
+			t.Skip()
+		}
+		again, secondBody := readRequest(rest.AppendRequest(nil, first, body))
+		if again == nil {
+			t.Fatalf("cannot be read again: %q", rest.AppendRequest(nil, first, body))
+		}
+		if !bytes.Equal(body, secondBody) {
+			t.Errorf("body %q, then %q", body, secondBody)
+		}
+		for _, r := range []*http.Request{first, again} {
+			for _, name := range []string{"Content-Length", "Expect", "Trailer"} {
+				r.Header.Del(name)
+			}
+		}
+		type seen struct {
+			Method, URI, Proto, Host string
+			Close                    bool
+			Header                   http.Header
+		}
+		one := seen{first.Method, first.RequestURI, first.Proto, first.Host, first.Close, first.Header}
+		two := seen{again.Method, again.RequestURI, again.Proto, again.Host, again.Close, again.Header}
+		if d := cmp.Diff(one, two); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+// readRequest reads what a server would accept.
+func readRequest(text []byte) (*http.Request, []byte) {
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))
+	if err != nil || r.ProtoMajor != 1 {
+		return nil, nil
+	}
+	for _, values := range r.Header {
+		for i, v := range values {
+			values[i] = strings.Trim(v, " \t") // a fold may leave a blank
+			if strings.ContainsFunc(v, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
+				return nil, nil // net/http's server refuses it
+			}
+		}
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, nil
+	}
+	return r, body
+}
