@@ -12,10 +12,11 @@ import (
 	"zaqar/test/e2e/daemon"
 )
 
-// asleep is a goroutine that waits for a message, in a report of the server.
-var asleep = regexp.MustCompile(`(?m)^goroutine \d+ \[select.*\]:\nzaqar/broker\.\(\*Broker\)\.await\(`)
+// asleep is a goroutine that watches a connection on which a request waits for
+// a message, in a report of the server.
+var asleep = regexp.MustCompile(`(?m)^zaqar/api/conn\.\(\*Conn\)\.hear\(`)
 
-// awaitWaiters waits until n requests wait for messages.
+// awaitWaiters waits until n requests wait for messages on their connections.
 func awaitWaiters(t *testing.T, d *daemon.Daemon, n int) {
 	t.Helper()
 	daemon.Eventually(t, fmt.Sprintf("%d requests wait for messages", n), func() bool {
