@@ -92,11 +92,7 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.signatures = signed.NewKeys(a.options.SignedURL.secrets()...)
 	front := a.options.REST
-	front.Now, front.Quotas, front.Signatures = time.Now, a.quotas, a.signatures
-	if a.options.Monitor.Enabled {
-		a.countRequests(&front)
-	}
-	front.Now, front.Quotas, front.Healthcheck.Ask = time.Now, a.quotas, a.healthy
+	front.Now, front.Quotas, front.Signatures, front.Healthcheck.Ask = time.Now, a.quotas, a.signatures, a.healthy
 	a.monitor.checks.Store(&[]check{{"store", store.Ping, true}})
 	if a.options.AccessLog {
 		front.Access = cmp.Or(a.options.Access, a.log)

@@ -57,7 +57,6 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"interface": "public", "memcache_security_strategy": "MAC", "service_token_roles": "other",
 		"allowed_origin": "https://a", "allow_methods": "GET", "allow_headers": "A", "expose_headers": "B",
 		"quota/enabled": "False", "rate_status": "503", "project": "p1 queues=7",
-		"trusted_proxies": "192.0.2.0/24", "backlog": "queue", "file": "/a", "forwarded_header": "Forwarded",
 		"policy_dirs": "/other", "policy_default_rule": "other", "secret_key": "a very long secret text", "old_secret_key": "another",
 		"trusted_proxies": "192.0.2.0/24", "backlog": "queue", "file": "/a", "path": "/lb", "allowed_source_ranges": "192.0.2.0/24",
 		"forwarded_header": "Forwarded",
