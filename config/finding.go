@@ -15,6 +15,7 @@ type Origin struct {
 	Name string `json:"from,omitempty"` // of the variable or flag
 }
 
+// String is FILE:LINE, or the name of the variable or flag; empty for the default.
 func (o Origin) String() string {
 	switch {
 	case o.File != "" && o.Line > 0:

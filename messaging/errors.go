@@ -32,6 +32,7 @@ func Kinds() []Kind {
 		NotClaimed, Exceeded, OverQuota, Unsupported, Unavailable, Internal}
 }
 
+// Error makes a Kind an error, so that errors.Is finds it in an Error.
 func (k Kind) Error() string { return string(k) }
 
 // Error is a failure with its kind. What is a sentence for the client; it
@@ -52,6 +53,7 @@ func Wrap(kind Kind, what string, err error) *Error {
 	return &Error{Kind: kind, What: what, Err: err}
 }
 
+// Error is for logs: the kind, the text for the client and the cause.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(string(e.Kind))

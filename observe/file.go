@@ -25,6 +25,8 @@ func open(name string) (*os.File, error) {
 	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 }
 
+// Write implements io.Writer. A record goes into one file whole, before or after
+// a reopening.
 func (f *file) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -43,6 +45,7 @@ func (f *file) reopen() error {
 	return old.Close()
 }
 
+// Close implements io.Closer.
 func (f *file) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

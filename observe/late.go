@@ -139,4 +139,5 @@ func (l *late) Close() error {
 // waiter is the side of late for what may wait.
 type waiter struct{ *late }
 
+// Write implements io.Writer. What it takes may be written later.
 func (w waiter) Write(p []byte) (int, error) { return w.wait(p) }

@@ -92,18 +92,22 @@ type syslogHandler struct {
 	render slog.Handler
 }
 
+// Enabled implements slog.Handler.
 func (h syslogHandler) Enabled(ctx context.Context, l slog.Level) bool {
 	return h.render.Enabled(ctx, l)
 }
 
+// WithAttrs implements slog.Handler.
 func (h syslogHandler) WithAttrs(as []slog.Attr) slog.Handler {
 	return syslogHandler{h.sink, h.render.WithAttrs(as)}
 }
 
+// WithGroup implements slog.Handler.
 func (h syslogHandler) WithGroup(name string) slog.Handler {
 	return syslogHandler{h.sink, h.render.WithGroup(name)}
 }
 
+// Handle implements slog.Handler: a record is one message to syslog.
 func (h syslogHandler) Handle(ctx context.Context, r slog.Record) error {
 	s := h.sink
 	s.mu.Lock()

@@ -104,6 +104,7 @@ type refusal struct {
 	header string // Allow of a 405, Accept-Patch of a 415
 }
 
+// Error implements error.
 func (r *refusal) Error() string { return r.what }
 
 func invalid(what string) error { return messaging.E(messaging.Invalid, what) }

@@ -17,6 +17,7 @@ type Finding struct {
 	Error bool   `json:"error"` // else a warning
 }
 
+// String is the finding as one line: place, severity, rule and text.
 func (f Finding) String() string {
 	severity := "warning"
 	if f.Error {

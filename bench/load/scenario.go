@@ -39,6 +39,7 @@ const (
 	ops
 )
 
+// String is the name of the kind of request, as reports have it.
 func (o Op) String() string { return [...]string{"post", "list", "claim", "delete", "wait"}[o] }
 
 // Ops lists the kinds.

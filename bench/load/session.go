@@ -116,6 +116,8 @@ type StatusError struct {
 	Body    string // as much as helps
 }
 
+// Error names the request and the status, and says what the server said and what
+// a person can do.
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s was answered with %d %s%s", e.Request, e.Status, http.StatusText(e.Status), e.hint())
 }

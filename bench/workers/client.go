@@ -86,12 +86,14 @@ type request struct {
 	wait         time.Duration // for messages; 0: the answer comes at once
 }
 
+// String is the request line.
 func (r *request) String() string { return r.method + " " + r.path }
 
 // brokenError is a connection that broke, so that nobody knows whether the
 // request was carried out.
 type brokenError struct{ error }
 
+// Unwrap returns what broke it.
 func (e brokenError) Unwrap() error { return e.error }
 
 // do makes one request. A refused token is renewed once. The answer is valid

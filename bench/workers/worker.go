@@ -31,6 +31,7 @@ const (
 	ops
 )
 
+// String is the plural that reports use.
 func (o op) String() string { return [...]string{"posts", "claims", "deletes", "lists"}[o] }
 
 // figures are what was measured of one kind of request.

@@ -159,10 +159,15 @@ func workersFlags(f *pflag.FlagSet) *workersOptions {
 // seconds is a time given in seconds or as a duration.
 type seconds time.Duration
 
+// String implements pflag.Value: the number of seconds.
 func (s *seconds) String() string {
 	return strconv.FormatFloat(time.Duration(*s).Seconds(), 'g', -1, 64)
 }
+
+// Type implements pflag.Value.
 func (s *seconds) Type() string { return "seconds" }
+
+// Set implements pflag.Value. A number without a unit is seconds.
 func (s *seconds) Set(text string) error {
 	if n, err := strconv.ParseFloat(text, 64); err == nil && n > -1e9 && n < 1e9 {
 		*s = seconds(n * float64(time.Second))

@@ -72,6 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // failureError is a command that was well formed and failed.
 type failureError struct{ error }
 
+// Unwrap returns what failed.
 func (e failureError) Unwrap() error { return e.error }
 
 // reportedError is a failure that the user has been told of.
@@ -83,6 +84,7 @@ type codedError struct {
 	code int
 }
 
+// Unwrap returns what failed.
 func (e codedError) Unwrap() error { return e.error }
 
 func command() *cobra.Command {

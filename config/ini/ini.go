@@ -31,6 +31,7 @@ type Pos struct {
 	Line int // from 1
 }
 
+// String is FILE:LINE, as editors take it.
 func (p Pos) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
 
 // Entry is one assignment. The lines of a value of several lines are joined
@@ -48,6 +49,7 @@ type Error struct {
 	What string
 }
 
+// Error is FILE:LINE and what is wrong there.
 func (e *Error) Error() string { return e.Pos.String() + ": " + e.What }
 
 // File is what a file holds.

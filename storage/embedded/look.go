@@ -121,6 +121,7 @@ func (sn *snapshot) close() error { return errors.Join(sn.abandon(), sn.closeUnu
 // them, so that one bad sector does not keep the rest from being read.
 type lenient struct{ disk.FS }
 
+// Open implements disk.FS.
 func (l lenient) Open(name string) (disk.File, error) {
 	f, err := l.FS.Open(name)
 	if err != nil {
@@ -145,6 +146,7 @@ const rescueBlock = 512
 // pass for the zeros behind the last one.
 const noise = 0xff
 
+// ReadAt implements disk.File. What the disk cannot read is noise, and noted.
 func (f *lenientFile) ReadAt(p []byte, off int64) (int, error) {
 	n, err := f.File.ReadAt(p, off)
 	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, fs.ErrClosed) {

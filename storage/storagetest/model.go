@@ -75,6 +75,7 @@ type failure struct {
 	problem string
 }
 
+// String lists the steps and their answers, and what is wrong with the last.
 func (f *failure) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d steps:\n", len(f.history))
@@ -183,8 +184,10 @@ type scope struct {
 	undo []func()
 }
 
+// Cleanup is that of testing.TB, for what ends with the scope.
 func (s *scope) Cleanup(f func()) { s.undo = append(s.undo, f) }
 
+// TempDir is that of testing.TB. The directory ends with the scope.
 func (s *scope) TempDir() string {
 	s.Helper()
 	dir, err := os.MkdirTemp("", "model")

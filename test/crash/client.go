@@ -81,7 +81,9 @@ func (r reply) decode(into any) error    { return json.Unmarshal(r.body, into) }
 func lastElement(location string) string { return path.Base(location) }
 func idsQuery(ids []string) string       { return "?ids=" + strings.Join(ids, ",") }
 func seconds(d time.Duration) int        { return int(d / time.Second) }
-func (r reply) String() string           { return fmt.Sprintf("%d %.200s", r.status, r.body) }
+
+// String is the status and how the body begins.
+func (r reply) String() string { return fmt.Sprintf("%d %.200s", r.status, r.body) }
 
 // wireMessage is a message in an answer.
 type wireMessage struct {

@@ -96,6 +96,7 @@ type key struct {
 	N    int    `json:"n"`
 }
 
+// String is FROM/N.
 func (k key) String() string { return fmt.Sprintf("%s/%d", k.From, k.N) }
 
 // Body returns the body of a message that the ledger can recognise. filling is

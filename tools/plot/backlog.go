@@ -63,6 +63,7 @@ type bars struct {
 	low, high []float64
 }
 
+// YError implements plotter.YErrorer.
 func (b bars) YError(i int) (low, high float64) { return b.low[i], b.high[i] }
 
 // number reads 10k and 3M.
@@ -80,6 +81,7 @@ func number(s string) (float64, error) {
 // decades marks 1,000, 10,000 and so on.
 type decades struct{}
 
+// Ticks implements plot.Ticker.
 func (decades) Ticks(low, high float64) (ticks []plot.Tick) {
 	for e := math.Floor(math.Log10(low)); e <= math.Ceil(math.Log10(high)); e++ {
 		ticks = append(ticks, plot.Tick{Value: math.Pow(10, e), Label: short(math.Pow(10, e))})

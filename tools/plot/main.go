@@ -85,6 +85,7 @@ func line(p *plot.Plot, name string, xys plotter.XYs, c color.Color, dots bool) 
 // plain marks an axis with numbers that have no trailing zeros.
 type plain struct{}
 
+// Ticks implements plot.Ticker.
 func (plain) Ticks(low, high float64) []plot.Tick {
 	ticks := plot.DefaultTicks{}.Ticks(low, high)
 	for i := range ticks {

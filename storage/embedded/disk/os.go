@@ -21,10 +21,12 @@ func OS() FS { return osFS{} }
 
 type osFS struct{}
 
+// Create implements FS.
 func (osFS) Create(name string) (File, error) {
 	return openFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 }
 
+// Open implements FS.
 func (osFS) Open(name string) (File, error) {
 	return openFile(name, os.O_RDWR)
 }
@@ -45,12 +47,15 @@ func openFile(name string, flag int) (File, error) {
 	return &osFile{f: f}, nil
 }
 
+// Remove implements FS.
 func (osFS) Remove(name string) error { return classify(os.Remove(name)) }
 
+// Rename implements FS. It is on disk after SyncDir only.
 func (osFS) Rename(oldname, newname string) error {
 	return classify(os.Rename(oldname, newname))
 }
 
+// List implements FS.
 func (osFS) List(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir) // sorted by name
 	if err != nil {
@@ -63,6 +68,7 @@ func (osFS) List(dir string) ([]string, error) {
 	return names, nil
 }
 
+// MkdirAll implements FS. Each directory made is synced into its parent.
 func (d osFS) MkdirAll(dir string) error {
 	dir = filepath.Clean(dir)
 	parent := filepath.Dir(dir)
@@ -88,6 +94,7 @@ func (d osFS) MkdirAll(dir string) error {
 	return err
 }
 
+// SyncDir implements FS. It does nothing where directories cannot be synced.
 func (osFS) SyncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -101,6 +108,7 @@ func (osFS) SyncDir(dir string) error {
 	return classify(err)
 }
 
+// Lock implements FS with a lock of the system, which ends with the process.
 func (osFS) Lock(name string) (io.Closer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
@@ -132,6 +140,7 @@ func holder(f *os.File) string {
 	return "process " + pid
 }
 
+// Free implements FS: what the user of this process may still write.
 func (osFS) Free(dir string) (uint64, error) {
 	var free uint64
 	err := repeat(func() (err error) { free, err = available(dir); return err })
@@ -146,11 +155,13 @@ type osFile struct{ f *os.File }
 // ReadAt and WriteAt of os.File repeat until everything is done or fails.
 func (f *osFile) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off) }
 
+// WriteAt implements File.
 func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
 	n, err := f.f.WriteAt(p, off)
 	return n, classify(err)
 }
 
+// Size implements File.
 func (f *osFile) Size() (int64, error) {
 	info, err := f.f.Stat()
 	if err != nil {
@@ -159,12 +170,16 @@ func (f *osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
+// Truncate implements File.
 func (f *osFile) Truncate(size int64) error { return classify(f.f.Truncate(size)) }
 
+// Sync implements File: the data, and of the rest what is needed to read it.
 func (f *osFile) Sync() error { return classify(syncData(f.f)) }
 
+// Close implements File.
 func (f *osFile) Close() error { return classify(f.f.Close()) }
 
+// Allocate implements File.
 func (f *osFile) Allocate(off, n int64) error {
 	if off < 0 || n <= 0 {
 		return &fs.PathError{Op: "allocate", Path: f.f.Name(), Err: syscall.EINVAL}

@@ -15,6 +15,7 @@ func ReadOnly(fsys FS) FS { return readOnly{fsys} }
 
 type readOnly struct{ FS }
 
+// Open implements FS. The file refuses every change.
 func (r readOnly) Open(name string) (File, error) {
 	f, err := r.open(name)
 	if err != nil {

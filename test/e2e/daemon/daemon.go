@@ -255,6 +255,7 @@ type lockedBuffer struct {
 	more chan struct{} // closed at the next write; nil while nobody asked
 }
 
+// Write implements io.Writer.
 func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -275,6 +276,7 @@ func (b *lockedBuffer) changed() <-chan struct{} {
 	return b.more
 }
 
+// String returns all that was written.
 func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

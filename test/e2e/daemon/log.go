@@ -37,6 +37,7 @@ type logbook struct {
 
 func newLogbook() *logbook { return &logbook{more: make(chan struct{})} }
 
+// Write implements io.Writer. It takes the log in pieces of any size.
 func (l *logbook) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
