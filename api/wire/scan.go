@@ -57,13 +57,9 @@ func scanObject(b []byte, i, depth int) int {
 		if i = scanValue(b, scanBlank(b, i+1), depth); i < 0 {
 			return malformed
 		}
-		switch i = scanBlank(b, i); at(b, i) {
-		case '}':
-			return i + 1
-		case ',':
-			i = scanBlank(b, i+1)
-		default:
-			return malformed
+		var over bool
+		if i, over = scanNext(b, i, '}'); over {
+			return i
 		}
 	}
 }
@@ -79,15 +75,23 @@ func scanArray(b []byte, i, depth int) int {
 		if i = scanValue(b, i, depth); i < 0 {
 			return malformed
 		}
-		switch i = scanBlank(b, i); at(b, i) {
-		case ']':
-			return i + 1
-		case ',':
-			i = scanBlank(b, i+1)
-		default:
-			return malformed
+		var over bool
+		if i, over = scanNext(b, i, ']'); over {
+			return i
 		}
 	}
+}
+
+// scanNext goes from behind a member or an element to the next one. At the end
+// of all, or where there is neither, it is over.
+func scanNext(b []byte, i int, end byte) (next int, over bool) {
+	switch i = scanBlank(b, i); at(b, i) {
+	case end:
+		return i + 1, true
+	case ',':
+		return scanBlank(b, i+1), false
+	}
+	return malformed, true
 }
 
 // at returns the byte at i; 0, which no rule allows anywhere, behind the end.
