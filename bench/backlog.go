@@ -197,18 +197,9 @@ func (b *targets) flat(ctx context.Context, deep *side, deepQueue *load.Queues, 
 		return err
 	}
 	row := backlogRow.at(n)
-	err = b.rounds(b.Rounds, func(int) error {
-		this, err := b.batches(ctx, deep, deepQueue)
-		if err != nil {
-			return err
-		}
-		other, err := b.batches(ctx, plain, plainQueue)
-		if err != nil {
-			return err
-		}
-		row.Pairs = append(row.Pairs, report.Pair{This: this, Other: other, Ratio: this.Rate / other.Rate})
-		return nil
-	})
+	err = b.inPairs(row,
+		func() (report.Sample, error) { return b.batches(ctx, deep, deepQueue) },
+		func() (report.Sample, error) { return b.batches(ctx, plain, plainQueue) })
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"math"
+
 	"zaqar/bench/load"
 	"zaqar/bench/report"
 )
@@ -51,18 +52,9 @@ func (b *targets) againstNull(ctx context.Context, mode string) error {
 	}
 	for _, r := range rows {
 		row := &report.Row{Name: r.Name + suffix(mode), What: r.what + suffix(mode), Target: r.target}
-		err := b.rounds(b.Rounds, func(int) error {
-			this, err := b.sample(ctx, zaqar, r)
-			if err != nil {
-				return err
-			}
-			other, err := b.sample(ctx, null, r)
-			if err != nil {
-				return err
-			}
-			row.Pairs = append(row.Pairs, report.Pair{This: this, Other: other, Ratio: this.Rate / other.Rate})
-			return nil
-		})
+		err := b.inPairs(row,
+			func() (report.Sample, error) { return b.sample(ctx, zaqar, r) },
+			func() (report.Sample, error) { return b.sample(ctx, null, r) })
 		if err != nil {
 			return err
 		}
@@ -77,6 +69,24 @@ func (b *targets) againstNull(ctx context.Context, mode string) error {
 		return err
 	}
 	return b.stop(null)
+}
+
+// inPairs measures this and the other in turns, for a row of the ratios of their
+// rates.
+func (b *targets) inPairs(row *report.Row, this, other func() (report.Sample, error)) error {
+	return b.rounds(b.Rounds, func(int) error {
+		var p report.Pair
+		var err error
+		if p.This, err = this(); err != nil {
+			return err
+		}
+		if p.Other, err = other(); err != nil {
+			return err
+		}
+		p.Ratio = p.This.Rate / p.Other.Rate
+		row.Pairs = append(row.Pairs, p)
+		return nil
+	})
 }
 
 func suffix(mode string) string {
