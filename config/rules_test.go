@@ -1,7 +1,6 @@
 package config
 
 import (
-	"context"
 	"crypto/sha256"
 	"io"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"zaqar/app"
+	"zaqar/app/apptest"
 	"zaqar/broker"
 )
 
@@ -414,26 +414,14 @@ func TestLimitsSuitTheServer(t *testing.T) {
 // client whose id has the length, and expects a status.
 func serving(t *testing.T, o app.Options, length string) func(resource, body string, want int) {
 	t.Helper()
-	a, err := app.New(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	stopped := make(chan error, 1)
-	go func() { stopped <- a.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-stopped; err != nil {
-			t.Error(err)
-		}
-	})
+	addr := apptest.Serve(t, o)
 	n, err := strconv.Atoi(length)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return func(resource, body string, want int) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+a.Addr()+"/v2/queues/q/"+resource, strings.NewReader(body))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/v2/queues/q/"+resource, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package load_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -10,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"zaqar/app"
+	"zaqar/app/apptest"
 	"zaqar/bench/load"
 	"zaqar/bench/nullsink"
 )
@@ -24,34 +23,13 @@ var scenarios = []load.Scenario{
 	{Name: "everything", Post: 2, List: 5, Claim: 2, Bulk: true},
 }
 
-// product starts a server on the memory store and returns its address.
-func product(t *testing.T) string {
-	t.Helper()
-	o := app.Defaults()
-	o.Store.Driver, o.HTTP.Port, o.AccessLog = "memory", 0, false
-	a, err := app.New(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error)
-	go func() { ended <- a.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return a.Addr()
-}
-
 // plan is bounded by cycles, so that no clock decides what happens.
 func plan(s load.Scenario, cycles int) load.Plan {
 	return load.Plan{Scenario: s, Connections: 4, Duration: time.Hour, Cycles: cycles}
 }
 
 func TestRunOnTheProduct(t *testing.T) {
-	addr := product(t)
+	addr := apptest.InMemory(t)
 	for _, s := range scenarios {
 		t.Run(s.Name, func(t *testing.T) {
 			const fill, cycles, connections = 500, 10, 4
@@ -110,7 +88,7 @@ func TestRunOnTheNullSink(t *testing.T) {
 }
 
 func TestRunEndsWhenNothingIsLeft(t *testing.T) {
-	q, err := load.Create(t.Context(), load.Target{Addr: product(t), Project: "p", Real: true}, load.Spec{Name: "q", Body: load.Body(100)})
+	q, err := load.Create(t.Context(), load.Target{Addr: apptest.InMemory(t), Project: "p", Real: true}, load.Spec{Name: "q", Body: load.Body(100)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +128,7 @@ func TestRunFindsMistakes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			behind := &url.URL{Scheme: "http", Host: product(t)}
+			behind := &url.URL{Scheme: "http", Host: apptest.InMemory(t)}
 			var armed, lied atomic.Bool
 			liar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				answer := forward(t, behind, r)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"zaqar/app/apptest"
 	"zaqar/bench/load"
 )
 
@@ -42,7 +43,7 @@ func TestParseURL(t *testing.T) {
 // TestBelowAPathOverTLS has a proxy that ends TLS and hides a prefix that the
 // server behind it does not know.
 func TestBelowAPathOverTLS(t *testing.T) {
-	behind := &url.URL{Scheme: "http", Host: product(t)}
+	behind := &url.URL{Scheme: "http", Host: apptest.InMemory(t)}
 	proxy := httptest.NewTLSServer(http.StripPrefix("/messaging", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		forward(t, behind, r).write(w)
 	})))
@@ -86,7 +87,7 @@ func TestBelowAPathOverTLS(t *testing.T) {
 // TestRateDoesNotHideStalls has a server that stands still once. As many posts
 // as were due meanwhile are late, though only one of them was sent.
 func TestRateDoesNotHideStalls(t *testing.T) {
-	behind := &url.URL{Scheme: "http", Host: product(t)}
+	behind := &url.URL{Scheme: "http", Host: apptest.InMemory(t)}
 	var once sync.Once
 	var posts atomic.Int64
 	const stall = 100 * time.Millisecond

@@ -12,35 +12,14 @@ import (
 	"testing"
 	"time"
 
-	"zaqar/app"
+	"zaqar/app/apptest"
 	"zaqar/bench/load"
 	"zaqar/bench/nullsink"
 	"zaqar/bench/workers"
 )
 
-// product starts a server on the memory store and returns its URL.
-func product(t *testing.T) string {
-	t.Helper()
-	o := app.Defaults()
-	o.Store.Driver, o.HTTP.Port, o.AccessLog = "memory", 0, false
-	a, err := app.New(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error)
-	go func() { ended <- a.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return "http://" + a.Addr()
-}
-
 func TestRunOnTheProduct(t *testing.T) {
-	o := options(product(t), 4, 0, 0, 25)
+	o := options("http://"+apptest.InMemory(t), 4, 0, 0, 25)
 	o.Batch = 3
 	r := run(t, o)
 	if r.Err() != nil || r.Messages.Posted != 300 || r.Messages.Left != 300 {
@@ -69,7 +48,7 @@ func TestRunOnTheProduct(t *testing.T) {
 }
 
 func TestEverybodyAtOnce(t *testing.T) {
-	o := options(product(t), 4, 4, 4, 100)
+	o := options("http://"+apptest.InMemory(t), 4, 4, 4, 100)
 	o.Batch, o.PerClaim, o.PerList = 2, 3, 20
 	messages, err := workers.ParseMessages([]byte(`[{"weight": 0.5, "doc": {"ttl": 60, "body": {"href": "/v2/queues/q/messages/x", "n": 1.0}}},
 		{"weight": 0.5, "doc": {"ttl": 300, "body": "resources \" messages"}}]`))
