@@ -126,19 +126,8 @@ func (c *crowd) busyClient(rng *rand.Rand, over <-chan struct{}) {
 			}
 		default:
 			id := pickKey(held)
-			ids := held[id]
-			switch {
-			case n < 16:
-				err = c.remove(from[id], id, ids)
-			case n < 17:
-				err = c.release(from[id], id, ids)
-			case n < 19:
-				err = c.move(from[id], id, ids, boxes[rng.IntN(2)])
-			default:
-				err = c.store.Renew(context.Background(), from[id], id, storage.Terms{TTL: 500})
-				ids = nil
-			}
-			if ids != nil {
+			var renewed bool
+			if renewed, err = c.use(rng, from[id], id, held[id]); !renewed {
 				delete(held, id)
 			}
 		}

@@ -51,6 +51,19 @@ func (c *crowd) complain(format string, args ...any) {
 	}
 }
 
+// use does something with a claim. Unless it is renewed, that is the end of it.
+func (c *crowd) use(rng *rand.Rand, q messaging.QueueRef, id messaging.ClaimID, ids []messaging.MessageID) (renewed bool, err error) {
+	switch n := rng.IntN(8); {
+	case n < 4:
+		return false, c.remove(q, id, ids)
+	case n < 5:
+		return false, c.release(q, id, ids)
+	case n < 6:
+		return false, c.move(q, id, ids, boxes[rng.IntN(2)])
+	}
+	return true, c.store.Renew(context.Background(), q, id, storage.Terms{TTL: 500})
+}
+
 // client works until its budget is used up or the store fails.
 func (c *crowd) client(rng *rand.Rand, budget int) {
 	held := map[messaging.ClaimID][]messaging.MessageID{}
@@ -71,16 +84,8 @@ func (c *crowd) client(rng *rand.Rand, budget int) {
 			err = c.pop(q, 1+rng.IntN(2))
 		default:
 			id := pickKey(held)
-			ids := held[id]
-			switch {
-			case n < 16:
-				err = c.remove(from[id], id, ids)
-			case n < 17:
-				err = c.release(from[id], id, ids)
-			case n < 18:
-				err = c.move(from[id], id, ids, boxes[rng.IntN(2)])
-			default:
-				err = c.store.Renew(context.Background(), from[id], id, storage.Terms{TTL: 500})
+			var renewed bool
+			if renewed, err = c.use(rng, from[id], id, held[id]); renewed {
 				if errors.Is(err, messaging.NotFound) {
 					c.complain("live claim %s cannot be renewed", id)
 				}
