@@ -13,14 +13,15 @@ import (
 func FormatInstant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05") }
 
 // instant is ISO 8601: a date, a time if need be, an offset if need be.
-var instant = regexp.MustCompile(`^(\d{4})(?:-(\d{1,2})-(\d{1,2})|(\d{2})(\d{2}))` +
+var instant = regexp.MustCompile(`^(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?|(\d{2})(\d{2}))` +
 	`(?:[T ](\d{2})(?::?(\d{2})(?::?(\d{2})(?:[.,]\d+)?)?)?(Z|[+-]\d{2}(?::?\d{2})?)?)?$`)
 
 var errInstant = errors.New("it is not a date and time of ISO 8601")
 
 // ParseInstant reads a date or a date with a time, in the spellings that the
 // original understands: 2031-01-01, 2031-01-01T00:00:00 with Z, an offset or
-// nothing, which means UTC, 20310101T000000. Fractions of seconds are dropped.
+// nothing, which means UTC, 20310101T000000, 2031-01. Fractions of seconds are
+// dropped.
 // Digits alone are not an instant.
 func ParseInstant(s string) (time.Time, error) {
 	m := instant.FindStringSubmatch(s)
@@ -32,6 +33,9 @@ func ParseInstant(s string) (time.Time, error) {
 		return n
 	}
 	year, month, day := number(1), number(2)+number(4), number(3)+number(5)
+	if m[3] == "" && m[5] == "" {
+		day = 1 // 2031-01
+	}
 	hour, minute, second := number(6), number(7), number(8)
 	if hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, errInstant
