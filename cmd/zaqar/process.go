@@ -79,6 +79,7 @@ func (p *process) stop(s os.Signal, cancel func()) {
 		p.stopping = time.Now()
 		cancel() // first: a log that nobody takes must not hold up the end
 		p.log.Info("signal received", "signal", s.String())
+		p.tell(stopping)
 	case time.Since(p.stopping) > echo:
 		p.log.Error("ended by a second signal; requests in flight are lost", "signal", s.String())
 		if p.audit != nil {
@@ -104,6 +105,8 @@ func (p *process) reload() {
 	if a == nil {
 		return // it reads what is new, as it has not started yet
 	}
+	p.reloading()
+	defer p.tell(serving)
 	next, report := config.Load(p.src)
 	p.warn(report.Warnings())
 	if errs := report.Errors(); len(errs) > 0 {

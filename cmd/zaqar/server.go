@@ -98,6 +98,7 @@ func (p *process) run(ctx context.Context) error {
 		return p.failed(err)
 	}
 	p.app.Store(a)
+	p.tell(serving)
 	p.log.Debug("built", "took", time.Since(begun))
 	if err := a.Run(ctx); err != nil {
 		p.log.Error("the server did not stop cleanly", "error", err)
