@@ -84,15 +84,21 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	denials := &denials{Policy: a.policy.live}
-	a.broker, err = broker.New(a.options.Broker, broker.Parts{
-		Control: store, Data: store, Policy: denials, Quotas: a.quotas, Now: env.Now, Log: a.log,
-	})
+	parts := broker.Parts{Control: store, Data: store, Policy: denials, Quotas: a.quotas, Now: env.Now, Log: a.log}
+	tracer, err := a.follow(ctx, &parts)
+	if err != nil {
+		return err
+	}
+	a.broker, err = broker.New(a.options.Broker, parts)
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	a.signatures = signed.NewKeys(a.options.SignedURL.secrets()...)
 	front := a.options.REST
 	front.Now, front.Quotas, front.Signatures, front.Healthcheck.Ask = time.Now, a.quotas, a.signatures, a.healthy
+	if tracer != nil {
+		front.Trace = tracer.Begin
+	}
 	a.monitor.checks.Store(&[]check{{"store", store.Ping, true}})
 	if a.options.AccessLog {
 		front.Access = cmp.Or(a.options.Access, a.log)

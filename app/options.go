@@ -30,6 +30,7 @@ type Options struct {
 	Monitor   Monitor
 	Quotas    Quotas
 	Health    Healthcheck
+	Tracing   Tracing
 	// ShutdownTimeout bounds how long requests in flight are waited for.
 	ShutdownTimeout time.Duration
 	// Effective prints the configuration with secrets masked, for reports.
@@ -85,6 +86,7 @@ func Defaults() Options {
 		Identity:        Identity{Keystone: keystone.Defaults()},
 		Policy:          Policy{DefaultRule: "default", Interval: 5 * time.Second},
 		Store:           Store{Driver: "embedded"},
+		Tracing:         Tracing{Service: "zaqar", Sampling: 0.01},
 		Monitor:         Monitor{Bind: "127.0.0.1", Port: 9464, Backlog: BacklogTotal, MaxSeries: 1000},
 		Broker:          broker.Defaults(),
 		Quotas:          Quotas{Config: quota.Config{Fresh: quota.DefaultFresh}},

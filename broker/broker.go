@@ -25,6 +25,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"zaqar/messaging"
 	"zaqar/quota"
 	"zaqar/storage"
@@ -45,6 +47,7 @@ type Parts struct {
 	Quotas  *quota.Guard // nil: projects may have what they like
 	Now     func() time.Time
 	Log     *slog.Logger // nil: logs are dropped
+	Tracer  trace.Tracer // of use cases within requests that are followed; nil: none
 }
 
 // Broker serves the use cases. Its methods may be called concurrently.
@@ -55,6 +58,7 @@ type Broker struct {
 	quotas  *quota.Guard
 	now     func() time.Time
 	log     *slog.Logger
+	tracer  trace.Tracer
 
 	active   atomic.Pointer[setup]
 	waiters  *hub
@@ -78,7 +82,7 @@ func New(c Config, p Parts) (*Broker, error) {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Broker{control: p.Control, data: p.Data, policy: p.Policy, quotas: p.Quotas, now: p.Now, log: p.Log}
+	b := &Broker{control: p.Control, data: p.Data, policy: p.Policy, quotas: p.Quotas, now: p.Now, log: p.Log, tracer: p.Tracer}
 	b.drafts.New = func() any { return new(drafts) }
 	s, err := newSetup(c)
 	if err != nil {

@@ -23,6 +23,7 @@ type Posting struct {
 
 // BeginPost lets a post in, before its body is read.
 func (b *Broker) BeginPost(ctx context.Context, who messaging.Caller, q messaging.QueueRef) (Posting, error) {
+	defer b.follow(&ctx, "BeginPost")()
 	s, err := b.enter(ctx, who, q, "messages:create")
 	if err != nil {
 		return Posting{}, err
@@ -42,6 +43,7 @@ func (p *Posting) Limit() int64 { return p.setup.postLimit(p.record) }
 // creates the queue if it is missing, once the posts have passed all checks
 // (http-v2 §8.2).
 func (p *Posting) Store(ctx context.Context, posts []Post) ([]messaging.MessageID, error) {
+	defer p.broker.follow(&ctx, "StoreMessages")()
 	b, q := p.broker, p.queue
 	d := b.drafts.Get().(*drafts)
 	if err := d.fill(p.setup, q, p.record, posts); err != nil {
@@ -206,6 +208,7 @@ func (b *Broker) announce(q messaging.QueueRef, drafts []messaging.Draft, began 
 // for a first message that passes the filters; a wait that ends without one
 // gives an empty page (http-v2 §8.3).
 func (b *Broker) ListMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, in ListMessages) (Messages, error) {
+	defer b.follow(&ctx, "ListMessages")()
 	s, err := b.enter(ctx, who, q, "messages:get_all")
 	if err != nil {
 		return Messages{}, err
@@ -288,6 +291,7 @@ func (b *Broker) messagesPage(ctx context.Context, s *setup, q messaging.QueueRe
 // GetMessages returns those of the messages that exist, in the order of the
 // ids, each once. NotFound if none does (http-v2 §8.4).
 func (b *Broker) GetMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ids []messaging.MessageID) (Messages, error) {
+	defer b.follow(&ctx, "GetMessages")()
 	s, err := b.enter(ctx, who, q, "messages:get_all")
 	if err != nil {
 		return Messages{}, err
@@ -300,6 +304,7 @@ func (b *Broker) GetMessages(ctx context.Context, who messaging.Caller, q messag
 
 // GetMessage returns the message, or NotFound (http-v2 §8.5).
 func (b *Broker) GetMessage(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.MessageID) (Messages, error) {
+	defer b.follow(&ctx, "GetMessage")()
 	s, err := b.enter(ctx, who, q, "messages:get")
 	if err != nil {
 		return Messages{}, err
@@ -329,6 +334,7 @@ func (b *Broker) fetch(ctx context.Context, s *setup, q messaging.QueueRef, ids 
 // under that one. A message that does not exist is no error, whatever the claim
 // (http-v2 §8.7).
 func (b *Broker) DeleteMessage(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.MessageID, claim messaging.ClaimID) error {
+	defer b.follow(&ctx, "DeleteMessage")()
 	if _, err := b.enter(ctx, who, q, "messages:delete"); err != nil {
 		return err
 	}
@@ -360,6 +366,7 @@ func (b *Broker) DeleteMessage(ctx context.Context, who messaging.Caller, q mess
 // are no error. If the configuration says so, the claims must be given and
 // hold every one of the messages, else nothing is deleted (http-v2 §8.6).
 func (b *Broker) DeleteMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ids []messaging.MessageID, claims []messaging.ClaimID) error {
+	defer b.follow(&ctx, "DeleteMessages")()
 	s, err := b.enter(ctx, who, q, "messages:delete_all")
 	if err != nil {
 		return err
@@ -395,6 +402,7 @@ func (b *Broker) remove(ctx context.Context, q messaging.QueueRef, ids []messagi
 // PopMessages removes and returns up to n of the oldest available messages
 // (http-v2 §8.6). It passes over messages whose key the server does not have.
 func (b *Broker) PopMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, n int) (Messages, error) {
+	defer b.follow(&ctx, "PopMessages")()
 	s, err := b.enter(ctx, who, q, "messages:delete_all")
 	if err != nil {
 		return Messages{}, err

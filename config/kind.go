@@ -78,6 +78,21 @@ func decimal() kind[float64] {
 	}
 }
 
+// part is a number from 0 to 1.
+func part() kind[float64] {
+	k := decimal()
+	parse := k.parse
+	k.parse = func(s string) (float64, error) {
+		f, err := parse(s)
+		if err != nil || f > 1 {
+			return 0, errBad
+		}
+		return f, nil
+	}
+	k.allowed = "a number from 0 to 1"
+	return k
+}
+
 // seconds is a duration written as a number of seconds.
 func seconds(lo, hi time.Duration) kind[time.Duration] {
 	return kind[time.Duration]{

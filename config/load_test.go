@@ -58,8 +58,10 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"allowed_origin": "https://a", "allow_methods": "GET", "allow_headers": "A", "expose_headers": "B",
 		"quota/enabled": "False", "rate_status": "503", "project": "p1 queues=7",
 		"policy_dirs": "/other", "policy_default_rule": "other", "secret_key": "a very long secret text", "old_secret_key": "another",
-		"trusted_proxies": "192.0.2.0/24", "backlog": "queue", "file": "/a", "path": "/lb", "allowed_source_ranges": "192.0.2.0/24",
-		"forwarded_header": "Forwarded",
+		"trusted_proxies": "192.0.2.0/24", "backlog": "queue", "file": "/a", "path": "/lb",
+		"tracing/endpoint": "http://h:1", "tracing/headers": "a:b", "tracing/service_name": "z", "tracing/sampling": "0.5",
+		"allowed_source_ranges": "192.0.2.0/24",
+		"forwarded_header":      "Forwarded",
 	}
 	// What these say is refused or only warned about; rules_test has them.
 	judged := map[string]bool{

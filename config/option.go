@@ -69,6 +69,7 @@ type settings struct {
 	clientIDs              string
 	policyFile             string
 	auditFile              string
+	traceHeaders           []pair
 	policyDirs             []string
 	healthBackends         []string
 	healthDisable          string

@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -24,6 +25,7 @@ func finish(s *settings, v *values, files, search []string, r *Report) {
 	check.metrics()
 	check.audit()
 	check.healthcheck()
+	check.tracing()
 	check.authentication()
 	check.policyFiles()
 	check.signing()
@@ -163,6 +165,20 @@ func (c *rules) healthcheck() {
 		default:
 			c.refuse("healthcheck", "backends", "%s has no file to look at", b)
 		}
+	}
+}
+
+// tracing checks where spans go.
+func (c *rules) tracing() {
+	t := &c.Tracing
+	if u, err := url.Parse(t.Endpoint); t.Endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		c.refuse("tracing", "endpoint", "must be a URL: http://host:4318 or https://…") // it may hold a password
+	}
+	for _, h := range c.traceHeaders {
+		if t.Headers == nil {
+			t.Headers = map[string]string{}
+		}
+		t.Headers[h.key] = h.value
 	}
 }
 

@@ -330,6 +330,21 @@ func TestAuditRecordsAreNotDropped(t *testing.T) {
 	only(t, r, Warning, ":2", "there will be no records")
 }
 
+func TestTracing(t *testing.T) {
+	c := mustLoad(t, "[tracing]\nendpoint = https://collector:4318/x\nheaders = Authorization:Basic abc,X-Scope:a\n")
+	want := app.Defaults().Tracing
+	want.Endpoint, want.Headers = "https://collector:4318/x", map[string]string{"Authorization": "Basic abc", "X-Scope": "a"}
+	if d := cmp.Diff(want, c.Options.Tracing); d != "" {
+		t.Error(d)
+	}
+	for _, line := range []string{"endpoint = collector:4318", "endpoint = ftp://u:pass-word@c", "endpoint = http://:pass-word@%zz", "sampling = 2", "sampling = -1"} {
+		_, r := load(t, "[tracing]\n"+line)
+		if !strings.Contains(r.String(), ":2: error") || strings.Contains(r.String(), "pass-word") {
+			t.Errorf("%s: %v", line, r)
+		}
+	}
+}
+
 func TestHealthcheckFiles(t *testing.T) {
 	const files = "disable_by_file_path = /off\ndisable_by_file_paths = 8888:/a, 8889:/b\nenable_by_file_paths = /on\n"
 	for backends, want := range map[string]app.Healthcheck{

@@ -73,12 +73,12 @@ func librarySections() []Section {
 		{
 			Name: "profiler",
 			Help: "Traces.",
-			Options: secretNamed(replaced("traces will be OpenTelemetry's", "enabled", "trace_wsgi_transport", "trace_message_store",
+			Options: secretNamed(replaced("[tracing] does this, with OpenTelemetry", "enabled", "trace_wsgi_transport", "trace_message_store",
 				"trace_management_store", "trace_sqlalchemy", "trace_requests", "hmac_keys", "connection_string", "es_doc_type",
 				"es_scroll_time", "es_scroll_size", "socket_timeout", "sentinel_service_name", "filter_error_trace"),
 				"hmac_keys", "connection_string"),
 		},
-		{Name: "profiler_otlp", Help: "Traces.", Options: replaced("traces will be OpenTelemetry's", "service_name_prefix")},
+		{Name: "profiler_otlp", Help: "Traces.", Options: replaced("[tracing] does this, with OpenTelemetry", "service_name_prefix")},
 		{
 			Name:    "oslo_reports",
 			Help:    "Reports on the process.",

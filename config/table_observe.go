@@ -90,6 +90,24 @@ func observeSections() []Section {
 		},
 		healthcheckSection(),
 		{
+			Name: "tracing",
+			Help: "Spans of OpenTelemetry, sent to a collector by OTLP over HTTP. What the standard variables OTEL_EXPORTER_OTLP_… and OTEL_RESOURCE_ATTRIBUTES say counts where nothing is said here. These keys are new.",
+			Options: []Option{
+				of("enabled", boolean(), func(s *settings) *bool { return &s.Tracing.Enabled },
+					"Follow requests."),
+				of("endpoint", text(), func(s *settings) *string { return &s.Tracing.Endpoint },
+					"The collector: http://host:4318, with /v1/traces if there is no path. None: OTEL_EXPORTER_OTLP_ENDPOINT, or http://localhost:4318.").secret(),
+				of("headers", dict(), func(s *settings) *[]pair { return &s.traceHeaders },
+					"Sent to the collector, as name:value,name:value.").secret(),
+				of("service_name", text(), func(s *settings) *string { return &s.Tracing.Service },
+					"The name of the service in the spans."),
+				of("sampling", part(), func(s *settings) *float64 { return &s.Tracing.Sampling },
+					"Which part of the requests is followed: 1 is all of them, 0.01 one in a hundred."),
+				of("trust_parent", boolean(), func(s *settings) *bool { return &s.Tracing.TrustParent },
+					"A request that belongs to a trace (traceparent) continues it, and is followed if the trace is, whatever sampling says. Only where nobody but services of your own can send that header. Otherwise its trace is a new one, with a link to the other."),
+			},
+		},
+		{
 			Name: "audit",
 			Help: "Records of who changed what, and of who was refused. These keys are new.",
 			Options: []Option{

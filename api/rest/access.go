@@ -27,8 +27,6 @@ type Served struct {
 	Project  messaging.Project
 	Client   messaging.ClientID
 	Address  netip.Addr // where it came from, as far as that can be known
-
-	quiet bool // no news as long as it succeeds
 }
 
 // StatusClientGone is recorded for requests whose client went away before the
@@ -37,7 +35,7 @@ const StatusClientGone = 499
 
 // record tells the audit log, the metrics and the access log about the request.
 func (c *call) record() {
-	if c.parked || c.Access == nil && c.Served == nil && c.Audit == nil {
+	if c.parked || c.Access == nil && c.Served == nil && c.Audit == nil && c.span == nil {
 		return
 	}
 	now := c.Now()
@@ -48,6 +46,9 @@ func (c *call) record() {
 	}
 	if c.Audit != nil {
 		c.audit(&done)
+	}
+	if c.span != nil {
+		end(c.span, &done, c.queue)
 	}
 	c.report(c.r.Context(), now, &done)
 }
@@ -61,7 +62,6 @@ func (c *call) served(status int) Served {
 	}
 	if c.route != nil {
 		done.Route, done.Endpoint = c.route.path, c.route.number
-		done.quiet = c.route.quiet
 	}
 	if id := first(c.r.Header["X-Openstack-Request-Id"]); isRequestID(id) {
 		done.Caller = id
@@ -74,7 +74,7 @@ func (s *server) report(ctx context.Context, now time.Time, done *Served) {
 	if s.Served != nil {
 		s.Served(*done)
 	}
-	if s.Access != nil && (!done.quiet || done.Status >= http.StatusBadRequest) {
+	if s.Access != nil && (done.Status >= http.StatusBadRequest || done.Endpoint < 0 || !s.table.routes[done.Endpoint].quiet) {
 		s.tell(ctx, now, done)
 	}
 }

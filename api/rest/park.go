@@ -7,8 +7,11 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"zaqar/api/conn"
 	"zaqar/broker"
+	"zaqar/messaging"
 )
 
 // waiting is a request that waits on its connection, without a handler. When
@@ -18,6 +21,8 @@ type waiting struct {
 	broker.Waiter
 	begun time.Time
 	done  Served // what there is to say if it ends while it waits
+	span  trace.Span
+	queue messaging.QueueRef
 }
 
 // resume picks up a request that waited on its connection.
@@ -67,6 +72,7 @@ func (c *call) park(body []byte) bool {
 	c.parked = true
 	s, w := c.server, c.waiting // the call itself is used again
 	w.begun, w.done = c.begun, c.served(http.StatusNoContent)
+	w.span, w.queue = c.span, c.queue
 	c.conn.Park(&conn.Parked{
 		Text:  append(text, behind...),
 		Until: s.Now().Add(w.Left()),
@@ -82,6 +88,9 @@ func (s *server) abandon(w *waiting) {
 	w.Leave()
 	now := s.Now()
 	w.done.Status, w.done.Took = StatusClientGone, now.Sub(w.begun)
+	if w.span != nil {
+		end(w.span, &w.done, w.queue)
+	}
 	s.report(context.Background(), now, &w.done)
 }
 

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"zaqar/api/conn"
 	"zaqar/api/edge"
 	"zaqar/api/wire"
@@ -52,6 +54,10 @@ type Config struct {
 	Audit *slog.Logger
 	// Served is called after each request, for metrics; nil is none.
 	Served func(Served)
+	// Trace begins the span of a request and returns the context for what
+	// happens in it; the span is nil for requests that are not followed. nil is
+	// no tracing.
+	Trace func(*http.Request) (context.Context, trace.Span)
 	// Now is the wall clock: it measures requests and sets the time limits of
 	// connections. Ages and expiry use the broker's clock. Required.
 	Now func() time.Time
@@ -144,8 +150,9 @@ type call struct {
 	gone     bool  // the client went away before the reply
 	cutOff   bool  // the body could not be read to its end
 
-	waiting *waiting // nil unless it may wait or has waited
-	parked  bool     // it waits on its connection: the call is over without a reply
+	span    trace.Span // nil unless the request is followed
+	waiting *waiting   // nil unless it may wait or has waited
+	parked  bool       // it waits on its connection: the call is over without a reply
 }
 
 // ServeHTTP serves one request.
@@ -168,6 +175,9 @@ func (c *call) run() {
 	c.conn = conn.From(c.r.Context())
 	c.who.Request, c.who.Address = NewRequestID(), c.Trust.Client(c.r)
 	c.resume()
+	if c.Trace != nil {
+		c.follow()
+	}
 	defer c.record()
 	defer c.leave()
 	defer c.stopWaiting()

@@ -32,6 +32,7 @@ func rules() []rule {
 	return []rule{
 		{path: "messaging", not: slices.Concat(network, system, []string{"log", "context", "sync"})},
 		{path: "storage", ours: []string{"messaging"}, not: slices.Concat(network, system)},
+		{path: "storage/traced", ours: []string{"messaging", "storage"}, not: slices.Concat(network, system)},
 		{path: "storage/memory", ours: []string{"messaging", "storage", "internal"}, not: slices.Concat(network, system)},
 		{path: "storage/embedded", ours: []string{"messaging", "storage", "internal", "storage/embedded"}, not: slices.Concat(network, []string{"flag"})},
 		{path: "storage/embedded/disk", ours: []string{"internal", "storage/embedded/disk"}, not: network},
@@ -44,6 +45,7 @@ func rules() []rule {
 		{path: "api/wire/wiretest", ours: []string{"api/wire", "internal"}}, // replays cases over HTTP
 		{path: "api/edge", ours: []string{"api/wire", "internal"}, not: []string{"database/sql", "flag"}},
 		{path: "observe", ours: nil, not: []string{"flag"}, wallTime: true},
+		{path: "observe/trace", not: slices.Concat(system, []string{"database/sql"})},
 		{path: "observe/metrics", ours: []string{"internal"}, not: slices.Concat(system, []string{"database/sql"})},
 		{path: "internal", ours: []string{"internal"}},
 		{path: "internal/need", surround: true},

@@ -1,0 +1,20 @@
+package broker
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// follow begins a span for a use case within the request that ctx belongs to,
+// if that is followed, and returns what ends it. ctx becomes that of the span.
+func (b *Broker) follow(ctx *context.Context, useCase string) (end func()) {
+	if b.tracer == nil || !trace.SpanFromContext(*ctx).IsRecording() {
+		return nothing
+	}
+	inner, span := b.tracer.Start(*ctx, "broker."+useCase)
+	*ctx = inner
+	return func() { span.End() }
+}
+
+func nothing() {}
