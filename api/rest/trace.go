@@ -30,8 +30,8 @@ func (c *call) follow() {
 // end says in the span what became of the request. There is nothing in it that
 // the access log does not have, but for the queue.
 func end(span trace.Span, done *Served, queue messaging.QueueRef) {
-	name := done.Method
-	if name = knownMethod(done.Method); done.Route != "" {
+	name := knownMethod(done.Method)
+	if done.Route != "" {
 		name += " " + done.Route
 	}
 	span.SetName(name)

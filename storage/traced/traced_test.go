@@ -59,7 +59,7 @@ func TestSpans(t *testing.T) {
 	for _, span := range spans.Ended() {
 		line := span.Name() + " " + span.Status().Code.String()
 		for _, a := range span.Attributes() {
-			line += " " + string(a.Key) + "=" + a.Value.Emit()
+			line += " " + string(a.Key) + "=" + a.Value.String()
 		}
 		if span.Name() != "request" && span.Parent().SpanID() != request.SpanContext().SpanID() {
 			t.Errorf("%s is not in the request", span.Name())
