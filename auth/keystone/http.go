@@ -32,6 +32,7 @@ type transport struct {
 	timeout time.Duration
 	retries int64
 	pause   time.Duration
+	gate    gate
 }
 
 func newTransport(c *Config) *transport {
@@ -70,6 +71,20 @@ func (t *transport) close() { t.client.CloseIdleConnections() }
 
 // do sends a request until there is an answer, as often as it may.
 func (t *transport) do(ctx context.Context, method, url string, header http.Header, body []byte) (*answer, error) {
+	probe, err := t.gate.enter()
+	if err != nil {
+		return nil, err
+	}
+	a, err := t.tries(ctx, method, url, header, body)
+	silent := err
+	if permanent(err) {
+		silent = nil // it was an answer
+	}
+	t.gate.leave(probe, silent)
+	return a, err
+}
+
+func (t *transport) tries(ctx context.Context, method, url string, header http.Header, body []byte) (*answer, error) {
 	pause := t.pause
 	for try := int64(0); ; try++ {
 		a, err := t.try(ctx, method, url, header, body)

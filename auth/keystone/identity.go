@@ -53,8 +53,10 @@ func (i *Identity) Close() {
 	i.shared.close()
 }
 
-// longest is the most bytes of a token. Keystone's have some hundred.
-const longest = 16 << 10
+// longest is the most bytes of a token. Keystone's have some hundred. With much
+// longer ones, servers in front of Keystone drop the connection as if Keystone
+// were down, and so could be made to look like it by anybody.
+const longest = 2 << 10
 
 // Identify returns the caller that the request's token stands for: of
 // X-Auth-Token, or X-Storage-Token in its absence. Errors are Unauthenticated,

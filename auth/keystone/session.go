@@ -65,12 +65,12 @@ func (s *sessions) get(ctx context.Context, stale *session) (*session, error) {
 	if refused {
 		return nil, errLoginRefused
 	}
-	s.logins.Add(1)
 	c, err := s.login(ctx)
 	if err != nil {
 		s.failures.Add(1)
 		return nil, err
 	}
+	s.logins.Add(1)
 	s.mu.Lock()
 	s.current = c
 	s.mu.Unlock()

@@ -18,7 +18,7 @@ type Stats struct {
 	Valid, Refused, Failed uint64
 	Took                   time.Duration
 
-	Logins, LoginFailures uint64 // of this service at Keystone
+	Logins, LoginFailures uint64 // of this service at Keystone: what succeeded, and what did not
 	Entries               int    // valid tokens in the cache of the process
 	RefusedEntries        int    // refused ones
 }
