@@ -35,7 +35,16 @@ type account struct {
 	bytes    bucket
 	conns    atomic.Int64
 	waiting  atomic.Int64
-	stock    [stocks]stock
+	stock    [stocks]atomic.Pointer[stock] // made when something is limited
+}
+
+// of returns the stock of a kind.
+func (a *account) of(k kind) *stock {
+	if s := a.stock[k].Load(); s != nil {
+		return s
+	}
+	a.stock[k].CompareAndSwap(nil, newStock())
+	return a.stock[k].Load()
 }
 
 // unpin lets go of the account.

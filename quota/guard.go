@@ -88,7 +88,9 @@ func (a *account) forget() {
 	a.requests.full.Store(0)
 	a.bytes.full.Store(0)
 	for i := range a.stock {
-		a.stock[i].distrust()
+		if s := a.stock[i].Load(); s != nil {
+			s.distrust()
+		}
 	}
 }
 
@@ -244,7 +246,7 @@ func (h Hold) Done() {
 	case h.want == amount{}:
 		h.account.waiting.Add(-1)
 	default:
-		h.account.stock[h.kind].done(h.want)
+		h.account.of(h.kind).done(h.want)
 	}
 	h.account.unpin()
 }
@@ -279,7 +281,7 @@ func (g *Guard) hold(ctx context.Context, p messaging.Project, k kind, want amou
 		a.unpin()
 		return Hold{}, nil
 	}
-	have, ok, err := a.stock[k].hold(ctx, want, most, now, func(ctx context.Context) (amount, error) { return g.have(ctx, p, k) })
+	have, ok, err := a.of(k).hold(ctx, want, most, now, func(ctx context.Context) (amount, error) { return g.have(ctx, p, k) })
 	if ok {
 		return Hold{a, k, want}, nil
 	}

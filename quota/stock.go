@@ -37,10 +37,16 @@ const trust = time.Second
 // stock is the room of a project for one kind of thing.
 type stock struct {
 	mu    sync.Mutex
-	ended sync.Cond // on mu: signalled when something under way has ended
-	room  amount    // may be given out without asking
-	until int64     // as long as that holds, ns; 0: not at all
-	under amount    // given out and under way: the store may count it or not
+	ended *sync.Cond // on mu: signalled when something under way has ended
+	room  amount     // may be given out without asking
+	until int64      // as long as that holds, ns; 0: not at all
+	under amount     // given out and under way: the store may count it or not
+}
+
+func newStock() *stock {
+	s := new(stock)
+	s.ended = sync.NewCond(&s.mu)
+	return s
 }
 
 // hold takes room for want, with most the limit. When there is none it returns
@@ -48,9 +54,6 @@ type stock struct {
 func (s *stock) hold(ctx context.Context, want, most amount, now int64, ask func(context.Context) (amount, error)) (have amount, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended.L == nil {
-		s.ended.L = &s.mu
-	}
 	for {
 		if now < s.until && want.within(s.room) {
 			s.room = s.room.minus(want)
@@ -76,9 +79,7 @@ func (s *stock) hold(ctx context.Context, want, most amount, now int64, ask func
 func (s *stock) done(want amount) {
 	s.mu.Lock()
 	s.under = s.under.minus(want)
-	if s.ended.L != nil {
-		s.ended.Broadcast()
-	}
+	s.ended.Broadcast()
 	s.mu.Unlock()
 }
 
