@@ -221,7 +221,7 @@ func (a *App) count(c net.Conn, s http.ConnState) {
 		}
 	case http.StateClosed, http.StateHijacked:
 		a.conns.Add(-1)
-		a.unlink(c)
+		a.left(c)
 	}
 }
 

@@ -38,17 +38,28 @@ func (a *App) connContext(ctx context.Context, c net.Conn) context.Context {
 	if a.quotas == nil {
 		return ctx
 	}
-	l := a.quotas.NewLink()
-	a.links.m.Store(c, l)
-	return quota.WithLink(ctx, l)
+	known, returns := a.links.m.Load(c) // a request was parked on it
+	if !returns {
+		known = a.quotas.NewLink()
+		a.links.m.Store(c, known)
+		if c, ok := c.(*conn.Conn); ok {
+			c.AfterClose(func() { a.unlink(c) })
+		}
+	}
+	return quota.WithLink(ctx, known.(*quota.Link))
 }
 
 // unlink forgets the link of a connection that is closed.
 func (a *App) unlink(c net.Conn) {
-	if a.quotas == nil {
-		return
-	}
 	if l, ok := a.links.m.LoadAndDelete(c); ok {
 		l.(*quota.Link).Close()
+	}
+}
+
+// left is called when the server gives up a connection. One of package conn may
+// come back, and tells itself when it is closed.
+func (a *App) left(c net.Conn) {
+	if _, tells := c.(*conn.Conn); a.quotas != nil && !tells {
+		a.unlink(c)
 	}
 }

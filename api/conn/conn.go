@@ -89,6 +89,7 @@ type Conn struct {
 	gathering bool
 	gathered  *[]byte // nil before the first write
 
+	after  atomic.Pointer[func()] // called after Close
 	parked atomic.Pointer[Parked] // until somebody asks for it
 	text   []byte                 // of a parked request, to be read again
 }
@@ -163,8 +164,15 @@ func (c *Conn) Close() error {
 	if p := c.parked.Swap(nil); p != nil {
 		p.Gone()
 	}
+	if after := c.after.Swap(nil); after != nil {
+		(*after)()
+	}
 	return err
 }
+
+// AfterClose has f called once the connection is closed. A server counts a
+// connection as gone when a request is parked on it; this does not.
+func (c *Conn) AfterClose(f func()) { c.after.Store(&f) }
 
 // Write implements net.Conn.
 func (c *Conn) Write(p []byte) (int, error) {

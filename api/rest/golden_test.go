@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"zaqar/api/wire/wiretest"
+	"zaqar/messaging"
 )
 
 // TestGolden replays the golden cases over HTTP, each file on a server of its
@@ -52,7 +53,9 @@ var goldenSettings = map[string]func(*setup){
 	"checksums":           checksums,
 	"delete_needs_claims": deleteNeedsClaims,
 	"keys":                withKey("k1"),
-	"signing":             signing,
+	"quotas": withQuotas(messaging.Limits{messaging.LimitQueues: 3, messaging.LimitTopics: 2,
+		messaging.LimitMessages: 5, messaging.LimitMessageBytes: 100}),
+	"signing": signing,
 }
 
 // replay plays one exchange and holds it against the expectation and against

@@ -22,6 +22,7 @@ import (
 	"zaqar/auth/policy"
 	"zaqar/broker"
 	"zaqar/messaging"
+	"zaqar/quota"
 	"zaqar/storage"
 	"zaqar/storage/embedded"
 	"zaqar/storage/embedded/disk/faultdisk"
@@ -52,6 +53,7 @@ type setup struct {
 	rest   rest.Config
 	policy string // text of a policy file
 	wrap   func(storage.Data) storage.Data
+	quotas *quota.Config // nil: none
 }
 
 // server is a real server over a store, with a clock that only tests move.
@@ -62,6 +64,7 @@ type server struct {
 	clock   *clock
 	control storage.Control
 	data    storage.Data
+	quotas  *quota.Guard
 	logs    *syncBuffer
 }
 
@@ -89,7 +92,14 @@ func newServer(t *testing.T, open open, changes ...func(*setup)) *server {
 	if rules == nil {
 		t.Fatal(findings)
 	}
-	b, err := broker.New(set.broker, broker.Parts{Control: s.control, Data: data, Policy: rules, Now: s.clock.Now, Log: log})
+	if set.quotas != nil {
+		guard, err := quota.New(*set.quotas, quota.Parts{Control: s.control, Data: data, Now: s.clock.Now, Log: log})
+		if err != nil {
+			t.Fatalf("quota.New: %v", err)
+		}
+		s.quotas, set.rest.Quotas = guard, guard
+	}
+	b, err := broker.New(set.broker, broker.Parts{Control: s.control, Data: data, Policy: rules, Quotas: s.quotas, Now: s.clock.Now, Log: log})
 	if err != nil {
 		t.Fatalf("broker.New: %v", err)
 	}
@@ -103,6 +113,11 @@ func newServer(t *testing.T, open open, changes ...func(*setup)) *server {
 }
 
 func withPolicy(text string) func(*setup) { return func(set *setup) { set.policy = text } }
+
+// withQuotas limits projects.
+func withQuotas(l messaging.Limits) func(*setup) {
+	return func(set *setup) { set.quotas = &quota.Config{Defaults: l} }
+}
 
 // another starts one more server with a store of its own.
 func (s *server) another(changes ...func(*setup)) *server {

@@ -18,6 +18,7 @@ import (
 
 	"zaqar/api/rest"
 	"zaqar/api/wire"
+	"zaqar/quota"
 )
 
 // TestOpenAPIDescribesTheRoutes holds the description against the table of
@@ -29,7 +30,7 @@ func TestOpenAPIDescribesTheRoutes(t *testing.T) {
 			described[path] = append(described[path], method)
 		}
 	}
-	routes := rest.Routes(rest.Config{Admin: true})
+	routes := rest.Routes(rest.Config{Admin: true, Quotas: new(quota.Guard)})
 	for _, methods := range []map[string][]string{described, routes} {
 		for _, list := range methods {
 			slices.Sort(list)
