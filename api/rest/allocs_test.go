@@ -1,6 +1,9 @@
 package rest_test
 
-import "testing"
+import (
+	"net/http"
+	"testing"
+)
 
 // TestAllocations holds what one request allocates in the front and the broker
 // at what it was when it was last looked at: an id, the header values and the
@@ -11,7 +14,11 @@ func TestAllocations(t *testing.T) {
 		t.Skip("the race detector allocates, too")
 	}
 	want := map[string]float64{"post-1": 3, "post-10": 3, "list-10": 3, "claim-10": 4, "delete-1": 4, "delete-10": 3}
-	h := newHollowHandler(t)
+	t.Run("plain", func(t *testing.T) { countAllocations(t, newHollowHandler(t), want) })
+	t.Run("with quotas", func(t *testing.T) { countAllocations(t, newLimitedHandler(t), want) }) // they take none
+}
+
+func countAllocations(t *testing.T, h http.Handler, want map[string]float64) {
 	for _, e := range exchanges() {
 		serve := e.handled(t, h)
 		// The least of several counts: the collector empties pools now and then.

@@ -25,6 +25,7 @@ import (
 	"zaqar/broker"
 	"zaqar/messaging"
 	"zaqar/observe"
+	"zaqar/quota"
 	"zaqar/storage"
 )
 
@@ -83,11 +84,34 @@ func (h *hollow) Due(context.Context, messaging.QueueRef) (time.Time, bool, erro
 	return time.Time{}, false, nil
 }
 
+func (h *hollow) Quota(context.Context, messaging.Project) (messaging.Quota, error) {
+	return messaging.Quota{}, messaging.E(messaging.NotFound, "")
+}
+
+func (h *hollow) Stored(context.Context, messaging.Project) (messaging.Stored, error) {
+	return messaging.Stored{}, nil
+}
+
 // newHollowHandler returns the API over a hollow store.
-func newHollowHandler(t testing.TB) http.Handler {
-	log := slog.New(slog.DiscardHandler)
+func newHollowHandler(t testing.TB) http.Handler { return hollowHandler(t, newHollow(), nil) }
+
+// newLimitedHandler returns the same with quotas that are never used up.
+func newLimitedHandler(t testing.TB) http.Handler {
+	l := messaging.Limits{}
+	for _, name := range messaging.AllLimits() {
+		l[name] = messaging.MaxLimit
+	}
 	store := newHollow()
-	b, err := broker.New(broker.Defaults(), broker.Parts{Control: store, Data: store, Policy: policy.Default(), Now: time.Now, Log: log})
+	guard, err := quota.New(quota.Config{Defaults: l}, quota.Parts{Control: store, Data: store, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hollowHandler(t, store, guard)
+}
+
+func hollowHandler(t testing.TB, store *hollow, guard *quota.Guard) http.Handler {
+	log := slog.New(slog.DiscardHandler)
+	b, err := broker.New(broker.Defaults(), broker.Parts{Control: store, Data: store, Policy: policy.Default(), Quotas: guard, Now: time.Now, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +122,7 @@ func newHollowHandler(t testing.TB) http.Handler {
 	}
 	t.Cleanup(func() { _ = access.Close() })
 	c := rest.Defaults()
-	c.Now, c.Access = time.Now, access.Access
+	c.Now, c.Access, c.Quotas = time.Now, access.Access, guard
 	return rest.New(c, b, log)
 }
 
@@ -166,6 +190,13 @@ func BenchmarkHandler(b *testing.B) {
 	for _, e := range exchanges() {
 		b.Run(e.name, func(b *testing.B) {
 			serve := e.handled(b, newHollowHandler(b))
+			b.ReportAllocs()
+			for b.Loop() {
+				serve()
+			}
+		})
+		b.Run(e.name+"-quotas", func(b *testing.B) {
+			serve := e.handled(b, newLimitedHandler(b))
 			b.ReportAllocs()
 			for b.Loop() {
 				serve()

@@ -26,7 +26,7 @@ func TestSchemathesis(t *testing.T) {
 	// a key for queues to turn encryption on.
 	server := daemon.Start(t, daemon.Options{
 		Args:   []string{"--admin-mode"},
-		Config: "[transport]\nmax_wait = 1\nmessage_encryption_key = any text\n[signed_url]\nsecret_key = any other text, of some length\n",
+		Config: "[transport]\nmax_wait = 1\nmessage_encryption_key = any text\n[signed_url]\nsecret_key = any other text, of some length\n[quota]\nenabled = True\n",
 	})
 	env := knownResources(t, server)
 
