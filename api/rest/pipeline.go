@@ -182,7 +182,10 @@ func (c *call) checkPolicy() error {
 		return nil
 	}
 	on := c.queue
-	if on.Project == "" {
+	switch {
+	case c.route.names("project_id"):
+		on.Project = messaging.Project(c.vars[0])
+	case on.Project == "":
 		on.Project = c.who.Project
 	}
 	return c.broker.Permit(c.r.Context(), c.who, rule, on)
