@@ -83,6 +83,7 @@ func TestKeystone(t *testing.T) {
 		{"service tokens", serviceTokens},
 		{"application credentials", applicationCredentials},
 		{"logins", logins},
+		{"signatures", signatures},
 		{"python", python},
 		{"outage", outage},
 	} {
@@ -284,6 +285,42 @@ func logins(t *testing.T, c *cast, z *zaqar) {
 				t.Error("the log holds a secret")
 			}
 		})
+	}
+}
+
+// signatures has callers with a pre-signed URL in place of a token. It opens
+// what was signed and nothing else.
+func signatures(t *testing.T, c *cast, _ *zaqar) {
+	z := start(t, c.config("[signed_url]\nsecret_key = password-of-signatures\n"))
+	c.secrets = append(c.secrets, "password-of-signatures")
+	alice, bob := c.of(t, "alice", "demo-a"), c.of(t, "bob", "demo-b")
+	z.do(t, alice, "POST", "/v2/queues/lent/messages", object{"messages": []object{{"body": "lent"}}}).Want(201)
+	var grant struct {
+		Paths, Methods              []string
+		Project, Expires, Signature string
+	}
+	z.do(t, alice, "POST", "/v2/queues/lent/share", object{"methods": []string{"GET"}}).Want(200).JSON(&grant)
+	if grant.Project != c.projects["demo-a"] {
+		t.Errorf("shared is a queue of project %q", grant.Project)
+	}
+	signed := []string{
+		"URL-Signature: " + grant.Signature, "URL-Expires: " + grant.Expires, "URL-Methods: " + strings.Join(grant.Methods, ","),
+		"URL-Paths: " + strings.Join(grant.Paths, ","), "X-Project-ID: " + grant.Project,
+	}
+	with := func(change ...string) []string { return append(slices.Clone(signed), change...) }
+	const path = "/v2/queues/lent/messages"
+	z.client.Do(t, "GET", path+"?echo=true", nil, signed...).Want(200)
+	z.client.Do(t, "GET", path+"?echo=true", nil, with("X-Auth-Token: "+bob, "X-Roles: admin")...).Want(200) // the token counts for nothing
+	for status, forged := range map[int][][]string{
+		401: {with("URL-Signature: "), with("URL-Signature:   "), with("URL-Signature: ", "EXTRA-SPEC: messagecode:1")},
+		404: {with("URL-Signature: " + strings.Repeat("0", 64)), with("X-Project-ID: " + c.projects["demo-b"]), with("X-Project-ID: "+c.projects["demo-b"], "X-Auth-Token: "+bob)},
+	} {
+		for _, headers := range forged {
+			z.client.Do(t, "GET", path, nil, headers...).Want(status)
+		}
+	}
+	for _, r := range [][2]string{{"DELETE", path + "?pop=1"}, {"GET", "/v2/queues"}, {"GET", "/v2/queues/lent"}, {"GET", "/v2/health"}, {"GET", "/v2/queues/lent/messages/../stats"}} {
+		z.client.Do(t, r[0], r[1], nil, with("X-Roles: admin")...).Want(404)
 	}
 }
 
