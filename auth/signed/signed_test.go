@@ -303,3 +303,13 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkOpen(b *testing.B) {
+	p, keys := presented(), signed.NewKeys("secret")
+	b.ReportAllocs()
+	for b.Loop() {
+		if !keys.Open(p, "GET", p.Paths, now) {
+			b.Fatal("closed")
+		}
+	}
+}

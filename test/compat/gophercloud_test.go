@@ -22,7 +22,7 @@ import (
 
 func TestGophercloud(t *testing.T) {
 	t.Parallel()
-	server := daemon.Start(t, daemon.Options{})
+	server := daemon.Start(t, daemon.Options{Config: signing})
 	cloud := newIdentity(t, server.URL)
 	for _, c := range []struct {
 		name string
@@ -32,6 +32,7 @@ func TestGophercloud(t *testing.T) {
 		{"queues are patched", gopherPatch},
 		{"queues are listed page by page", gopherQueueList},
 		{"queues have stats and are purged", gopherStatsAndPurge},
+		{"queues are shared", gopherShare},
 		{"messages are posted, got and deleted", gopherMessages},
 		{"messages are listed page by page", gopherMessageList},
 		{"messages are popped", gopherPop},
@@ -76,6 +77,19 @@ func loginGopher(t *testing.T, cloud *identity, project string) *gopher {
 	// The server takes the project from the token once it checks tokens.
 	client.MoreHeaders["X-Project-Id"] = project
 	return &gopher{t, client, project, cloud}
+}
+
+func gopherShare(g *gopher) {
+	shared, err := queues.Share(g.t.Context(), g.client, "work", queues.ShareOpts{
+		Paths: []queues.SharePath{queues.PathMessages, queues.PathClaims}, Methods: []queues.ShareMethod{queues.MethodPost, queues.MethodGet},
+		Expires: "2096-01-01T00:00:00",
+	}).Extract()
+	g.ok("share", err)
+	g.same("project", g.project, shared.Project)
+	g.same("paths", []string{"/v2/queues/work/claims", "/v2/queues/work/messages"}, shared.Paths)
+	g.same("methods", []string{"GET", "POST"}, shared.Methods)
+	g.same("expires", "2096-01-01T00:00:00", shared.Expires)
+	g.same("length of the signature", 64, len(shared.Signature))
 }
 
 // other is another client of the same project.

@@ -16,7 +16,7 @@ import (
 func TestPythonZaqarclient(t *testing.T) {
 	t.Parallel()
 	python := interpreter(t, "zaqarclient")
-	server := daemon.Start(t, daemon.Options{Args: []string{"--admin-mode"}})
+	server := daemon.Start(t, daemon.Options{Args: []string{"--admin-mode"}, Config: signing})
 	script(t, python, "zaqarclient_test.py", "ZAQAR_URL="+server.URL)
 }
 
@@ -30,9 +30,12 @@ func TestOpenstackSDK(t *testing.T) {
 func TestOpenstackCommandLine(t *testing.T) {
 	t.Parallel()
 	python := interpreter(t, "zaqarclient, openstackclient")
-	server := daemon.Start(t, daemon.Options{Args: []string{"--admin-mode"}})
+	server := daemon.Start(t, daemon.Options{Args: []string{"--admin-mode"}, Config: signing})
 	script(t, python, "openstackclient_test.py", "OS_AUTH_URL="+newIdentity(t, server.URL).URL)
 }
+
+// signing is the configuration of a server that signs URLs.
+const signing = "[signed_url]\nsecret_key = a text of the tests\n"
 
 // interpreter returns a Python that has the modules: the one that test/setup
 // named, the one it installs where Debian's packages cannot be had, or the

@@ -106,6 +106,14 @@ class Queues(Case):
                    '{"_default_message_ttl": 1}')
         self.fails('404', 'queue', 'set', 'metadata', 'absent', '{"a": 1}')
 
+    def test_signed_url(self):
+        grant = self.table('queue', 'signed', 'url', 'work', '--paths', 'messages,claims',
+                           '--ttl-seconds', '3600', '--methods', 'GET,POST')
+        self.assertEqual(self.project, grant['Project ID'])
+        self.assertEqual(64, len(grant['Signature']))
+        for text in ('/v2/queues/work/messages', '/v2/queues/work/claims'):
+            self.assertIn(text, str(grant['Paths']))
+
     def test_stats_and_purge(self):
         self.post({'body': 1}, {'body': 2})
         self.assertEqual(2, self.total())

@@ -2,7 +2,8 @@
 
 The environment says where that is:
 
-    ZAQAR_URL        http://host:port, admin mode on, no authentication
+    ZAQAR_URL        http://host:port, admin mode on, no authentication, a key
+                     for pre-signed URLs
 
 Nothing here knows more of the wire than the library's users do, except where a
 comment says so.
@@ -477,6 +478,38 @@ class Errors(Case):
     def test_a_bad_client_id(self):
         self.client.client_uuid = 'nobody'
         self.refused(transport_errors.MalformedRequest, self.client.queues)
+
+
+class SignedURLs(Case):
+
+    def with_grant(self, grant):
+        return client.Client(URL, version=2, conf={'auth_opts': {
+            'backend': 'signed-url', 'options': {
+                'signature': grant['signature'], 'expires': grant['expires'],
+                'methods': grant['methods'], 'paths': grant['paths'],
+                'os_project_id': grant['project']}}})
+
+    def test_a_grant_opens_its_queue_alone(self):
+        self.post(2)
+        grant = self.queue.signed_url(paths=['messages'], ttl_seconds=3600,
+                                      methods=['GET', 'POST'])
+        self.assertEqual(['/v2/queues/work/messages'], grant['paths'])
+        guest = self.with_grant(grant)
+        queue = guest.queue('work', auto_create=False)
+        self.assertEqual([0, 1], self.bodies(queue.messages(echo=True)))
+        queue.post([{'body': {'n': 2}, 'ttl': 300}])
+        self.assertEqual(3, self.stats()['total'])
+        for refused in (lambda: guest.queue('other', auto_create=False).post([{'body': 1}]),
+                        lambda: queue.claim(ttl=100, grace=100),
+                        lambda: guest.queues()):
+            with self.assertRaises(transport_errors.ResourceNotFound):
+                refused()
+
+    def test_the_defaults(self):
+        grant = self.queue.signed_url()
+        self.assertEqual((['GET'], ['/v2/queues/work/messages']),
+                         (grant['methods'], grant['paths']))
+        self.assertEqual(64, len(grant['signature']))
 
 
 if __name__ == '__main__':
