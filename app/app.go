@@ -33,14 +33,17 @@ type App struct {
 	signatures *signed.Keys
 	keystone   *keystone.Identity // nil: callers are believed
 	limited    *edge.Limited
-	listener   *conn.Listener
-	server     *http.Server
-	conns      atomic.Int64 // open connections that the server knows
-	accepted   atomic.Int64 // connections ever
-	monitor    *monitor
-	quotas     *quota.Guard // nil: there are none
-	links      links
-	undo       undo
+	// certificates and handshakes are nil without TLS.
+	certificates *certificates
+	handshakes   *edge.Secure
+	listener     *conn.Listener
+	server       *http.Server
+	conns        atomic.Int64 // open connections that the server knows
+	accepted     atomic.Int64 // connections ever
+	monitor      *monitor
+	quotas       *quota.Guard // nil: there are none
+	links        links
+	undo         undo
 }
 
 // New opens the store and starts to listen. Clients that connect are served
@@ -115,12 +118,20 @@ func (a *App) build(ctx context.Context) error {
 	handler := edge.Framing(a.options.CORS.wrap(rest.New(front, a.broker, a.log)))
 
 	h := a.options.HTTP
+	if err := a.secure(); err != nil {
+		return err
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(h.Bind, strconv.FormatInt(h.Port, 10)))
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w", err)
 	}
 	a.limited = a.limit(listener)
 	a.listener = conn.Listen(a.limited, time.Now)
+	if a.certificates != nil {
+		a.handshakes = edge.Handshakes(a.limited, a.certificates.settings, h.HeaderTimeout, a.log)
+		a.listener = conn.Listen(a.handshakes, time.Now)
+		handler = edge.State(handler)
+	}
 	a.server = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: h.HeaderTimeout,
@@ -129,6 +140,7 @@ func (a *App) build(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 		ConnState:         a.count,
 		ConnContext:       a.connContext,
+		HTTP2:             a.http2(),
 	}
 	a.undo.add("stop listening", closeTime, func(context.Context) error { return ignoreClosed(a.listener.Close()) })
 	a.undo.add("finish requests", a.options.ShutdownTimeout, a.drain)
@@ -141,6 +153,14 @@ func (a *App) build(ctx context.Context) error {
 // Addr is where the server listens, as host:port.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
+// scheme is how URLs of the server begin.
+func (a *App) scheme() string {
+	if a.certificates != nil {
+		return "https"
+	}
+	return "http"
+}
+
 // MonitorAddr is where metrics are served, as host:port; empty if they are not.
 func (a *App) MonitorAddr() string {
 	if a.monitor.listener == nil {
@@ -152,7 +172,7 @@ func (a *App) MonitorAddr() string {
 // Run serves until ctx ends or serving fails, then stops everything. A stop
 // because of ctx is no error.
 func (a *App) Run(ctx context.Context) error {
-	a.log.Info("listening", "address", "http://"+a.Addr(), "version", a.options.Version,
+	a.log.Info("listening", "address", a.scheme()+"://"+a.Addr(), "version", a.options.Version,
 		"authentication", cmp.Or(a.options.Identity.Strategy, "none"), "admin_mode", a.options.REST.Admin, "took", time.Since(a.begun))
 	failed := make(chan error, 1)
 	a.monitor.phase.Store(phaseServing)
@@ -189,9 +209,14 @@ func (a *App) drain(ctx context.Context) error {
 }
 
 // Reload puts the part of o in force that can change while the server runs:
-// Broker, Policy, SignedURL and the limits of Quotas. An error means that
-// nothing changed.
+// Broker, Policy, SignedURL and the limits of Quotas. The files of TLS are read
+// again. An error means that nothing else changed.
 func (a *App) Reload(o Options) error {
+	if a.certificates != nil {
+		if err := a.certificates.renew(); err != nil {
+			return err
+		}
+	}
 	enforce, err := a.policy.prepare(o.Policy)
 	if err != nil {
 		return err

@@ -45,6 +45,7 @@ type HTTP struct {
 	HeaderTimeout  time.Duration // for a request's headers
 	IdleTimeout    time.Duration // between requests on a connection
 	MaxHeaderBytes int64
+	TLS            TLS
 
 	MaxConnections           int64 // at a time; 0: as many as open files leave room for
 	MaxConnectionsPerAddress int64 // 0: no limit
@@ -72,6 +73,7 @@ func Defaults() Options {
 			Bind: "127.0.0.1", Port: 8888,
 			HeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 			MaxHeaderBytes: 64 << 10,
+			TLS:            TLS{Interval: 10 * time.Second},
 		},
 		AccessLog: true,
 		REST:      rest.Defaults(),

@@ -21,6 +21,9 @@ func (a *App) Report(w io.Writer) error {
 	fmt.Fprintf(w, "address: %s\n", a.Addr())
 	fmt.Fprintf(w, "open connections: %d\n", a.connections())
 	fmt.Fprintf(w, "refused connections: %d\n", a.limited.Refused())
+	if a.handshakes != nil {
+		fmt.Fprintf(w, "failed TLS handshakes: %d\n", a.handshakes.Failed())
+	}
 	fmt.Fprintf(w, "goroutines: %d, processors: %d\n", runtime.NumGoroutine(), runtime.GOMAXPROCS(0))
 	fmt.Fprintf(w, "memory: %d KiB in use, %d KiB from the system, limit %d MiB, %d collections\n",
 		m.HeapAlloc>>10, m.Sys>>10, debug.SetMemoryLimit(-1)>>20, m.NumGC)

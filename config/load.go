@@ -67,7 +67,7 @@ func defaults() *settings {
 	s := &settings{
 		Options: app.Defaults(), transports: []string{"wsgi"}, level: "info", format: "text",
 		facility: "LOG_USER", algorithm: "AES256", gcPercent: app.DefaultRuntime().GCPercent,
-		clientIDs: "strict", policyFile: "policy.yaml",
+		clientIDs: "strict", clientCertificates: "required", minTLS: "1.2", policyFile: "policy.yaml",
 		tokenCacheTime: int64(app.Defaults().Identity.Keystone.CacheTime.Seconds()),
 		rateStatus:     "auto",
 	}

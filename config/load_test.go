@@ -58,6 +58,7 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"allowed_origin": "https://a", "allow_methods": "GET", "allow_headers": "A", "expose_headers": "B",
 		"quota/enabled": "False", "rate_status": "503", "project": "p1 queues=7",
 		"policy_dirs": "/other", "policy_default_rule": "other", "secret_key": "a very long secret text", "old_secret_key": "another",
+		"cert_file": "/c", "client_certificates": "optional", "min_version": "1.3",
 		"trusted_proxies": "192.0.2.0/24", "backlog": "queue", "file": "/a", "path": "/lb",
 		"tracing/endpoint": "http://h:1", "tracing/headers": "a:b", "tracing/service_name": "z", "tracing/sampling": "0.5",
 		"allowed_source_ranges": "192.0.2.0/24",
@@ -66,7 +67,7 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 	// What these say is refused or only warned about; rules_test has them.
 	judged := map[string]bool{
 		"backends": true, "disable_by_file_path": true, "disable_by_file_paths": true, "enable_by_file_paths": true,
-		"auth_strategy": true, "pooling": true, "transport": true, "message_encryption_algorithms": true, "policy_file": true,
+		"auth_strategy": true, "pooling": true, "transport": true, "message_encryption_algorithms": true, "key_file": true, "ca_file": true, "policy_file": true,
 		"auth_type": true, "auth_section": true, "memcache_sasl_enabled": true}
 	const plain = "[drivers:transport:wsgi]\nbind = 127.0.0.2\n[quota]\nenabled = True\n"
 	before := mustLoad(t, plain)

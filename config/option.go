@@ -76,6 +76,8 @@ type settings struct {
 	healthPorts            []string
 	healthEnable           []string
 	proxyHeaders           bool
+	clientCertificates     string
+	minTLS                 string
 	authType, authSection  string
 	tokenCacheTime         int64
 	memcachedLogin         bool

@@ -22,6 +22,7 @@ func finish(s *settings, v *values, files, search []string, r *Report) {
 	check.store()
 	check.transport()
 	check.proxies()
+	check.tls()
 	check.metrics()
 	check.audit()
 	check.healthcheck()
@@ -189,6 +190,21 @@ func (c *rules) audit() {
 	}
 	if _, set := c.values.set("audit", "file"); set && !c.Audit && c.auditFile != "" {
 		c.warn("audit", "file", "is set, but enabled is not: there will be no records")
+	}
+}
+
+// tls refuses half of a configuration: who asks for TLS, or for certificates
+// of clients, is not served without.
+func (c *rules) tls() {
+	o := &c.HTTP.TLS
+	o.Optional, o.Newest = c.clientCertificates == "optional", c.minTLS == "1.3"
+	for key, value := range map[string]string{"key_file": o.Key, "ca_file": o.CA} {
+		if value != "" && o.Cert == "" {
+			c.refuse("ssl", key, "is set, but cert_file is not: there would be no TLS")
+		}
+	}
+	if o.Optional && o.CA == "" {
+		c.warn("ssl", "client_certificates", "has no effect without ca_file: clients are not asked for certificates")
 	}
 }
 

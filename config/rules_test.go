@@ -83,6 +83,8 @@ func TestNothingUnsafeIsIgnored(t *testing.T) {
 		{"[transport]\nmessage_encryption_keys = a:", []string{":2", "empty"}},
 		{"[transport]\nmessage_encryption_keys = a b:0123456789abcdef0", []string{":2", `the name "a b" is not allowed`}},
 		{"[transport]\nmessage_encryption_keys = a:0123456789abcdef0,a:0123456789abcdef1", []string{":2", "is not allowed", "key:value"}},
+		{"[ssl]\nkey_file = /k", []string{":2", "key_file", "cert_file is not"}},
+		{"[ssl]\nca_file = /k", []string{":2", "ca_file", "cert_file is not"}},
 		{"[transport]\nmin_length_client_id = 40", []string{":2", "exceeds max_length_client_id, which is 36"}},
 		{"[transport]\nmax_message_ttl = 1800\ndefault_message_ttl = 3600", []string{":3", "exceeds max_message_ttl, which is 1800"}},
 	} {

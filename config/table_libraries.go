@@ -45,6 +45,7 @@ func librarySections() []Section {
 					"Headers of answers that scripts may read."),
 			},
 		},
+		tlsSection(),
 		{
 			Name: "oslo_middleware",
 			Help: "What stands in front of the API.",
@@ -84,5 +85,30 @@ func librarySections() []Section {
 			Help:    "Reports on the process.",
 			Options: replaced("SIGUSR2 makes the server write a report to standard error", "log_dir", "file_event_handler", "file_event_handler_interval"),
 		},
+	}
+}
+
+func tlsSection() Section {
+	return Section{
+		Name: "ssl",
+		Help: "TLS for the HTTP API. The files are read again when they change, and at SIGHUP.",
+		Options: slices.Concat(
+			[]Option{
+				of("cert_file", path(), func(s *settings) *string { return &s.HTTP.TLS.Cert },
+					"The certificate, as PEM, followed by those of the authorities between it and a root. It turns TLS on."),
+				of("key_file", path(), func(s *settings) *string { return &s.HTTP.TLS.Key },
+					"The key of the certificate, as PEM. None: it is in cert_file."),
+				of("ca_file", path(), func(s *settings) *string { return &s.HTTP.TLS.CA },
+					"The authorities, as PEM, that sign certificates of clients. None: clients are not asked for certificates."),
+				of("client_certificates", choice("required", "optional"), func(s *settings) *string { return &s.clientCertificates },
+					"With ca_file. required: clients without a certificate are not served. optional: they are, and one that is sent must be good."),
+				of("min_version", choice("1.2", "1.3"), func(s *settings) *string { return &s.minTLS },
+					"The oldest version of TLS that is spoken."),
+				of("reload_interval", seconds(time.Second, 24*time.Hour), func(s *settings) *time.Duration { return &s.HTTP.TLS.Interval },
+					"How often the files are looked at, seconds."),
+			},
+			ignored("TLS 1.2 and 1.3 are spoken; min_version chooses", "version"),
+			ignored("the cipher suites are those that Go's TLS library takes for safe", "ciphers"),
+		),
 	}
 }

@@ -2,6 +2,7 @@ package conn
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -45,12 +46,27 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if a.err != nil {
 			return nil, a.err
 		}
-		return &Conn{Conn: a.conn, listener: l, seat: seat{up: make(chan struct{}, 1)}}, nil
+		return l.wrap(a.conn), nil
 	case c := <-l.resumed:
 		return c, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
 	}
+}
+
+// wrap makes a connection one of this package. Those of HTTP/2 stay as they
+// are: net/http knows them by their type, and they carry many requests.
+func (l *Listener) wrap(c net.Conn) net.Conn {
+	wrapped := &Conn{Conn: c, listener: l, seat: seat{up: make(chan struct{}, 1)}}
+	if secure, ok := c.(*tls.Conn); ok {
+		state := secure.ConnectionState()
+		if state.NegotiatedProtocol == "h2" {
+			return c
+		}
+		// What a write leaves behind that ran out of time is no TLS any more.
+		wrapped.tls, wrapped.writes.exact = &state, true
+	}
+	return wrapped
 }
 
 // pump hands on what the wrapped listener gives out.
@@ -84,6 +100,7 @@ type Conn struct {
 	writes   deadline
 	seat     seat
 	closed   atomic.Bool
+	tls      *tls.ConnectionState // nil if there is none
 
 	mu        sync.Mutex // guards the rest, and the order of writes
 	gathering bool
@@ -111,6 +128,10 @@ func From(ctx context.Context) *Conn {
 	c, _ := ctx.Value(key{}).(*Conn)
 	return c
 }
+
+// TLS returns what was agreed in the handshake of a connection under TLS, the
+// client's certificate among it, or nil.
+func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
 
 // SetDeadline implements net.Conn.
 func (c *Conn) SetDeadline(t time.Time) error {

@@ -14,6 +14,9 @@ type deadline struct {
 	mu            sync.Mutex
 	wanted, armed time.Time // zero: none
 	busy          int       // operations under way
+	// exact keeps armed at wanted: an operation that the connection ends early
+	// cannot be gone on with.
+	exact bool
 }
 
 // want asks for a deadline; set sets the connection's own.
@@ -29,6 +32,10 @@ func (d *deadline) want(t time.Time, set func(time.Time) error) error {
 
 // arm moves the connection's own deadline if it is too late.
 func (d *deadline) arm(set func(time.Time) error) error {
+	if d.exact && !d.wanted.Equal(d.armed) {
+		d.armed = d.wanted
+		return set(d.armed)
+	}
 	if d.wanted.IsZero() || !d.armed.IsZero() && !d.wanted.Before(d.armed) {
 		return nil
 	}
@@ -40,8 +47,8 @@ func (d *deadline) arm(set func(time.Time) error) error {
 func (d *deadline) begin(now func() time.Time, set func(time.Time) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.wanted.IsZero() && (d.armed.IsZero() || d.wanted.Before(d.armed)) {
-		if !now().Before(d.wanted) {
+	if d.exact || !d.wanted.IsZero() && (d.armed.IsZero() || d.wanted.Before(d.armed)) {
+		if !d.wanted.IsZero() && !now().Before(d.wanted) {
 			return os.ErrDeadlineExceeded
 		}
 		if err := d.arm(set); err != nil {

@@ -17,5 +17,8 @@
 // A request that waits for long can be parked (park.go): it gives up its server
 // and its handler, and comes back through the listener when its time has come.
 //
+// Connections under TLS come from the wrapped listener with their handshake
+// done. Those of HTTP/2 are handed on as they are.
+//
 // They behave like the connections they wrap in everything else.
 package conn

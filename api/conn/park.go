@@ -31,7 +31,7 @@ type Parked struct {
 // Park has a request wait on its connection. It must have been hijacked, and be
 // used by nobody else.
 func (c *Conn) Park(p *Parked) {
-	c.reads, c.writes = deadline{}, deadline{}
+	c.reads, c.writes = deadline{}, deadline{exact: c.writes.exact}
 	c.text = p.Text
 	c.parked.Store(p)
 	if !c.listener.parked.add(c) {

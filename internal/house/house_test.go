@@ -43,7 +43,7 @@ func rules() []rule {
 		{path: "api", ours: []string{"api", "auth", "broker", "messaging", "quota", "internal"}, not: []string{"database/sql", "flag"}},
 		{path: "api/wire", ours: []string{"api/wire", "auth", "broker", "messaging", "quota", "internal"}, not: slices.Concat(network, []string{"flag"})},
 		{path: "api/wire/wiretest", ours: []string{"api/wire", "internal"}}, // replays cases over HTTP
-		{path: "api/edge", ours: []string{"api/wire", "internal"}, not: []string{"database/sql", "flag"}},
+		{path: "api/edge", ours: []string{"api/conn", "api/wire", "internal"}, not: []string{"database/sql", "flag"}},
 		{path: "observe", ours: nil, not: []string{"flag"}, wallTime: true},
 		{path: "observe/trace", not: slices.Concat(system, []string{"database/sql"})},
 		{path: "observe/metrics", ours: []string{"internal"}, not: slices.Concat(system, []string{"database/sql"})},
