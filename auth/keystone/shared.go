@@ -138,8 +138,20 @@ func (s *shared) get(k *key, now time.Time, longest time.Duration) *entry {
 		return nil
 	}
 	text, ok := s.seal.open(k, item.Value)
+	if !ok {
+		return nil
+	}
+	e := stored(text, now, longest)
+	if e != nil {
+		s.hits.Add(1)
+	}
+	return e
+}
+
+// stored reads an entry; nil if it is none or not believed any more.
+func stored(text []byte, now time.Time, longest time.Duration) *entry {
 	var r record
-	if !ok || json.Unmarshal(text, &r) != nil || r.Format != recordFormat || r.User == "" {
+	if json.Unmarshal(text, &r) != nil || r.Format != recordFormat || r.User == "" {
 		return nil
 	}
 	e := &entry{
@@ -156,7 +168,6 @@ func (s *shared) get(k *key, now time.Time, longest time.Duration) *entry {
 	if !now.Before(e.until) {
 		return nil
 	}
-	s.hits.Add(1)
 	return e
 }
 

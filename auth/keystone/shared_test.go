@@ -294,3 +294,15 @@ func TestServersOfMemcached(t *testing.T) {
 		t.Errorf("keys go to %v", seen)
 	}
 }
+
+// FuzzStored reads what somebody else might have put into memcached.
+func FuzzStored(f *testing.F) {
+	f.Add([]byte(`{"format":1,"until":2000000000000,"project":"p","user":"u","roles":["r"],"limits":{"rules":[{"path":"/**"}],"services":["messaging"]}}`))
+	now := time.UnixMilli(1_900_000_000_000)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		e := stored(text, now, time.Minute)
+		if e != nil && (e.caller.User == "" || !e.until.After(now) || e.until.After(now.Add(time.Minute))) {
+			t.Errorf("%+v", e)
+		}
+	})
+}
