@@ -305,6 +305,39 @@ func FuzzPatch(f *testing.F) {
 	})
 }
 
+func FuzzQuota(f *testing.F) {
+	for _, seed := range []string{`{"quota":{"queues":1,"topics":null}}`, `{"quota":{"queues":null,"queues":-1}}`, `{"x":[],"quota":{}}`,
+		`{"quota":{"queues":1e3}}`, `{"quota":{"que\u0075es":9223372036854775808}}`, `{"quota":[]}`, `[]`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var r Reader
+		in, err := r.Quota(raw)
+		if err != nil {
+			if !errors.Is(err, messaging.Invalid) {
+				t.Fatalf("error %v", err)
+			}
+			return
+		}
+		if !json.Valid(raw) {
+			t.Fatal("malformed JSON is accepted")
+		}
+		for _, l := range in.Unset {
+			if _, both := in.Set[l]; both || !l.Known() {
+				t.Fatalf("%+v", in)
+			}
+		}
+		for l := range in.Set {
+			if !l.Known() {
+				t.Fatalf("%+v", in)
+			}
+		}
+		if out := AppendDefaultQuota(nil, "p", in.Set); !json.Valid(out) {
+			t.Fatalf("malformed: %s", out)
+		}
+	})
+}
+
 func FuzzMetadata(f *testing.F) {
 	for _, seed := range []string{`{"_default_message_ttl":60,"a":{"b":[1.0]}}`, `{"a":1,"a":2,"\u0061":3}`, `{}`, `[]`, `{"":null}`, " {\"\u00e9\":1}\n"} {
 		f.Add([]byte(seed))

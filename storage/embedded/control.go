@@ -423,7 +423,7 @@ func encodeControl(v any) []byte {
 // made.
 func decodeControlValue(e edit) (any, error) {
 	if e.table == 0 || e.table >= tableCount {
-		return nil, errors.New("unknown table")
+		return nil, fmt.Errorf("%w: a control record of table %d", errNewer, e.table)
 	}
 	if keyed := e.table == tableContainers || e.table == tableQueues; keyed && !isQueueKey(e.key) {
 		return nil, errors.New("not the key of a queue")

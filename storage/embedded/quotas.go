@@ -65,6 +65,8 @@ type account struct {
 	messages atomic.Int64
 	bytes    atomic.Int64 // of their bodies
 
+	sweeping sync.Mutex // held while its queues are brought to the present
+
 	mu      sync.Mutex // taken under queue.mu and before Store.watchmu
 	watches heap[*queue]
 	watched int64 // when the sweeper looks at the account, ms; 0: not at all

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -297,12 +298,16 @@ func (r *recovery) readEntries(seg *segment, entries []byte) error {
 // scan replays the segment file itself and builds its index.
 func (r *recovery) scan(seg *segment, last bool) error {
 	r.commit = 0
+	var newer error
 	w := &walker{
 		seg: seg, last: last, beyond: lookahead,
 		record: func(at uint32, f frame, record []byte) error {
 			err := r.replay(seg, at, f, record[frameSize:])
 			if err == nil {
 				seg.index = appendIndexEntry(seg.index, at, f, record)
+			}
+			if newer == nil && errors.Is(err, errNewer) {
+				newer = fmt.Errorf("%s: offset %d: %w", seg.name, at, err)
 			}
 			return err
 		},
@@ -312,7 +317,7 @@ func (r *recovery) scan(seg *segment, last bool) error {
 		},
 	}
 	end, err := w.walk()
-	if err != nil {
+	if err = cmp.Or(newer, err); err != nil {
 		return err
 	}
 	if len(r.batch) > 0 { // its end never reached the disk

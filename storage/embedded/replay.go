@@ -1,10 +1,15 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 
 	"zaqar/messaging"
 )
+
+// errNewer is a record that is whole and means nothing to this version. To take
+// it for damage, and cut it off, would lose what a later version has stored.
+var errNewer = errors.New("the store was written by a newer version of the server, use that one")
 
 // replay carries out one record.
 func (r *recovery) replay(seg *segment, off uint32, f frame, content []byte) error {
@@ -47,7 +52,7 @@ func (r *recovery) replay(seg *segment, off uint32, f frame, content []byte) err
 		}
 		return err
 	}
-	return fmt.Errorf("unknown record type %d", f.kind)
+	return fmt.Errorf("%w: a record of type %d", errNewer, f.kind)
 }
 
 // endBatch puts the messages of a batch into memory.

@@ -444,8 +444,11 @@ func (s *Store) sweep(due int64) {
 	}
 }
 
-// sweepAccount does so in the queues of one project.
+// sweepAccount does so in the queues of one project. Nobody else is at it when
+// it returns.
 func (s *Store) sweepAccount(a *account, due, now int64) {
+	a.sweeping.Lock()
+	defer a.sweeping.Unlock()
 	var found []heapItem[*queue]
 	a.mu.Lock()
 	for a.watches.due(due) {

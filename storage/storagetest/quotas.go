@@ -18,6 +18,7 @@ func quotaPromises() []promise {
 		{"stored messages are counted, and bytes of bodies", storedCounts},
 		{"what is deleted, popped, purged or dropped stops counting at once", storedRemoved},
 		{"what expires stops counting at that instant", storedExpires},
+		{"nobody is told of what has expired, however many ask", storedExpiresForAll},
 		{"claims, releases and extensions do not change what is stored", storedClaimed},
 		{"a moved message counts once", storedMoved},
 		{"what is stored is the same after a restart", storedRestart},
@@ -158,6 +159,30 @@ func storedExpires(s *subject) {
 	s.pass(5)
 	s.storedIs("p1", 10, 20)
 	s.storedIs("p2", 0, 0)
+}
+
+func storedExpiresForAll(s *subject) {
+	for round := range 5 {
+		for i := range 20 {
+			var drafts []messaging.Draft
+			for range 200 {
+				drafts = append(drafts, draft(10, 0, "1"))
+			}
+			s.put(messaging.QueueRef{Project: "p1", Name: fmt.Sprint("q", i)}, alice, drafts...)
+		}
+		s.pass(10)
+		s.together(8, func(i int) error {
+			if i == 0 {
+				_, err := s.Sweep(s.ctx())
+				return err
+			}
+			got, err := s.Stored(s.ctx(), "p1")
+			if err == nil && got != (messaging.Stored{}) {
+				err = fmt.Errorf("round %d: %+v", round, got)
+			}
+			return err
+		})
+	}
 }
 
 func storedClaimed(s *subject) {
