@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"encoding/binary"
@@ -215,4 +216,38 @@ func TestHTTP2Floods(t *testing.T) {
 	for _, r := range s.Records("panic") {
 		t.Errorf("%v", r)
 	}
+}
+
+// TestWaitersUnderTLS parks requests on connections under TLS, and tells what
+// they take.
+func TestWaitersUnderTLS(t *testing.T) {
+	t.Parallel()
+	s := startSecured(t, "")
+	c := s.client(t, false)
+	c.Post(t, "warm", "up")
+	count := connections(t) / 3
+	before := memory(t, s.PID())
+	var waiting []*tls.Conn
+	for range count {
+		conn := s.dial(t, "http/1.1")
+		if _, err := io.WriteString(conn, head(c.Other(), "GET", "/v2/queues/wait/messages?wait=20&echo=true")); err != nil {
+			t.Fatal(err)
+		}
+		waiting = append(waiting, conn)
+	}
+	awaitWaiters(t, s.Daemon, count)
+	after := memory(t, s.PID())
+	c.Post(t, "wait", "for all")
+	for _, conn := range waiting {
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !bytes.Contains(body, []byte("for all")) {
+			t.Fatalf("%v %s", err, body)
+		}
+	}
+	t.Logf("%d waiters under TLS: %.1f KB each", count, float64(after-before)/1000/float64(count))
 }
