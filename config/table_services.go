@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 func serviceSections() []Section {
 	return []Section{
@@ -27,6 +30,8 @@ func serviceSections() []Section {
 					"The key of signatures, the same on all nodes: a long random text. Keep it, so that URLs already given out stay valid. Empty: no URLs are signed, and no signature is right.").secret().live(),
 				each("old_secret_key", text(), func(s *settings) *[]string { return &s.SignedURL.Old }, "",
 					"A key that signs no longer and whose signatures stay valid. May be repeated.").secret().live(),
+				of("max_lifetime", seconds(0, 100*365*24*time.Hour), func(s *settings) *time.Duration { return &s.REST.ShareLimit },
+					"How far ahead a grant may expire, seconds; who asks for more is refused. 0: any date. Signatures that were made are not concerned."),
 			},
 		},
 		{

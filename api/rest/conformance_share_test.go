@@ -3,6 +3,8 @@ package rest_test
 import (
 	"fmt"
 	"strings"
+	"testing"
+	"time"
 
 	"zaqar/auth/signed"
 )
@@ -114,6 +116,18 @@ func shareStatements() []statement {
 		}, signing},
 		{135, "signed_callers_have_no_roles", signedCallersHaveNoRoles, signing},
 	}
+}
+
+func TestShareLimit(t *testing.T) {
+	limited := func(limit time.Duration) *server {
+		return newServer(t, openMemory, signing, func(set *setup) { set.rest.ShareLimit = limit })
+	}
+	s := limited(time.Hour)
+	equal(t, "by default", s.post("/v2/queues/q/share", "{}").want(200).str("expires"), "2031-05-04T11:00:00")
+	s.post("/v2/queues/q/share", `{"expires": "2031-05-04T11:00:00"}`).want(200)
+	s.post("/v2/queues/q/share", `{"expires": "2031-05-04T11:00:01"}`).want(400)
+	s = limited(48 * time.Hour)
+	equal(t, "by default", s.post("/v2/queues/q/share", "{}").want(200).str("expires"), "2031-05-05T10:00:00")
 }
 
 // shared shares a queue and returns the reply.

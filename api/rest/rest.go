@@ -47,6 +47,8 @@ type Config struct {
 	Healthcheck Healthcheck
 	// Signatures are the keys of pre-signed URLs; nil is none.
 	Signatures *signed.Keys
+	// ShareLimit is how far ahead grants may expire; 0: any time.
+	ShareLimit time.Duration
 	// Access gets one record per request; nil is none.
 	Access *slog.Logger
 	// Audit gets one record per request that changes the control plane, and per

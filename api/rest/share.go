@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -50,14 +51,21 @@ func (c *call) grant() (g signed.Grant, err error) {
 		return g, err
 	}
 	now := c.broker.Now()
+	limit := c.ShareLimit
 	g.Expires = now.Add(shareTime).Truncate(time.Second)
+	if limit > 0 && limit < shareTime {
+		g.Expires = now.Add(limit).Truncate(time.Second)
+	}
 	if share.Expires != nil {
 		if g.Expires, err = signed.ParseInstant(*share.Expires); err != nil {
 			return g, invalid(`The member "expires" must be a date, or a date and time, of ISO 8601.`)
 		}
 	}
-	if !g.Expires.After(now) {
+	switch {
+	case !g.Expires.After(now):
 		return g, invalid(`The member "expires" must be in the future.`)
+	case limit > 0 && g.Expires.After(now.Add(limit)):
+		return g, invalid(fmt.Sprintf(`The member "expires" must be at most %d seconds ahead.`, int64(limit.Seconds())))
 	}
 	return g, nil
 }
