@@ -73,7 +73,7 @@ func (a *App) identify(front *rest.Config) error {
 		return fmt.Errorf("there is no authentication called %q", o.Strategy)
 	}
 	c := o.Keystone
-	c.Proxy = http.ProxyFromEnvironment
+	c.Proxy, c.Prefix = http.ProxyFromEnvironment, a.options.REST.Trust.Prefix
 	var err error
 	if c.TLS, err = o.KeystoneTLS.load(); err != nil {
 		return fmt.Errorf("[keystone_authtoken]: %w", err)

@@ -49,6 +49,9 @@ type Config struct {
 	// ServiceType is this service's type in access rules; empty: tokens with
 	// access rules are refused.
 	ServiceType string
+	// Prefix tells what a proxy in front took off a request's path. Access
+	// rules may be written with it or without; nil: there is none.
+	Prefix func(*http.Request) string
 	// Delay answers Unauthenticated instead of Unavailable when Keystone
 	// cannot be asked (delay_auth_decision).
 	Delay bool

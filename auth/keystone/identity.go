@@ -83,10 +83,17 @@ func (i *Identity) Identify(ctx context.Context, r *http.Request) (messaging.Cal
 	if err != nil {
 		return messaging.Caller{}, err
 	}
-	if e.limits != nil && !e.limits.admit(r, i.config.ServiceType, chained) {
+	if e.limits != nil && !e.limits.admit(r, i.prefix(r), i.config.ServiceType, chained) {
 		return messaging.Caller{}, messaging.E(messaging.Unauthenticated, "The access rules of the application credential do not allow this request.")
 	}
 	return e.caller, nil
+}
+
+func (i *Identity) prefix(r *http.Request) string {
+	if i.config.Prefix == nil {
+		return ""
+	}
+	return i.config.Prefix(r)
 }
 
 // only returns the one token among the values of a header; empty if there is

@@ -21,9 +21,9 @@ type limits struct {
 }
 
 // admit reports whether the rules admit a request to a service of the type
-// (operations §5.1 A13). What another service asks for on behalf of the user
+// (operations §5.1 A13). prefix is what a proxy took off the path. What another service asks for on behalf of the user
 // is chained: users do not write rules for it.
-func (l *limits) admit(r *http.Request, serviceType string, chained bool) bool {
+func (l *limits) admit(r *http.Request, prefix, serviceType string, chained bool) bool {
 	if serviceType == "" || !slices.Contains(l.Services, serviceType) {
 		return false
 	}
@@ -32,7 +32,8 @@ func (l *limits) admit(r *http.Request, serviceType string, chained bool) bool {
 	}
 	path, ok := plainPath(r.URL)
 	return ok && slices.ContainsFunc(l.Rules, func(a rule) bool {
-		return a.Service == serviceType && a.Method == r.Method && matches(a.Path, path)
+		return a.Service == serviceType && a.Method == r.Method &&
+			(matches(a.Path, path) || prefix != "" && matches(a.Path, prefix+path))
 	})
 }
 

@@ -160,6 +160,34 @@ func TestAccessRules(t *testing.T) {
 	}
 }
 
+// TestAccessRulesBehindAPrefix has a proxy that takes /messaging off.
+func TestAccessRulesBehindAPrefix(t *testing.T) {
+	f := newFake(t)
+	token := f.issue("tok-limited", "p1", time.Hour)
+	token["application_credential"] = object{"access_rules": []any{
+		object{"service": "messaging", "method": "GET", "path": "/messaging/v2/queues"},
+		object{"service": "messaging", "method": "GET", "path": "/v2/topics"},
+	}}
+	token["catalog"] = []any{object{"type": "messaging"}}
+	for prefix, want := range map[string]map[string]bool{
+		"":           {"/v2/queues": false, "/v2/topics": true, "/messaging/v2/queues": true},
+		"/messaging": {"/v2/queues": true, "/v2/topics": true, "/v2/ping": false},
+		"/other":     {"/v2/queues": false, "/v2/topics": true},
+	} {
+		i, _ := f.identity(func(c *Config) {
+			c.ServiceType = "messaging"
+			c.Prefix = func(*http.Request) string { return prefix }
+		})
+		for path, passes := range want {
+			r := httptest.NewRequest("GET", path, nil)
+			r.Header.Set("X-Auth-Token", "tok-limited")
+			if _, err := i.Identify(t.Context(), r); (err == nil) != passes {
+				t.Errorf("prefix %q, path %s: error %v", prefix, path, err)
+			}
+		}
+	}
+}
+
 func TestPatterns(t *testing.T) {
 	for _, c := range []struct {
 		pattern, path string
@@ -209,7 +237,7 @@ func FuzzRead(f *testing.F) {
 			t.Error("a caller without user")
 		}
 		if l := d.limits(); l != nil {
-			l.admit(httptest.NewRequest("GET", "/v2/queues", nil), "messaging", false)
+			l.admit(httptest.NewRequest("GET", "/v2/queues", nil), "", "messaging", false)
 		}
 		if e := d.endpoint("internal", ""); e != "" && !strings.HasSuffix(e, "/v3") {
 			t.Errorf("endpoint %q", e)
