@@ -48,6 +48,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		return l.wrap(a.conn), nil
 	case c := <-l.resumed:
+		l.parked.give(c)
 		return c, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
@@ -109,6 +110,7 @@ type Conn struct {
 	after  atomic.Pointer[func()] // called after Close
 	parked atomic.Pointer[Parked] // until somebody asks for it
 	text   []byte                 // of a parked request, to be read again
+	talks  bool                   // the client has sent more behind a parked request
 }
 
 type key struct{}

@@ -3,6 +3,7 @@ package conn
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -13,8 +14,7 @@ import (
 // and a goroutine that reads. When its time has come, the text is read from the
 // connection once more, by the server that the connection is then new to.
 type Parked struct {
-	// Text is the request with its body, and what was read of the client's
-	// behind it.
+	// Text is the request with its body.
 	Text []byte
 	// Until is when the request comes back at the latest, by the wall clock.
 	Until time.Time
@@ -28,21 +28,30 @@ type Parked struct {
 	State any
 }
 
-// Park has a request wait on its connection. It must have been hijacked, and be
-// used by nobody else.
-func (c *Conn) Park(p *Parked) {
-	c.reads, c.writes = deadline{}, deadline{exact: c.writes.exact}
-	c.text = p.Text
-	c.parked.Store(p)
-	if !c.listener.parked.add(c) {
-		_ = c.Close()
-		return
+// Park takes the connection from net/http and has its request wait on it. False
+// leaves both with the handler, as they were: the server stops, or the client
+// has sent more behind a request that was parked here, and would bring this one
+// back with every byte.
+func (c *Conn) Park(w http.ResponseWriter, p *Parked) bool {
+	// Drain waits for it from here on.
+	if c.talks || !c.listener.parked.add(c) {
+		return false
 	}
-	err := errors.Join(c.Conn.SetWriteDeadline(time.Time{}), c.Conn.SetReadDeadline(p.Until))
+	_, in, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		c.listener.parked.remove(c)
+		return false
+	}
+	behind, _ := in.Reader.Peek(in.Reader.Buffered()) // of what is there
+	c.text = append(append(p.Text, behind...), c.text...)
+	c.reads, c.writes = deadline{}, deadline{exact: c.writes.exact}
+	c.parked.Store(p)
+	err = errors.Join(c.Conn.SetWriteDeadline(time.Time{}), c.Conn.SetReadDeadline(p.Until))
 	// A late call ends a read of the next request; that one notices that its
 	// time is not over.
 	p.Watch(func() { _ = c.Conn.SetReadDeadline(time.Unix(1, 0)) })
 	go c.stand(err)
+	return true
 }
 
 // stand waits until the request is to come back or the client leaves.
@@ -68,7 +77,7 @@ func (c *Conn) hear() error {
 	var next [1]byte
 	n, err := c.Conn.Read(next[:])
 	if n > 0 {
-		c.text = append(c.text, next[0])
+		c.text, c.talks = append(c.text, next[0]), true
 		return nil
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -84,6 +93,9 @@ func (c *Conn) Resumed() any {
 	if c.parked.Load() == nil {
 		return nil
 	}
+	// No sooner: a server that is told to stop forgets connections that have not
+	// got to a handler.
+	c.listener.parked.remove(c)
 	if p := c.parked.Swap(nil); p != nil {
 		return p.State
 	}
@@ -94,10 +106,8 @@ func (c *Conn) Resumed() any {
 // has resumed yet.
 func (c *Conn) Returns() bool { return c.parked.Load() != nil }
 
-// again reads what is left of the text of a parked request. With the first read
-// it is no longer parked: the server has the connection on its books by then.
+// again reads what is left of the text of a parked request.
 func (c *Conn) again(p []byte) int {
-	c.listener.parked.remove(c)
 	n := copy(p, c.text)
 	if c.text = c.text[n:]; len(c.text) == 0 {
 		c.text = nil
@@ -105,12 +115,14 @@ func (c *Conn) again(p []byte) int {
 	return n
 }
 
-// park is where the connections of parked requests are.
+// park is where the connections of parked requests are, until a handler has
+// them again.
 type park struct {
-	mu     sync.Mutex // guards the rest
-	conns  map[*Conn]struct{}
-	closed bool
-	empty  chan struct{} // closed when the last has left; nil if nobody asked
+	mu     sync.Mutex     // guards the rest
+	conns  map[*Conn]bool // true: was given to a server
+	given  int            // how many were
+	closed bool           // nobody else may come
+	empty  chan struct{}  // closed when the last has left; nil if nobody asked
 }
 
 // add reports whether c may wait here.
@@ -121,17 +133,31 @@ func (p *park) add(c *Conn) bool {
 		return false
 	}
 	if p.conns == nil {
-		p.conns = map[*Conn]struct{}{}
+		p.conns = map[*Conn]bool{}
 	}
-	p.conns[c] = struct{}{}
+	p.conns[c] = false
 	return true
+}
+
+// give notes that a server gets the connection, which counts it from now on.
+func (p *park) give(c *Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, here := p.conns[c]; here {
+		p.conns[c] = true
+		p.given++
+	}
 }
 
 func (p *park) remove(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, here := p.conns[c]; !here {
+	given, here := p.conns[c]
+	if !here {
 		return
+	}
+	if given {
+		p.given--
 	}
 	delete(p.conns, c)
 	if len(p.conns) == 0 && p.empty != nil {
@@ -140,10 +166,12 @@ func (p *park) remove(c *Conn) {
 	}
 }
 
-// leaving returns a channel that is closed when nobody is here.
+// leaving lets nobody else in and returns a channel that is closed when nobody
+// is here.
 func (p *park) leaving() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closed = true
 	if p.empty == nil {
 		p.empty = make(chan struct{})
 	}
@@ -160,22 +188,24 @@ func (p *park) close() {
 	p.mu.Lock()
 	p.closed = true
 	conns := p.conns
-	p.conns = nil
+	p.conns, p.given = nil, 0
 	p.mu.Unlock()
 	for c := range conns {
 		_ = c.Conn.Close() // who reads from it does the rest
 	}
 }
 
-// Parked returns how many requests wait on their connections.
+// Parked returns how many requests wait on their connections, those left out
+// that a server has got.
 func (l *Listener) Parked() int {
 	l.parked.mu.Lock()
 	defer l.parked.mu.Unlock()
-	return len(l.parked.conns)
+	return len(l.parked.conns) - l.parked.given
 }
 
-// Drain waits until all parked requests came back to a server. It brings none
-// of them back. When ctx ends, those left are closed.
+// Drain waits until all parked requests have come back to their handlers, and
+// lets no more be parked. It brings none of them back. When ctx ends, those left
+// are closed.
 func (l *Listener) Drain(ctx context.Context) error {
 	select {
 	case <-l.parked.leaving():

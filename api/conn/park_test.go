@@ -1,11 +1,14 @@
 package conn
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -32,6 +35,21 @@ func (l *lot) Accept() (net.Conn, error) {
 func (l *lot) Close() error {
 	l.closing.Do(func() { close(l.closed) })
 	return nil
+}
+
+// held is the response of a request that came over a connection.
+type held struct {
+	http.ResponseWriter
+	conn   net.Conn
+	behind string // is buffered
+	err    error  // of hijacking
+}
+
+// Hijack implements http.Hijacker.
+func (h held) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	in := bufio.NewReader(strings.NewReader(h.behind))
+	_, _ = in.Peek(1)
+	return h.conn, bufio.NewReadWriter(in, nil), h.err
 }
 
 // arrive returns a listener with one connection, and the other end of that.
@@ -75,12 +93,12 @@ func TestPark(t *testing.T) {
 				start := time.Now()
 				gone := 0
 				var resume func()
-				conn.Park(&Parked{
+				parks := conn.Park(held{conn: conn}, &Parked{
 					Text: []byte(text), Until: start.Add(20 * time.Second), State: name,
 					Watch: func(f func()) { resume = f },
 					Gone:  func() { gone++ },
 				})
-				if l.Parked() != 1 {
+				if !parks || l.Parked() != 1 {
 					t.Errorf("%d are parked", l.Parked())
 				}
 				time.Sleep(5 * time.Second)
@@ -129,7 +147,7 @@ func TestParkedButNotServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, conn, _ := arrive(t)
 		gone := 0
-		conn.Park(&Parked{Until: time.Now(), Text: []byte("text"), Watch: func(func()) {}, Gone: func() { gone++ }})
+		conn.Park(held{conn: conn}, &Parked{Until: time.Now(), Text: []byte("text"), Watch: func(func()) {}, Gone: func() { gone++ }})
 		again, err := l.Accept()
 		if err != nil {
 			t.Fatal(err)
@@ -147,18 +165,16 @@ func TestDrain(t *testing.T) {
 	for _, comes := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			l, conn, _ := arrive(t)
-			if err := l.Drain(t.Context()); err != nil {
-				t.Errorf("with nobody parked: %v", err)
-			}
 			gone := false
-			conn.Park(&Parked{Until: time.Now().Add(10 * time.Second), Text: []byte("text"), Watch: func(func()) {}, Gone: func() { gone = true }})
+			conn.Park(held{conn: conn}, &Parked{Until: time.Now().Add(10 * time.Second), Text: []byte("text"), Watch: func(func()) {}, Gone: func() { gone = true }})
 			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 			defer cancel()
 			if comes {
 				go func() {
 					c, _ := l.Accept()
-					time.Sleep(time.Second)
 					c.Read(make([]byte, 1))
+					time.Sleep(time.Second)
+					c.(*Conn).Resumed()
 				}()
 			}
 			start := time.Now()
@@ -175,10 +191,6 @@ func TestDrain(t *testing.T) {
 				synctest.Wait()
 				if !gone {
 					t.Error("not told that it is gone")
-				}
-				gone = false
-				if conn.Park(&Parked{Watch: func(func()) { t.Error("watched") }, Gone: func() { gone = true }}); !gone {
-					t.Error("parked behind the end")
 				}
 			}
 		})
@@ -198,7 +210,7 @@ func TestManyParked(t *testing.T) {
 			near, far := net.Pipe()
 			c := &Conn{Conn: near, listener: l, seat: seat{up: make(chan struct{}, 1)}}
 			all.Go(func() {
-				c.Park(&Parked{Text: []byte("text"), State: i, Until: time.Now().Add(time.Duration(i%7) * time.Second),
+				c.Park(held{conn: c}, &Parked{Text: []byte("text"), State: i, Until: time.Now().Add(time.Duration(i%7) * time.Second),
 					Watch: func(resume func()) { time.AfterFunc(time.Duration(i%5)*time.Second, resume) },
 					Gone: func() {
 						mu.Lock()
@@ -233,6 +245,74 @@ func TestManyParked(t *testing.T) {
 		slices.Sort(both)
 		if len(both) != 300 || len(slices.Compact(both)) != 300 || len(back) == 0 || len(left) == 0 || l.Parked() != 0 {
 			t.Errorf("%d came back, %d are gone, %d are parked", len(back), len(left), l.Parked())
+		}
+	})
+}
+
+// TestNotParked leaves a request with its handler.
+func TestNotParked(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(l *Listener, c *Conn)
+		err    error
+	}{
+		"hijacking fails":        {func(*Listener, *Conn) {}, http.ErrNotSupported},
+		"the server drains":      {func(l *Listener, _ *Conn) { _ = l.Drain(context.Background()) }, nil},
+		"the server has stopped": {func(l *Listener, _ *Conn) { _ = l.Close() }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, conn, far := arrive(t)
+			c.before(l, conn)
+			if conn.Park(held{conn: conn, err: c.err}, &Parked{Watch: func(func()) { t.Error("watched") }, Gone: func() { t.Error("gone") }}) {
+				t.Error("it is parked")
+			}
+			if l.Parked() != 0 {
+				t.Errorf("%d are parked", l.Parked())
+			}
+			if conn.Resumed() != nil {
+				t.Error("it comes back")
+			}
+			go far.Write([]byte("text"))
+			if n, err := conn.Read(make([]byte, 4)); n != 4 || err != nil {
+				t.Errorf("read %d, %v", n, err)
+			}
+		})
+	}
+}
+
+// TestTextBehind parks a request again before all of what the client has sent
+// behind it was read again.
+func TestTextBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, conn, far := arrive(t)
+		var resume func()
+		parked := &Parked{Text: []byte("request."), Until: time.Now().Add(time.Minute), Watch: func(f func()) { resume = f }}
+		if !conn.Park(held{conn: conn, behind: "second.third."}, parked) {
+			t.Fatal("it is not parked")
+		}
+		resume()
+		if _, err := l.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		begun := make([]byte, len("request.sec"))
+		if _, err := io.ReadFull(conn, begun); err != nil || string(begun) != "request.sec" {
+			t.Fatalf("%q, %v", begun, err)
+		}
+		conn.Resumed()
+		if !conn.Park(held{conn: conn, behind: "sec"}, parked) {
+			t.Fatal("it is not parked again")
+		}
+		go io.WriteString(far, "!")
+		if _, err := l.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		const want = "request.second.third.!"
+		again := make([]byte, len(want))
+		if _, err := io.ReadFull(conn, again); err != nil || string(again) != want {
+			t.Errorf("%q, %v", again, err)
+		}
+		conn.Resumed()
+		if conn.Park(held{conn: conn}, parked) {
+			t.Error("parked behind a client that sends on and on")
 		}
 	})
 }

@@ -63,24 +63,17 @@ func (c *call) wait(body []byte, use func(*broker.Waiter) error) error {
 
 // park leaves the request with its connection, unless that cannot be had.
 func (c *call) park(body []byte) bool {
-	_, buffered, err := http.NewResponseController(c.w).Hijack()
-	if err != nil {
-		return false
-	}
-	text := appendRequest(make([]byte, 0, 512), c.r, body)
-	behind, _ := buffered.Reader.Peek(buffered.Reader.Buffered()) // of what is there
-	c.parked = true
 	s, w := c.server, c.waiting // the call itself is used again
 	w.begun, w.done = c.begun, c.served(http.StatusNoContent)
 	w.span, w.queue = c.span, c.queue
-	c.conn.Park(&conn.Parked{
-		Text:  append(text, behind...),
+	c.parked = c.conn.Park(c.w, &conn.Parked{
+		Text:  appendRequest(make([]byte, 0, 512), c.r, body),
 		Until: s.Now().Add(w.Left()),
 		Watch: w.Notify,
 		Gone:  func() { s.abandon(w) },
 		State: w,
 	})
-	return true
+	return c.parked
 }
 
 // abandon ends a wait whose client has left.

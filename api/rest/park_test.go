@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,8 +27,10 @@ func TestParkedRequests(t *testing.T) {
 	}{
 		"list":            {"GET /v2/queues/q/messages?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n", "", []int{200}, `"body":"m"`, false},
 		"list, pipelined": {"GET /v2/queues/q/messages?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n", "GET /v2/ping HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n", []int{200, 204}, `"body":"m"`, false},
-		"claim":           {"POST /v2/queues/q/claims?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "Content-Length: 12\r\n\r\n" + `{"ttl": 120}`, "", []int{201}, "claim_id=", false},
-		"claim, chunked":  {"POST /v2/queues/q/claims?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n6\r\n{\"ttl\"\r\n6\r\n: 120}\r\n0\r\nX-T: x\r\n\r\n", "", []int{201}, "claim_id=", false},
+		"list, with more behind than is read at once": {"GET /v2/queues/q/messages?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n",
+			strings.Repeat("GET /v2/ping HTTP/1.1\r\nHost: h\r\n"+headers+"\r\n", 200), append([]int{200}, slices.Repeat([]int{204}, 200)...), `"body":"m"`, false},
+		"claim":          {"POST /v2/queues/q/claims?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "Content-Length: 12\r\n\r\n" + `{"ttl": 120}`, "", []int{201}, "claim_id=", false},
+		"claim, chunked": {"POST /v2/queues/q/claims?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n6\r\n{\"ttl\"\r\n6\r\n: 120}\r\n0\r\nX-T: x\r\n\r\n", "", []int{201}, "claim_id=", false},
 		"claim, expecting": {"POST /v2/queues/q/claims?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "Expect: 100-continue\r\nContent-Length: 12\r\n\r\n" + `{"ttl": 120}`, "",
 			[]int{100, 201}, "", false},
 		"two that wait":  {"GET /v2/queues/q/messages?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n", "POST /v2/queues/q/claims?wait=20 HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n", []int{200, 201}, `"body":"m"`, false},
@@ -38,7 +41,7 @@ func TestParkedRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ended := make(chan rest.Served, 10)
-			entered := make(chan struct{}, 10)
+			entered := make(chan struct{}, 1000)
 			s := newServer(t, openMemory, func(set *setup) {
 				set.rest.Patience = 0
 				set.rest.Served = func(d rest.Served) { ended <- d }
