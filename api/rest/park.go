@@ -46,7 +46,8 @@ func (c *call) stopWaiting() {
 // connection, c.parked is set, and nothing is left to be done with the call.
 // body is that of the request, which was read to its end.
 func (c *call) wait(body []byte, use func(*broker.Waiter) error) error {
-	if c.conn == nil || c.r.ProtoMajor != 1 {
+	if c.conn == nil || c.r.ProtoMajor != 1 || c.r.TransferEncoding != nil {
+		// Nobody has to know again where a body in chunks ended.
 		return use(nil)
 	}
 	if c.waiting == nil {
@@ -87,29 +88,38 @@ func (s *server) abandon(w *waiting) {
 	s.report(context.Background(), now, &w.done)
 }
 
-// appendRequest appends a request as its client could have sent it.
+// appendRequest appends a request as its client could have sent it, with a head
+// no longer than the client's: that was within the limits of the server. The
+// body is not one in chunks.
 func appendRequest(dst []byte, r *http.Request, body []byte) []byte {
 	dst = append(dst, r.Method...)
 	dst = append(dst, ' ')
 	dst = append(dst, r.RequestURI...)
 	dst = append(dst, ' ')
 	dst = append(dst, r.Proto...)
-	dst = append(dst, "\r\nHost: "...)
-	dst = append(dst, r.Host...)
+	switch {
+	case r.URL.Host != "": // which counts; but HTTP/1.1 wants the header
+		if r.ProtoAtLeast(1, 1) {
+			dst = append(dst, "\r\nHost:"...)
+		}
+	case r.Host != "" || r.ProtoAtLeast(1, 1):
+		dst = append(dst, "\r\nHost:"...)
+		dst = append(dst, r.Host...)
+	}
 	for name, values := range r.Header {
 		switch name {
-		case "Content-Length", "Expect", "Trailer", "Transfer-Encoding":
-			continue // of the body, which comes in one piece
+		case "Content-Length", "Expect":
+			continue // of the body, which is there
 		}
 		for _, value := range values {
 			dst = append(dst, "\r\n"...)
 			dst = append(dst, name...)
-			dst = append(dst, ": "...)
+			dst = append(dst, ':')
 			dst = append(dst, value...)
 		}
 	}
 	if len(body) > 0 {
-		dst = append(dst, "\r\nContent-Length: "...)
+		dst = append(dst, "\r\nContent-Length:"...)
 		dst = strconv.AppendInt(dst, int64(len(body)), 10)
 	}
 	dst = append(dst, "\r\n\r\n"...)

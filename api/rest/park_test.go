@@ -95,16 +95,35 @@ func TestParkedRequests(t *testing.T) {
 	}
 }
 
+// TestRequestAgainIsNoLonger has heads without any byte to spare: what was
+// within the limits of the server still is.
+func TestRequestAgainIsNoLonger(t *testing.T) {
+	for _, sent := range []string{
+		"GET / HTTP/1.1\r\nHost:h\r\n" + strings.Repeat("A:\r\n", 100) + "\r\n",
+		"GET / HTTP/1.1\r\nHost:\r\n\r\n",
+		"GET / HTTP/1.0\r\nHost:h\r\n\r\n",
+		"GET / HTTP/1.0\r\n\r\n",
+		"GET http://h/ HTTP/1.0\r\n\r\n",
+		"GET http://h/ HTTP/1.1\r\nHost:\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost:h\r\nContent-Length:2\r\n\r\n{}",
+	} {
+		r, body := readRequest([]byte(sent))
+		if again := rest.AppendRequest(nil, r, body); len(again) > len(sent) {
+			t.Errorf("%q is %q", sent, again)
+		}
+	}
+}
+
 // FuzzRequestAgain writes requests as they are read from a connection once
 // more: they must be the same.
 func FuzzRequestAgain(f *testing.F) {
 	f.Add([]byte("GET /v2/queues/q/messages?wait=20 HTTP/1.1\r\nHost: h\r\nClient-ID: x\r\n\r\n"))
 	f.Add([]byte("POST http://u@h:1/%2F?a=%00 HTTP/1.0\r\nX: a\r\nX: \tb \r\nConnection: keep-alive, close\r\nContent-Length: 4\r\n\r\n{}{}"))
-	f.Add([]byte("POST * HTTP/1.1\r\nHost: [::1]:80\r\nTransfer-Encoding: chunked\r\nTrailer: T\r\n\r\n1\r\na\r\n0\r\nT: t\r\n\r\n"))
+	f.Add([]byte("POST * HTTP/1.1\r\nHost: [::1]:80\r\nTrailer: T\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		first, body := readRequest(sent)
-		if first == nil {
-			t.Skip()
+		if first == nil || first.TransferEncoding != nil {
+			t.Skip() // chunks wait in their handlers
 		}
 		again, secondBody := readRequest(rest.AppendRequest(nil, first, body))
 		if again == nil {
@@ -114,7 +133,7 @@ func FuzzRequestAgain(f *testing.F) {
 			t.Errorf("body %q, then %q", body, secondBody)
 		}
 		for _, r := range []*http.Request{first, again} {
-			for _, name := range []string{"Content-Length", "Expect", "Trailer"} {
+			for _, name := range []string{"Content-Length", "Expect"} {
 				r.Header.Del(name)
 			}
 		}
