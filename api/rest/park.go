@@ -31,7 +31,7 @@ func (c *call) resume() {
 		return
 	}
 	if w, ok := c.conn.Resumed().(*waiting); ok {
-		c.waiting, c.begun, c.who.Request = w, w.begun, w.done.Request
+		c.waiting, c.begun, c.who.Request, c.charged = w, w.begun, w.done.Request, w.done.Received
 	}
 }
 

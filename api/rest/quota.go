@@ -33,7 +33,7 @@ func (c *call) checkQuota() error {
 }
 
 // leave charges the project for what was read and sent.
-func (c *call) leave() { c.visit.Leave(c.received + c.bytes) }
+func (c *call) leave() { c.visit.Leave(max(0, c.received-c.charged) + c.bytes) }
 
 // listQuotas shows what administrators granted to projects.
 func (c *call) listQuotas() error {

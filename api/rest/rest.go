@@ -147,6 +147,7 @@ type call struct {
 	status   int // of the reply; 0 before it
 	bytes    int64
 	received int64 // of the body, as far as it was read
+	charged  int64 // of those, before the request was parked
 	location string
 	failure  error // that the reply tells of
 	gone     bool  // the client went away before the reply
