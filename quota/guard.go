@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -79,12 +80,19 @@ func (g *Guard) Reconfigure(c Config) error {
 	return nil
 }
 
-// forget has the terms of the account read again, with a clean slate: debts
-// under the old ones may be out of proportion to the new ones.
+// forget has the terms of the account read again.
 func (a *account) forget() {
 	a.reading.Lock() // whoever reads them now may have what was
 	a.read.Store(0)
 	a.reading.Unlock()
+}
+
+// adopt puts terms in force. If they differ from those before, the slate is
+// clean: debts under the old ones may be out of proportion to the new ones.
+func (a *account) adopt(t *terms) {
+	if old := a.terms.Swap(t); old == nil || old == t || maps.Equal(old.limits, t.limits) {
+		return
+	}
 	a.requests.full.Store(0)
 	a.bytes.full.Store(0)
 	for i := range a.stock {
@@ -119,7 +127,7 @@ func (g *Guard) learn(ctx context.Context, a *account, now int64) {
 	if read := a.read.Load(); read != 0 && now-read < int64(c.Fresh) {
 		return
 	}
-	said, err := g.control.Quota(ctx, a.project)
+	said, err := g.granted(ctx, a.project)
 	known := now
 	switch {
 	case err != nil && !errors.Is(err, messaging.NotFound):
@@ -129,14 +137,25 @@ func (g *Guard) learn(ctx context.Context, a *account, now int64) {
 		g.log.LogAttrs(ctx, slog.LevelWarn, "cannot read the quota of a project",
 			slog.String("project", string(a.project)), slog.Any("error", err))
 		if a.terms.Load() == nil {
-			a.terms.Store(newTerms(limits(c.Defaults, c.Projects[a.project])))
+			a.adopt(newTerms(limits(c.Defaults, c.Projects[a.project])))
 		}
 	case len(said.Limits) == 0 && len(c.Projects[a.project]) == 0:
-		a.terms.Store(c.common)
+		a.adopt(c.common)
 	default:
-		a.terms.Store(newTerms(limits(c.Defaults, c.Projects[a.project], said.Limits)))
+		a.adopt(newTerms(limits(c.Defaults, c.Projects[a.project], said.Limits)))
 	}
 	a.read.Store(known)
+}
+
+// patience is how long the quota of a project may take to be read.
+const patience = 5 * time.Second
+
+// granted reads the quota of a project. What is learned is for others, too: a
+// caller that goes away does not end it.
+func (g *Guard) granted(ctx context.Context, p messaging.Project) (messaging.Quota, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	return g.control.Quota(ctx, p)
 }
 
 // Changed says that the quota of the project was changed in the store.

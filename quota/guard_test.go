@@ -238,12 +238,17 @@ func TestByteRate(t *testing.T) {
 	if w.enter(p, 100_000) != 0 {
 		t.Error("refused though the debt is paid")
 	}
+	// A reload that changes nothing forgives nothing.
+	w.must(w.Reconfigure(quota.Config{Defaults: messaging.Limits{messaging.LimitByteRate: 1000, messaging.LimitByteBurst: 5000}}))
+	if wait := w.enter(p, 0); wait < 90*time.Second {
+		t.Errorf("after a reload without a change: wait %v", wait)
+	}
 	// An administrator need not wait for debts under the old limit.
 	w.must(w.Reconfigure(quota.Config{Defaults: messaging.Limits{messaging.LimitByteRate: 2000}}))
 	if w.enter(p, 0) != 0 {
 		t.Error("an old debt outlives a new limit")
 	}
-	if n := w.Stats().Refused[messaging.LimitByteRate]; n != 1 {
+	if n := w.Stats().Refused[messaging.LimitByteRate]; n != 2 {
 		t.Errorf("%d refusals counted", n)
 	}
 }
@@ -353,6 +358,7 @@ func TestStoreThatCannotBeRead(t *testing.T) {
 	u := &unreadable{Store: w.store}
 	g := w.another(u, quota.Config{Defaults: messaging.Limits{messaging.LimitQueues: 1}})
 	w.must(w.store.PutQuota(t.Context(), messaging.Quota{Project: p, Limits: messaging.Limits{messaging.LimitQueues: 2}}))
+	w.must(w.store.PutQuota(t.Context(), messaging.Quota{Project: "granted", Limits: messaging.Limits{messaging.LimitQueues: 7}}))
 	limit := func(p messaging.Project) int64 { return g.Limits(t.Context(), p)[messaging.LimitQueues] }
 	if limit(p) != 2 {
 		t.Fatal("not read")
@@ -362,6 +368,13 @@ func TestStoreThatCannotBeRead(t *testing.T) {
 	if limit(p) != 2 || limit("new") != 1 {
 		t.Error("what was known does not hold, or the defaults")
 	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	u.broken.Store(false)
+	if n := g.Limits(gone, "granted")[messaging.LimitQueues]; n != 7 {
+		t.Errorf("to a caller that has gone the limit is %d", n)
+	}
+	u.broken.Store(true)
 	before := u.reads.Load()
 	for range 100 {
 		limit(p)
