@@ -115,8 +115,17 @@ func (a *App) build(ctx context.Context) error {
 	if a.options.Monitor.Enabled {
 		a.countRequests(&front)
 	}
-	handler := edge.Framing(a.options.CORS.wrap(rest.New(front, a.broker, a.log)))
+	if err := a.listen(ctx, edge.Framing(a.options.CORS.wrap(rest.New(front, a.broker, a.log)))); err != nil {
+		return err
+	}
+	if a.options.Monitor.Enabled {
+		a.addMetrics(store, denials)
+	}
+	return nil
+}
 
+// listen builds what stands between the network and the handler.
+func (a *App) listen(ctx context.Context, handler http.Handler) error {
 	h := a.options.HTTP
 	if err := a.secure(); err != nil {
 		return err
@@ -132,6 +141,7 @@ func (a *App) build(ctx context.Context) error {
 		a.listener = conn.Listen(a.handshakes, time.Now)
 		handler = edge.State(handler)
 	}
+	a.listener.Refuse(func(status int) []byte { return edge.Unreadable(status, rest.NewRequestID()) })
 	a.server = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: h.HeaderTimeout,
@@ -144,9 +154,6 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.undo.add("stop listening", closeTime, func(context.Context) error { return ignoreClosed(a.listener.Close()) })
 	a.undo.add("finish requests", a.options.ShutdownTimeout, a.drain)
-	if a.options.Monitor.Enabled {
-		a.addMetrics(store, denials)
-	}
 	return nil
 }
 

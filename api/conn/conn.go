@@ -17,6 +17,7 @@ type Listener struct {
 	buffers sync.Pool // of *[]byte
 	lounge  lounge
 	parked  park
+	refuse  func(status int) []byte // see Refuse
 
 	pumping sync.Once
 	fresh   chan arrival // from the wrapped listener
@@ -202,6 +203,12 @@ func (c *Conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.gathering {
+		if c.listener.refuse != nil {
+			if status := refusal(p); status != 0 {
+				_, err := c.write(c.listener.refuse(status))
+				return len(p), err
+			}
+		}
 		return c.write(p)
 	}
 	if c.gathered == nil {

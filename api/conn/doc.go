@@ -17,6 +17,9 @@
 // A request that waits for long can be parked (park.go): it gives up its server
 // and its handler, and comes back through the listener when its time has come.
 //
+// What net/http says to clients whose request it cannot read is replaced by what
+// the API says of errors (refusal.go).
+//
 // Connections under TLS come from the wrapped listener with their handshake
 // done. Those of HTTP/2 are handed on as they are.
 //

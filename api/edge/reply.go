@@ -17,6 +17,24 @@ func notTLS() []byte {
 	return reply(http.StatusBadRequest, "", "Invalid request", "This port speaks TLS: the URL begins with https.")
 }
 
+// Unreadable returns what those are told whose request net/http cannot read.
+func Unreadable(status int, request string) []byte {
+	what := "This is not HTTP as the server understands it."
+	switch status {
+	case http.StatusRequestHeaderFieldsTooLarge:
+		what = "The headers of the request are too large."
+	case http.StatusNotImplemented:
+		what = "The server does not know this transfer encoding."
+	case http.StatusHTTPVersionNotSupported:
+		what = "The server does not speak this version of HTTP."
+	}
+	title := "Invalid request"
+	if status != http.StatusBadRequest {
+		title = http.StatusText(status)
+	}
+	return reply(status, "X-Openstack-Request-Id: "+request+"\r\n", title, what)
+}
+
 // reply returns a whole reply, for those of whom no request is read.
 func reply(status int, headers, title, what string) []byte {
 	body := wire.AppendError(nil, title, what)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -63,12 +64,15 @@ func (r *raw) statuses(last string) string {
 	r.t.Helper()
 	var all []string
 	for {
-		resp, _, err := r.answer()
+		resp, body, err := r.answer()
 		switch {
 		case errors.Is(err, io.EOF):
 			return strings.Join(append(all, "closed"), " ")
 		case err != nil:
 			r.t.Fatalf("after %v: %v", all, err)
+		}
+		if resp.StatusCode >= 400 && (resp.Header.Get("Content-Type") != "application/json" || !json.Valid(body)) && resp.StatusCode != 417 && resp.StatusCode != 505 {
+			r.t.Errorf("status %d with %q, not JSON", resp.StatusCode, body)
 		}
 		all = append(all, strconv.Itoa(resp.StatusCode))
 		if all[len(all)-1] == last {
