@@ -111,7 +111,7 @@ func tokenCacheOptions() []Option {
 			of("token_cache_refused_time", seconds(0, time.Hour), func(s *settings) *time.Duration { return &s.Identity.Keystone.RefusedTime },
 				"Seconds for which a token that was refused stays refused. Not more than token_cache_time."),
 			of("token_cache_entries", whole[int64](1, 10_000_000), func(s *settings) *int64 { return &s.Identity.Keystone.Entries },
-				"Most tokens in the cache of the process. As many refused ones are kept beside them."),
+				"Most tokens in the cache of the process, which take half a KiB each. As many refused ones are kept beside them."),
 			of("memcached_servers", list(), func(s *settings) *[]string { return &s.Identity.Keystone.Memcached.Servers },
 				"A cache of validated tokens that nodes share, behind the one in the process: host:port or unix:/path. Empty: none.").alias("memcache_servers"),
 			of("memcache_security_strategy", protection(), func(s *settings) *keystone.Protection { return &s.Identity.Keystone.Memcached.Protection },

@@ -145,7 +145,11 @@ func TestNoAnswer(t *testing.T) {
 		}
 		return true
 	})
-	f.want(i, messaging.Unavailable, "X-Auth-Token: tok-a")
+	_, err := i.Identify(t.Context(), request("X-Auth-Token: tok-a"))
+	wantKind(t, err, messaging.Unavailable)
+	if !strings.Contains(err.Error(), f.Listener.Addr().String()) {
+		t.Errorf("nobody learns who gave no answer: %v", err)
+	}
 	if tries.Load() != 2 {
 		t.Errorf("%d tries, want 2", tries.Load())
 	}

@@ -130,7 +130,7 @@ func (t *transport) try(ctx context.Context, method, address string, header http
 	}
 	res, err := t.client.Do(r)
 	if err != nil {
-		return nil, plainError(err)
+		return nil, plainError(r.URL.Host, err)
 	}
 	defer res.Body.Close()
 	a := &answer{status: res.StatusCode, header: res.Header}
@@ -147,12 +147,12 @@ func (t *transport) try(ctx context.Context, method, address string, header http
 	return a, nil
 }
 
-// plainError drops the address from an error: where a redirect led to is
-// nobody's to put into our log.
-func plainError(err error) error {
+// plainError names the host that was asked, in place of the address that an
+// error has: where a redirect led to is nobody's to put into our log.
+func plainError(host string, err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	return fmt.Errorf("no answer from keystone: %w", err)
+	return fmt.Errorf("no answer from keystone at %s: %w", host, err)
 }
