@@ -136,9 +136,7 @@ func TestNoAnswer(t *testing.T) {
 	i, _ := f.identity(func(c *Config) { c.Timeout, c.Retries = 20*time.Millisecond, 1 })
 	end := make(chan struct{})
 	defer close(end)
-	var tries atomic.Int64
 	f.do(func(_ http.ResponseWriter, r *http.Request) bool {
-		tries.Add(1)
 		select {
 		case <-end:
 		case <-r.Context().Done():
@@ -147,11 +145,8 @@ func TestNoAnswer(t *testing.T) {
 	})
 	_, err := i.Identify(t.Context(), request("X-Auth-Token: tok-a"))
 	wantKind(t, err, messaging.Unavailable)
-	if !strings.Contains(err.Error(), f.Listener.Addr().String()) {
-		t.Errorf("nobody learns who gave no answer: %v", err)
-	}
-	if tries.Load() != 2 {
-		t.Errorf("%d tries, want 2", tries.Load())
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), f.Listener.Addr().String()) {
+		t.Errorf("nobody learns who gave no answer, and why: %v", err)
 	}
 }
 
