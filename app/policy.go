@@ -114,19 +114,19 @@ func (p Policy) find(report func(dir string, err error)) []string {
 	return names
 }
 
-// first returns the first of the paths that exists. One that cannot be looked
-// at counts: what it says must not be overlooked.
+// first returns the first of the paths that exists. What a directory holds
+// that this user may not enter is none of his business; anything else that
+// cannot be looked at counts, so that what it says is not overlooked.
 func first(paths []string, dir bool) string {
 	for _, path := range paths {
 		info, err := os.Stat(path)
-		if err == nil && info.IsDir() == dir || err != nil && !errors.Is(err, fs.ErrNotExist) && !isNotDir(err) {
+		absent := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR)
+		if err == nil && info.IsDir() == dir || err != nil && !absent {
 			return path
 		}
 	}
 	return ""
 }
-
-func isNotDir(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
 
 // state describes the files so that a change of them shows.
 func (p Policy) state() string {

@@ -14,6 +14,7 @@ import (
 
 	"zaqar/api/rest"
 	"zaqar/auth/policy"
+	"zaqar/auth/signed"
 	"zaqar/broker"
 	"zaqar/storage"
 	"zaqar/storage/memory"
@@ -31,7 +32,7 @@ func newHandler(t testing.TB) http.Handler {
 	}
 	t.Cleanup(b.Close)
 	c := rest.Defaults()
-	c.Now, c.Admin = time.Now, true
+	c.Now, c.Admin, c.Signatures = time.Now, true, signed.NewKeys("secret")
 	return rest.New(c, b, log)
 }
 
@@ -63,6 +64,8 @@ func FuzzRequest(f *testing.F) {
 		"DELETE /v2/queues/q/messages?pop=3" + id + "\r\n",
 		"POST /v2/queues/q/purge" + id + "Content-Length: 21\r\n\r\n" + `{"resource_types":[]}`,
 		"GET /v2/queues/%2e%2e/messages/%00?claim_id=,&wait=0" + id + "\r\n",
+		"POST /v2/queues/q/share" + id + "Content-Length: 43\r\n\r\n" + `{"methods":["GET"],"expires":"2096-01-01Z"}`,
+		"GET /v2/queues/q/messages" + id + "URL-Signature: x\r\nURL-Expires: 2096-01-01\r\nURL-Methods: GET\r\nURL-Paths: /v2/queues/q/messages\r\n\r\n",
 		"BREW /v2/health" + id + "X-Roles: admin\r\n\r\n",
 	} {
 		f.Add(seed)
@@ -82,6 +85,41 @@ func FuzzRequest(f *testing.F) {
 		}
 		if len(body) > 0 && w.Header().Get("Content-Type") != "application/yaml" && !json.Valid(body) {
 			t.Fatalf("malformed: %s", body)
+		}
+	})
+}
+
+// FuzzSignature sends a request with a signature whose headers are changed:
+// nothing passes but what the signature covers.
+func FuzzSignature(f *testing.F) {
+	const signature, paths = "3e17855ededc713e1a9f0c440df2534e6a08a8adedcfbb5dc352589623db6408", "/v2/queues/sq/messages"
+	f.Add(signature, "2036-01-01T00:00:00", "GET,POST", paths, project, "", "")
+	f.Add(signature, "2036-01-01", "POST,GET", paths, project, "Url-Signature", "")
+	f.Add("", "", "", "", project, "Url-Signature", signature)
+	f.Add(signature, "2036-01-01", "GET,POST", paths, project, "X-Project-Id", "p")
+	f.Add(" "+signature, "2036-01-01", "GET,POST", paths, " "+project, "X-Roles", "admin")
+	h := newHandler(f)
+	f.Fuzz(func(t *testing.T, sig, expires, methods, paths, proj, extra, value string) {
+		req := httptest.NewRequest("GET", "/v2/queues/sq/messages", nil)
+		req.Header = http.Header{"Client-Id": {clientA}, "Url-Signature": {sig}, "Url-Expires": {expires}, "Url-Methods": {methods}, "Url-Paths": {paths}, "X-Project-Id": {proj}}
+		extra = http.CanonicalHeaderKey(extra)
+		req.Header[extra] = append(req.Header[extra], value)
+		w := serve(h, req)
+		sigs := req.Header["Url-Signature"]
+		if strings.TrimSpace(strings.Join(sigs, "")) == "" {
+			return // not signed
+		}
+		if w.Code == http.StatusNotFound {
+			return
+		}
+		named := []string{"Url-Signature", "Url-Expires", "Url-Methods", "Url-Paths", "X-Project-Id"}
+		for _, name := range named {
+			if len(req.Header[name]) != 1 {
+				t.Errorf("%s %q: %d", name, req.Header[name], w.Code)
+			}
+		}
+		if strings.TrimSpace(sig) != signature || strings.TrimSpace(proj) != project || strings.TrimSpace(paths) != "/v2/queues/sq/messages" {
+			t.Errorf("%q: %d", req.Header, w.Code)
 		}
 	})
 }
