@@ -40,6 +40,9 @@ func (a *App) addMetrics(store fullStore, denials *denials) {
 	if s, ok := store.(*embedded.Store); ok {
 		r.Add(storeMetrics(s))
 	}
+	if a.certificates != nil {
+		r.Add(a.tlsMetrics())
+	}
 	if a.quotas != nil {
 		r.Add(quotaMetrics(a.quotas))
 	}

@@ -15,6 +15,7 @@ import (
 
 	"zaqar/app"
 	"zaqar/auth/keystone"
+	"zaqar/internal/certtest"
 )
 
 // watched are the options of a server with metrics.
@@ -225,6 +226,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	o.Identity.Strategy = "keystone"
 	o.Identity.Keystone.AuthURL = "http://127.0.0.1:1/v3"
 	o.Identity.Keystone.Login = keystone.Login{UserID: "zaqar", Password: "secret"}
+	o.HTTP.TLS.Cert, o.HTTP.TLS.Key = certtest.NewAuthority(t).Issue(t, "zaqar").Write(t, t.TempDir())
 	r := start(t, o)
 	var table strings.Builder
 	for _, f := range r.Metrics() {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"zaqar/api/edge"
+	"zaqar/observe/metrics"
 )
 
 // TLS says with what the API is served under TLS. The files are read again
@@ -172,4 +173,14 @@ func (a *App) http2() *http.HTTP2Config {
 		WriteByteTimeout:     a.options.REST.ReplyTime,
 		SendPingTimeout:      a.options.HTTP.IdleTimeout / 2, // finds clients that vanished while they waited
 	}
+}
+
+func (a *App) tlsMetrics() ([]metrics.Family, func(*metrics.Values)) {
+	return []metrics.Family{
+			counter("zaqar_tls_handshakes_failed_total", "TLS handshakes with clients that failed."),
+			gauge("zaqar_tls_certificate_expires_seconds", "When the certificate in use expires, in seconds since 1970."),
+		}, func(v *metrics.Values) {
+			v.Set("zaqar_tls_handshakes_failed_total", float64(a.handshakes.Failed()))
+			v.Set("zaqar_tls_certificate_expires_seconds", float64(a.certificates.settings().Certificates[0].Leaf.NotAfter.Unix()))
+		}
 }

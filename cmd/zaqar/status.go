@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +32,8 @@ this machine shows signs of trouble: a disk error, a damaged header, a full disk
 It takes milliseconds and may be run as often as one likes.
 
 The server is the one at --server-url, else the one that the configuration
-describes. The store is looked at if --data-dir names it, or if --server-url does
+describes, under TLS known by the certificate in its file. Without OS_TOKEN a
+server that wants a token is judged by its page /healthcheck. The store is looked at if --data-dir names it, or if --server-url does
 not name another server and there is one. OS_TOKEN is sent to the server if it is
 set.
 
@@ -50,7 +52,7 @@ unknown, problems, segments, disk, free_on_disk, quarantine}.`,
 	}
 	f := cmd.Flags()
 	src := config.System()
-	s := &statusRun{src: &src}
+	s := &statusRun{src: &src, healthcheck: "/healthcheck"}
 	f.StringVarP(&s.url, "server-url", "s", "", "ask the server at this `URL`")
 	f.DurationVar(&s.timeout, "timeout", 5*time.Second, "how long to wait for its answer")
 	f.BoolVar(&s.asJSON, "json", false, "print one JSON object")
@@ -69,6 +71,9 @@ type statusRun struct {
 	url     string
 	timeout time.Duration
 	asJSON  bool
+
+	healthcheck string      // path of the page that needs no token; empty: none
+	tls         *tls.Config // nil: as for any server
 }
 
 // statusReport is what the command tells.
@@ -172,13 +177,24 @@ func (s *statusRun) places(stderr io.Writer) (url, dir string, must bool, err er
 	if configured, err := c.Options.Store.Directory(); err == nil {
 		dir = cmp.Or(dir, configured)
 	}
-	return "http://" + net.JoinHostPort(host, strconv.FormatInt(h.Port, 10)), dir, must, nil
+	s.healthcheck = c.Options.REST.Healthcheck.Path
+	scheme := "http"
+	if h.TLS.On() {
+		scheme = "https"
+		if s.tls, err = itself(h.TLS); err != nil {
+			return "", "", false, err
+		}
+	}
+	return scheme + "://" + net.JoinHostPort(host, strconv.FormatInt(h.Port, 10)), dir, must, nil
 }
 
-// pinger returns a client that does not follow redirects: the token is for the
+// client returns one that does not follow redirects: the token is for the
 // server that was named.
-func pinger() *http.Client {
-	return &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+func (s *statusRun) client() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: s.tls, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // ask pings the server.
@@ -197,7 +213,7 @@ func (s *statusRun) ask(ctx context.Context, url string) serverStatus {
 		req.Header.Set("X-Auth-Token", token)
 	}
 	begun := time.Now()
-	resp, err := pinger().Do(req)
+	resp, err := s.client().Do(req)
 	st.Seconds = time.Since(begun).Seconds()
 	if err != nil {
 		st.Problem = fmt.Sprintf("it cannot be reached: %v", err)
@@ -211,7 +227,7 @@ func (s *statusRun) ask(ctx context.Context, url string) serverStatus {
 	case http.StatusServiceUnavailable:
 		st.Problem = "it cannot use its store"
 	case http.StatusUnauthorized, http.StatusForbidden:
-		st.Problem = "it is there, and wants a token: set OS_TOKEN"
+		s.askWithoutToken(ctx, url, &st)
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		st.Problem = fmt.Sprintf("it answers with status %d and refers to %q, which is not asked", st.Status, resp.Header.Get("Location"))
 	default:

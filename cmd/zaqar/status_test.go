@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"zaqar/config"
+	"zaqar/internal/certtest"
 )
 
 func TestStatus(t *testing.T) {
@@ -40,6 +41,52 @@ func TestStatus(t *testing.T) {
 	code, out, _ = zaqar(t, "status", "--config-file", conf)
 	if code != 1 || !strings.Contains(out, "NOT OK: it cannot be reached") || !strings.Contains(out, "store "+dir+": ok") {
 		t.Errorf("stopped: exit code %d\n%s", code, out)
+	}
+}
+
+// TestStatusUnderTLS asks the server of a configuration that nobody can reach
+// by the name in its certificate.
+func TestStatusUnderTLS(t *testing.T) {
+	dir, pairs := t.TempDir(), t.TempDir()
+	authority := certtest.NewAuthority(t)
+	cert, key := authority.Issue(t, "messaging.example.org").Write(t, pairs)
+	ca := filepath.Join(pairs, "ca.pem")
+	if err := os.WriteFile(ca, authority.PEM, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings := "\n[ssl]\ncert_file = " + cert + "\nkey_file = " + key + "\nca_file = " + ca + "\n"
+	s := serverWith(t, "--data-dir", dir, "--config-file", file(t, settings))
+	conf := file(t, "[drivers:transport:wsgi]\nport = "+s.url[strings.LastIndexByte(s.url, ':')+1:]+settings)
+	code, out, errs := zaqar(t, "status", "--config-file", conf, "--data-dir", dir)
+	if code != 0 || errs != "" || !strings.Contains(out, "server "+s.url+": ok") || !strings.HasPrefix(s.url, "https://") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+	authority.Issue(t, "messaging.example.org").Write(t, pairs)
+	if code, out, _ := zaqar(t, "status", "--config-file", conf, "--data-dir", dir); code != 0 && !strings.Contains(out, "another certificate") {
+		t.Errorf("with a new certificate: exit code %d\n%s", code, out)
+	}
+}
+
+// TestStatusWithoutToken asks a server that wants a token.
+func TestStatusWithoutToken(t *testing.T) {
+	var page atomic.Int64
+	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthcheck" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.WriteHeader(int(page.Load()))
+	}))
+	defer fake.Close()
+	for status, want := range map[int64]string{200: "", 503: "not well", 404: "OS_TOKEN"} {
+		page.Store(status)
+		code := 1
+		if want == "" {
+			code = 0
+		}
+		if r := asJSON[statusReport](t, code, "status", "-s", fake.URL, "--json"); r.Healthy != (want == "") || !strings.Contains(r.Server.Problem, want) {
+			t.Errorf("the page answers %d: %+v", status, r)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"zaqar/internal/certtest"
 	"zaqar/internal/need"
 	"zaqar/test/e2e/daemon"
 )
@@ -67,7 +68,8 @@ func offered(t *testing.T) map[string][]string {
 		c.Do(t, "GET", "/v2/health", nil).Want(403)
 	})
 	projects := scraped(t, "backlog = project\n", func(d *daemon.Daemon) { d.Client().Post(t, "q", "one") })
-	guarded := scraped(t, "[DEFAULT]\nauth_strategy = keystone\n[keystone_authtoken]\nauth_url = http://127.0.0.1:1/v3\n"+
+	cert, key := certtest.NewAuthority(t).Issue(t, "zaqar").Write(t, t.TempDir())
+	guarded := scraped(t, "[ssl]\ncert_file = "+cert+"\nkey_file = "+key+"\n[DEFAULT]\nauth_strategy = keystone\n[keystone_authtoken]\nauth_url = http://127.0.0.1:1/v3\n"+
 		"username = zaqar\npassword = x\nuser_domain_name = Default\n[quota]\nenabled = True\n", func(*daemon.Daemon) {})
 	all := map[string][]string{"up": {"job", "instance"}}
 	sample := regexp.MustCompile(`(?m)^([a-z_]+)(?:\{(.*)\})? `)
