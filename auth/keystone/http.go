@@ -15,9 +15,6 @@ import (
 // catalogue of a large cloud takes a tenth of it.
 const mostAnswer = 1 << 20
 
-// mostAsked bounds the connections to Keystone: more requests wait for one.
-const mostAsked = 32
-
 // answer is what Keystone said.
 type answer struct {
 	status int

@@ -21,7 +21,7 @@ type Identity struct {
 	valid    *cache
 	refused  *cache
 	shared   *shared
-	flights  flights
+	flights  *flights
 	sessions *sessions
 	counts   counts
 
@@ -38,10 +38,10 @@ func New(c Config, now func() time.Time, log *slog.Logger) (*Identity, error) {
 	i := &Identity{
 		config: c, now: now, log: log,
 		valid: newCache(c.Entries), refused: newCache(c.Entries), shared: newShared(c.Memcached, log),
-		flights: flights{open: map[key]*flight{}},
 	}
 	i.sessions = &sessions{http: newTransport(&c), config: &i.config, now: now, log: log, turn: make(chan struct{}, 1)}
 	i.ctx, i.stop = context.WithCancel(context.Background())
+	i.flights = newFlights(i.ctx, i.patience())
 	return i, nil
 }
 
@@ -182,8 +182,11 @@ func (i *Identity) find(ctx context.Context, k *key, token string) (*entry, erro
 		return nil, nil, false
 	}
 	return i.flights.join(ctx, k, looked, func() (*entry, error) {
-		ctx, cancel := context.WithTimeout(i.ctx, max(i.config.Total, i.config.Timeout))
+		ctx, cancel := context.WithTimeout(i.ctx, i.patience())
 		defer cancel()
 		return i.validate(ctx, k, token)
 	})
 }
+
+// patience is how long a validation may take.
+func (i *Identity) patience() time.Duration { return max(i.config.Total, i.config.Timeout) }
