@@ -16,6 +16,7 @@ func TestAllocations(t *testing.T) {
 	want := map[string]float64{"post-1": 3, "post-10": 3, "list-10": 3, "claim-10": 4, "delete-1": 4, "delete-10": 3}
 	t.Run("plain", func(t *testing.T) { countAllocations(t, newHollowHandler(t), want) })
 	t.Run("with quotas", func(t *testing.T) { countAllocations(t, newLimitedHandler(t), want) }) // they take none
+	t.Run("watched", func(t *testing.T) { countAllocations(t, newWatchedHandler(t), want) })
 }
 
 func countAllocations(t *testing.T, h http.Handler, want map[string]float64) {

@@ -87,6 +87,9 @@ func (c *call) audit(done *Served) {
 
 // refuses reports whether a failure is one of the caller's rights or limits.
 func refuses(err error) bool {
+	if err == nil {
+		return false // as nearly always, and without the memory that follows
+	}
 	var e *messaging.Error
 	if !errors.As(err, &e) {
 		return false

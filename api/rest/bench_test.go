@@ -25,8 +25,11 @@ import (
 	"zaqar/broker"
 	"zaqar/messaging"
 	"zaqar/observe"
+	"zaqar/observe/metrics"
+	"zaqar/observe/trace"
 	"zaqar/quota"
 	"zaqar/storage"
+	"zaqar/storage/traced"
 )
 
 // hollow is a store that does nothing: what a request costs on top of it is
@@ -109,9 +112,33 @@ func newLimitedHandler(t testing.TB) http.Handler {
 	return hollowHandler(t, store, guard)
 }
 
-func hollowHandler(t testing.TB, store *hollow, guard *quota.Guard) http.Handler {
+// newWatchedHandler returns the same with all that watches it: metrics, audit log,
+// and a tracer that follows none of the requests.
+func newWatchedHandler(t testing.TB) http.Handler {
+	tracer, err := trace.New(t.Context(), trace.Config{Endpoint: "http://127.0.0.1:1", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tracer.Close(context.Background()) })
+	requests := metrics.NewRequests(rest.Endpoints(rest.Defaults()))
+	return hollowHandler(t, newHollow(), nil, func(c *rest.Config, p *broker.Parts) {
+		c.Trace, c.Audit = tracer.Begin, slog.New(slog.DiscardHandler)
+		c.Served = func(s rest.Served) {
+			requests.Count(&metrics.Request{Route: s.Endpoint, Method: s.Method, Status: s.Status, In: s.Received, Out: s.Bytes, Took: s.Took, Waits: s.Waits})
+		}
+		p.Tracer = tracer.Tracer()
+		p.Data, p.Control = traced.Data(p.Data, p.Tracer), traced.Control(p.Control, p.Tracer)
+	})
+}
+
+func hollowHandler(t testing.TB, store *hollow, guard *quota.Guard, edits ...func(*rest.Config, *broker.Parts)) http.Handler {
 	log := slog.New(slog.DiscardHandler)
-	b, err := broker.New(broker.Defaults(), broker.Parts{Control: store, Data: store, Policy: policy.Default(), Quotas: guard, Now: time.Now, Log: log})
+	c := rest.Defaults()
+	parts := broker.Parts{Control: store, Data: store, Policy: policy.Default(), Quotas: guard, Now: time.Now, Log: log}
+	for _, edit := range edits {
+		edit(&c, &parts)
+	}
+	b, err := broker.New(broker.Defaults(), parts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +148,6 @@ func hollowHandler(t testing.TB, store *hollow, guard *quota.Guard) http.Handler
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = access.Close() })
-	c := rest.Defaults()
 	c.Now, c.Access, c.Quotas = time.Now, access.Access, guard
 	return rest.New(c, b, log)
 }
@@ -190,6 +216,13 @@ func BenchmarkHandler(b *testing.B) {
 	for _, e := range exchanges() {
 		b.Run(e.name, func(b *testing.B) {
 			serve := e.handled(b, newHollowHandler(b))
+			b.ReportAllocs()
+			for b.Loop() {
+				serve()
+			}
+		})
+		b.Run(e.name+"-watched", func(b *testing.B) {
+			serve := e.handled(b, newWatchedHandler(b))
 			b.ReportAllocs()
 			for b.Loop() {
 				serve()
