@@ -19,6 +19,8 @@ type Posting struct {
 	client messaging.ClientID
 	queue  messaging.QueueRef
 	record record
+
+	created bool
 }
 
 // BeginPost lets a post in, before its body is read.
@@ -39,6 +41,9 @@ func (b *Broker) BeginPost(ctx context.Context, who messaging.Caller, q messagin
 // maximum or, if smaller, the queue's (http-v2 §8.2).
 func (p *Posting) Limit() int64 { return p.setup.postLimit(p.record) }
 
+// Created reports whether Store has created the queue.
+func (p *Posting) Created() bool { return p.created }
+
 // Store stores all of the messages or none and returns their ids in order. It
 // creates the queue if it is missing, once the posts have passed all checks
 // (http-v2 §8.2).
@@ -57,7 +62,7 @@ func (p *Posting) Store(ctx context.Context, posts []Post) ([]messaging.MessageI
 	}
 	defer hold.Done()
 	if !p.record.exists {
-		if _, err := b.createQueue(ctx, q, nil); err != nil {
+		if p.created, err = b.createQueue(ctx, q, nil); err != nil {
 			b.recycle(d)
 			return nil, err
 		}

@@ -38,7 +38,7 @@ func changes(rules map[string]string) map[string]bool {
 // that were refused. It is called once the answer is known.
 func (c *call) audit(done *Served) {
 	refused := refuses(c.failure) || c.signed && !c.who.Signed
-	if !refused && (c.route == nil || !c.route.changes[c.r.Method]) {
+	if !refused && !c.created && (c.route == nil || !c.route.changes[c.r.Method]) {
 		return
 	}
 	list := make([]slog.Attr, 0, 20)
@@ -54,11 +54,15 @@ func (c *call) audit(done *Served) {
 	case done.Status >= http.StatusBadRequest:
 		outcome = outcomeFailure
 	}
-	action := ""
+	action, by := "", ""
 	if c.route != nil {
 		action = c.route.rules[c.r.Method]
 	}
+	if c.created { // whatever became of the messages
+		action, by, outcome = creation(c.queue), action, outcomeSuccess
+	}
 	add("action", action)
+	add("by", by)
 	add("outcome", outcome)
 	list = append(list, slog.Int("status", done.Status))
 	if refused {
@@ -83,6 +87,14 @@ func (c *call) audit(done *Served) {
 	add("request_id", done.Request)
 	add("caller_request_id", done.Caller)
 	c.Audit.LogAttrs(context.WithoutCancel(c.r.Context()), slog.LevelInfo, "audit", list...)
+}
+
+// creation is the action of creating a queue or topic.
+func creation(q messaging.QueueRef) string {
+	if q.Topic {
+		return "topics:create"
+	}
+	return "queues:create"
 }
 
 // refuses reports whether a failure is one of the caller's rights or limits.

@@ -77,7 +77,10 @@ func TestAuditOfChanges(t *testing.T) {
 		{"DELETE", "/v2/queues/q1", ``, []string{"X-OpenStack-Request-ID: req-" + clientB, "X-Roles: admin"},
 			record("queues:delete", "success", "DELETE", queue, "queue=q1", "roles", []any{"admin"}, "caller_request_id", "req-"+clientB)},
 		// Messages and looks leave no record.
-		{"POST", "/v2/queues/q1/messages", `{"messages":[{"body":1}]}`, nil, nil},
+		{"POST", "/v2/queues/q2/messages", `{"messages":[{"body":1}]}`, nil, record("queues:create", "success", "POST", queue+"/messages", "queue=q2", "by", "messages:create")},
+		{"POST", "/v2/topics/t2/messages", `{"messages":[{"body":1}]}`, nil, record("topics:create", "success", "POST", topic+"/messages", "topic=t2", "by", "messages:create")},
+		{"POST", "/v2/queues/q2/messages", `{"messages":[{"body":1}]}`, nil, nil},
+		{"POST", "/v2/queues/q3/messages", `{"messages":[{"body":1}`, nil, nil},
 		{"POST", "/v2/queues/q1/claims", `{}`, nil, nil},
 		{"DELETE", "/v2/queues/q1/messages?pop=1", ``, nil, nil},
 		{"GET", "/v2/queues/q1", ``, nil, nil},

@@ -51,6 +51,7 @@ func (c *call) post() ([]messaging.MessageID, error) {
 		return nil, err
 	}
 	ids, err := posting.Store(ctx, posts)
+	c.created = posting.Created()
 	if err != nil {
 		c.abandon() // the store may still be busy with the bodies, which are parts of s.In
 	}

@@ -149,6 +149,7 @@ type call struct {
 	received int64 // of the body, as far as it was read
 	charged  int64 // of those, before the request was parked
 	location string
+	created  bool  // a post has created its queue
 	failure  error // that the reply tells of
 	gone     bool  // the client went away before the reply
 	cutOff   bool  // the body could not be read to its end
