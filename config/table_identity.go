@@ -95,7 +95,7 @@ func tokenOptions() []Option {
 		of("include_service_catalog", boolean(), func(s *settings) *bool { return &s.Identity.Keystone.Catalog },
 			"Ask for the caller's catalogue. Without it, tokens with access rules are refused."),
 		of("service_token_roles", list(), func(s *settings) *[]string { return &s.Identity.Keystone.ServiceRoles },
-			"Roles, one of which a service token needs to let an expired token of a user pass."),
+			"Roles, one of which a service token needs to let expired tokens of users pass, and tokens with access rules whatever the rules say."),
 		of("service_token_roles_required", boolean(), func(s *settings) *bool { return &s.Identity.Keystone.ServiceRolesRequired },
 			"Refuse requests with a service token that has none of those roles."),
 		of("service_type", text(), func(s *settings) *string { return &s.Identity.Keystone.ServiceType },

@@ -42,8 +42,9 @@ type Config struct {
 	// Catalog asks for the caller's catalogue, without which tokens with
 	// access rules are refused.
 	Catalog bool
-	// ServiceRoles are those of which a service token needs one, for expired
-	// tokens of users in any case, for all else if ServiceRolesRequired.
+	// ServiceRoles are those of which a service token needs one to count.
+	// Without one it counts for nothing, and if ServiceRolesRequired the request
+	// is refused.
 	ServiceRoles         []string
 	ServiceRolesRequired bool
 	// ServiceType is this service's type in access rules; empty: tokens with

@@ -73,13 +73,13 @@ func (i *Identity) Identify(ctx context.Context, r *http.Request) (messaging.Cal
 	if token == "" {
 		return messaging.Caller{}, messaging.E(messaging.Unauthenticated, "This needs a token of the identity service in the X-Auth-Token header.")
 	}
-	chained, late := false, false
+	chained := false
 	if values := r.Header["X-Service-Token"]; values != nil {
-		if chained, late, err = i.service(ctx, values); err != nil {
+		if chained, err = i.service(ctx, values); err != nil {
 			return messaging.Caller{}, err
 		}
 	}
-	e, err := i.known(ctx, token, late)
+	e, err := i.known(ctx, token, chained)
 	if err != nil {
 		return messaging.Caller{}, err
 	}
@@ -121,22 +121,24 @@ func refusal() error {
 	return messaging.E(messaging.Unauthenticated, "The token is not valid, or not any more.")
 }
 
-// service checks a service token (operations §5.1 A7). chained says that there
-// is one, late that it lets expired tokens of users pass.
-func (i *Identity) service(ctx context.Context, values []string) (chained, late bool, err error) {
+// service checks a service token (operations §5.1 A7). chained says that a
+// service asks on behalf of a user: expired tokens of the user pass then, and
+// access rules do not count. Without one of the roles it is no service, even
+// where that is not required: users could bring their own token twice.
+func (i *Identity) service(ctx context.Context, values []string) (chained bool, err error) {
 	token, err := only(values)
 	if token == "" || err != nil {
-		return false, false, err
+		return false, err
 	}
 	e, err := i.known(ctx, token, false)
 	if err != nil {
-		return false, false, err
+		return false, err
 	}
-	late = slices.ContainsFunc(i.config.ServiceRoles, func(role string) bool { return slices.Contains(e.caller.Roles, role) })
-	if !late && i.config.ServiceRolesRequired {
-		return false, false, messaging.E(messaging.Unauthenticated, "The service token has none of the roles that make it one.")
+	chained = slices.ContainsFunc(i.config.ServiceRoles, func(role string) bool { return slices.Contains(e.caller.Roles, role) })
+	if !chained && i.config.ServiceRolesRequired {
+		return false, messaging.E(messaging.Unauthenticated, "The service token has none of the roles that make it one.")
 	}
-	return true, late, nil
+	return chained, nil
 }
 
 // known returns what is known of a token, after asking if need be. late asks

@@ -1,6 +1,7 @@
 package keystone
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -184,6 +185,24 @@ func TestAccessRulesBehindAPrefix(t *testing.T) {
 			if _, err := i.Identify(t.Context(), r); (err == nil) != passes {
 				t.Errorf("prefix %q, path %s: error %v", prefix, path, err)
 			}
+		}
+	}
+}
+
+// TestNobodyIsTheirOwnService brings the token with access rules once more, as
+// that of a service.
+func TestNobodyIsTheirOwnService(t *testing.T) {
+	f := newFake(t)
+	token := f.issue("tok-limited", "p1", time.Hour, "member")
+	token["application_credential"] = object{"access_rules": []any{object{"service": "messaging", "method": "GET", "path": "/v2/queues"}}}
+	token["catalog"] = []any{object{"type": "messaging"}}
+	i, _ := f.identity(func(c *Config) { c.ServiceType, c.ServiceRolesRequired = "messaging", false })
+	for method, kind := range map[string]error{"GET": nil, "DELETE": messaging.Unauthenticated} {
+		r := httptest.NewRequest(method, "/v2/queues", nil)
+		r.Header.Set("X-Auth-Token", "tok-limited")
+		r.Header.Set("X-Service-Token", "tok-limited")
+		if _, err := i.Identify(t.Context(), r); !errors.Is(err, kind) {
+			t.Errorf("%s: error %v, want %v", method, err, kind)
 		}
 	}
 }
