@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -147,14 +148,16 @@ type policyWatch struct {
 	live *policy.Live
 	log  *slog.Logger
 
-	mu     sync.Mutex // held while files are looked at
-	from   Policy
-	loaded string // state of the files when they were read last
-	seen   string // at the last look
+	mu      sync.Mutex // held while files are looked at
+	from    Policy
+	sources []string // files whose rules are in force
+	loaded  string   // state of the files when they were read last
+	seen    string   // at the last look
 }
 
 // look reads the files again if they have changed and did not change any
-// further since the look before.
+// further since the look before. A file that is gone does not loosen anything:
+// its rules stay in force until somebody says that this is meant, by prepare.
 func (w *policyWatch) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -171,15 +174,25 @@ func (w *policyWatch) look() {
 		w.log.Error("the policy was not reloaded; the old rules stay in force")
 		return
 	}
+	if i := slices.IndexFunc(w.sources, missing); i >= 0 {
+		w.log.Error("the policy was not reloaded: a file of rules is gone; the old rules stay in force until SIGHUP", "file", w.sources[i])
+		return
+	}
 	w.live.Set(rules)
+	w.sources = sources
 	w.log.Info("policy reloaded", "files", sources)
+}
+
+func missing(name string) bool {
+	_, err := os.Stat(name)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // prepare reads other files, or the same again, and returns what puts their
 // rules in force.
 func (w *policyWatch) prepare(from Policy) (enforce func(), err error) {
 	state := from.state()
-	rules, findings, _ := from.Load()
+	rules, findings, sources := from.Load()
 	if rules == nil {
 		tell(w.log, findings)
 		return nil, errPolicy
@@ -188,7 +201,7 @@ func (w *policyWatch) prepare(from Policy) (enforce func(), err error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.live.Set(rules)
-		w.from, w.loaded, w.seen = from, state, state
+		w.from, w.sources, w.loaded, w.seen = from, sources, state, state
 	}, nil
 }
 
@@ -219,7 +232,7 @@ func (a *App) watchPolicy() error {
 	if len(sources) > 0 {
 		a.log.Info("policy read", "files", sources)
 	}
-	w := &policyWatch{from: o, live: policy.NewLive(rules), log: a.log, loaded: state, seen: state}
+	w := &policyWatch{from: o, sources: sources, live: policy.NewLive(rules), log: a.log, loaded: state, seen: state}
 	a.policy = w
 	if o.Interval <= 0 {
 		return nil

@@ -72,6 +72,20 @@ func TestPolicyFollowsTheFiles(t *testing.T) {
 		t.Error("a new file is not taken")
 	}
 	w.logged("policy reloaded")
+	if err := os.Rename(filepath.Join(w.dir, "policy.yaml"), filepath.Join(w.dir, "aside")); err != nil {
+		t.Fatal(err)
+	}
+	if w.may(2) {
+		t.Error("without its file, the defaults are in force")
+	}
+	w.logged("is gone")
+	if err := os.Rename(filepath.Join(w.dir, "aside"), filepath.Join(w.dir, "policy.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if w.may(2) {
+		t.Error("a file that is there again does not count")
+	}
+	w.logged("policy reloaded")
 
 	w.write("policy.yaml", "queues:get_all: 'role:'")
 	if w.may(2) {
@@ -89,11 +103,27 @@ func TestPolicyFollowsTheFiles(t *testing.T) {
 	if w.may(2) {
 		t.Error("a file that appears in the directory is not taken")
 	}
+	// A file that is gone loosens nothing until that is said to be meant.
 	if err := os.Remove(filepath.Join(w.dir, "policy.d", "late.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	if !w.may(2) {
-		t.Error("a file that is gone counts")
+	if w.may(3) {
+		t.Error("the rules of a file went with it")
+	}
+	w.logged("late.yaml")
+	if w.may(3); w.logs.Len() > 0 {
+		t.Errorf("told again: %s", w.logs.String())
+	}
+	w.write("policy.yaml", "queues:get_all: '@' # and a change elsewhere")
+	if w.may(2) {
+		t.Error("the rules of a file went with a change of another")
+	}
+	enforce, err := w.prepare(w.from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if enforce(); !w.may(2) {
+		t.Error("a file that is gone counts after all was read again")
 	}
 	// Of two writes, the first is never seen.
 	w.write("policy.yaml", "")
