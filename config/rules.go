@@ -255,7 +255,8 @@ func (c *rules) policyFiles() {
 			c.Policy.Dirs = append(c.Policy.Dirs, places)
 		}
 	}
-	_, findings, sources := c.Policy.Load()
+	rules, findings, sources := c.Policy.Load()
+	read := func(name string) bool { return slices.Contains(sources, name) }
 	for _, f := range findings {
 		severity, text := Warning, f.Text
 		if f.Error {
@@ -266,8 +267,9 @@ func (c *rules) policyFiles() {
 		}
 		c.report.add(severity, Origin{File: f.File, Line: f.Line}, "oslo_policy", "policy_file", "%s", text)
 	}
-	if _, set := c.values.set("oslo_policy", "policy_file"); set && len(sources) == 0 && c.policyFile != defaults().policyFile {
-		c.warn("oslo_policy", "policy_file", "%s does not exist; the default rules are in force", c.policyFile)
+	named := c.policyFile != defaults().policyFile
+	if _, set := c.values.set("oslo_policy", "policy_file"); set && named && rules != nil && !slices.ContainsFunc(c.near(c.policyFile), read) {
+		c.warn("oslo_policy", "policy_file", "%s does not exist; the default rules are in force, and those of policy_dirs", c.policyFile)
 	}
 }
 

@@ -139,6 +139,7 @@ func TestPolicyFile(t *testing.T) {
 		"hidden in a directory":  {"", map[string]string{"policy.d/.a.yaml": wrong}, "", nil},
 		"the other is not read":  {"policy_dirs = a", map[string]string{"policy.d/a.yaml": wrong}, "", nil},
 		"missing as named":       {"policy_file = mine.yaml", nil, Warning, []string{":2", "mine.yaml does not exist"}},
+		"missing beside others":  {"policy_file = mine.yaml", map[string]string{"policy.d/a.yaml": rules}, Warning, []string{":2", "mine.yaml does not exist"}},
 		"another name counts":    {"policy_file = mine.yaml", map[string]string{"policy.yaml": wrong, "mine.yaml": rules}, "", nil},
 		"YAML comes before JSON": {"", map[string]string{"policy.yaml": rules, "policy.json": "{"}, "", nil},
 		"unknown reference":      {"", map[string]string{"policy.yaml": "\"queues:get\": \"rule:nope\"\n"}, Error, []string{`there is no rule "nope"`}},
