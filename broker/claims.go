@@ -20,7 +20,7 @@ func (b *Broker) CreateClaim(ctx context.Context, who messaging.Caller, q messag
 	if err != nil {
 		return ClaimView{}, err
 	}
-	limit, err := pageSize("limit", in.Limit, s.MaxMessagesPerClaimOrPop)
+	limit, err := pageSize(in.Limit, s.MaxMessagesPerClaimOrPop)
 	if err != nil {
 		return ClaimView{}, err
 	}

@@ -144,12 +144,12 @@ func (c Config) clone() Config {
 func (k Key) String() string { return k.ID + ":" + "****" }
 
 // pageSize returns how many items to return: the limit asked for, or the
-// default (http-v2 §4.5). field names the parameter in the error.
-func pageSize(field string, asked *int, maximum int) (int, error) {
+// default (http-v2 §4.5).
+func pageSize(asked *int, maximum int) (int, error) {
 	if asked == nil {
 		return min(defaultPageSize, maximum), nil
 	}
-	if err := counted(field, *asked, maximum); err != nil {
+	if err := counted("limit", *asked, maximum); err != nil {
 		return 0, err
 	}
 	return *asked, nil

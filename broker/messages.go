@@ -218,7 +218,7 @@ func (b *Broker) ListMessages(ctx context.Context, who messaging.Caller, q messa
 	if err != nil {
 		return Messages{}, err
 	}
-	limit, err := pageSize("limit", in.Limit, s.MaxMessagesPerPage)
+	limit, err := pageSize(in.Limit, s.MaxMessagesPerPage)
 	if err != nil {
 		return Messages{}, err
 	}

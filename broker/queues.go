@@ -20,7 +20,7 @@ func (b *Broker) ListQueues(ctx context.Context, who messaging.Caller, in ListQu
 	if err != nil {
 		return QueuePage{}, err
 	}
-	limit, err := pageSize("limit", in.Limit, s.MaxQueuesPerPage)
+	limit, err := pageSize(in.Limit, s.MaxQueuesPerPage)
 	if err != nil {
 		return QueuePage{}, err
 	}

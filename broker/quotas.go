@@ -99,7 +99,7 @@ func (b *Broker) ListQuotas(ctx context.Context, who messaging.Caller, marker me
 	if err := b.admitToQuota(ctx, who, "", "quotas:get_all"); err != nil {
 		return nil, err
 	}
-	n, err := pageSize("limit", limit, b.active.Load().MaxQueuesPerPage)
+	n, err := pageSize(limit, b.active.Load().MaxQueuesPerPage)
 	if err != nil {
 		return nil, err
 	}
