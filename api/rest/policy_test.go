@@ -67,6 +67,36 @@ func TestEveryRouteAsks(t *testing.T) {
 	}
 }
 
+// Nobody shares more than they may do themselves: grants are used without the
+// roles by which these rules refuse.
+func TestSharingIsNoWayAroundThePolicy(t *testing.T) {
+	s := newServer(t, openMemory, signing, withPolicy(`
+messages:create: "not role:reader"
+claims:delete: "not role:reader"
+subscription:confirm: "not role:reader"
+`))
+	for _, c := range []struct {
+		body           string
+		reader, others int
+	}{
+		{`{}`, 200, 200},
+		{`{"methods": ["GET", "DELETE"]}`, 200, 200},
+		{`{"methods": ["GET", "POST"]}`, 403, 200},
+		{`{"methods": ["DELETE"], "paths": ["messages", "claims"]}`, 403, 200},
+		{`{"methods": ["PATCH"], "paths": ["claims"]}`, 200, 200},
+		{`{"methods": ["PUT"], "paths": ["subscriptions"]}`, 403, 200},
+		{`{"methods": ["PUT"]}`, 200, 200},
+		{`{"methods": ["post"]}`, 200, 200}, // no method of any request
+		{`{"methods": 1}`, 400, 400},
+	} {
+		for role, want := range map[string]int{"reader": c.reader, "member": c.others} {
+			if got := s.post("/v2/queues/q/share", c.body, "X-Roles: "+role).status; got != want {
+				t.Errorf("%s shares %s: %d, want %d", role, c.body, got, want)
+			}
+		}
+	}
+}
+
 // What is acted on is what the path names.
 func TestTargetsOfPolicies(t *testing.T) {
 	s := newServer(t, openMemory, adminMode, withPolicy(`

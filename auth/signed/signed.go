@@ -85,7 +85,7 @@ func (k *Keys) Sign(g Grant) (string, error) {
 	case len(secrets) == 0:
 		return "", messaging.E(messaging.Unsupported, "This server has no key to sign with ([signed_url] secret_key).")
 	case !g.clear():
-		return "", messaging.E(messaging.Invalid, "A comma or a backslash in the project, a path or a method cannot be signed.")
+		return "", messaging.E(messaging.Invalid, "What is shared must not be empty, and hold neither a comma nor a backslash and an n: it cannot be signed.")
 	}
 	return mac(secrets[0], g.text()), nil
 }
