@@ -61,11 +61,9 @@ func (p *Posting) Store(ctx context.Context, posts []Post) ([]messaging.MessageI
 		return nil, err
 	}
 	defer hold.Done()
-	if !p.record.exists {
-		if p.created, err = b.createQueue(ctx, q, nil); err != nil {
-			b.recycle(d)
-			return nil, err
-		}
+	if err := p.makeQueue(ctx); err != nil {
+		b.recycle(d)
+		return nil, err
 	}
 	began := b.now()
 	var ids []messaging.MessageID
@@ -80,6 +78,26 @@ func (p *Posting) Store(ctx context.Context, posts []Post) ([]messaging.MessageI
 	b.counters.countPosts(d.list)
 	b.recycle(d)
 	return ids, nil
+}
+
+// makeQueue creates the queue of the post if it is missing. Where queues have a
+// quota that is asked anew: the body may have taken long, and a queue deleted
+// meanwhile needs room like any other.
+func (p *Posting) makeQueue(ctx context.Context) error {
+	exists := p.record.exists
+	if exists && p.broker.quotas != nil {
+		now, err := p.broker.record(ctx, p.queue)
+		if err != nil {
+			return err
+		}
+		exists = now.exists
+	}
+	if exists {
+		return nil
+	}
+	created, err := p.broker.createQueue(ctx, p.queue, nil)
+	p.created = created
+	return err
 }
 
 // PostMessages stores a post whose size is known to be allowed.
