@@ -5,15 +5,17 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"zaqar/messaging"
 )
 
 // Served tells about one request that was answered.
 type Served struct {
-	Method string // as sent: any token
+	Method string // as sent: any token, cut off if it is long
 	Route  string // the pattern of the path, or empty for unknown paths
 	Status int    // StatusClientGone when the client did not wait for the reply
 	Bytes  int64  // of the reply's body
@@ -21,10 +23,10 @@ type Served struct {
 	Endpoint int
 	Received int64 // bytes of the body that were read
 	Took     time.Duration
-	Waits    bool   // it asked to wait for messages, so that Took says little
-	Request  string // its id
-	Caller   string // the id of the request of another service that caused it
-	Project  messaging.Project
+	Waits    bool              // it asked to wait for messages, so that Took says little
+	Request  string            // its id
+	Caller   string            // the id of the request of another service that caused it
+	Project  messaging.Project // cut off if it is longer than a project can be
 	Client   messaging.ClientID
 	Address  netip.Addr // where it came from, as far as that can be known
 }
@@ -56,8 +58,8 @@ func (c *call) record() {
 // served describes the request.
 func (c *call) served(status int) Served {
 	done := Served{
-		Method: c.r.Method, Status: status, Bytes: c.bytes,
-		Request: c.who.Request, Project: c.who.Project, Client: c.who.Client, Address: c.who.Address,
+		Method: bounded(c.r.Method), Status: status, Bytes: c.bytes,
+		Request: c.who.Request, Project: messaging.Project(bounded(string(c.who.Project))), Client: c.who.Client, Address: c.who.Address,
 		Endpoint: -1, Received: c.received, Waits: c.query.waits,
 	}
 	if c.route != nil {
@@ -67,6 +69,34 @@ func (c *call) served(status int) Served {
 		done.Caller = id
 	}
 	return done
+}
+
+// longestText bounds what records repeat of a request, in bytes: as long as a
+// project id can be. Whoever is refused may have sent anything.
+const longestText = messaging.MaxProjectLength * utf8.UTFMax
+
+// bounded returns s, cut off if it is longer than what is told of it.
+func bounded(s string) string {
+	if len(s) <= longestText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:longestText], "") + "…"
+}
+
+// boundedRoles returns the roles, as many of them as are told.
+func boundedRoles(roles []string) []string {
+	const most = 64
+	told := roles[:min(len(roles), most)]
+	total := 0
+	for i, role := range told {
+		if total += len(role); total > longestText {
+			return append(slices.Clone(told[:i]), "…")
+		}
+	}
+	if len(told) < len(roles) {
+		return append(slices.Clone(told), "…")
+	}
+	return told
 }
 
 // report tells about a request that is over.

@@ -69,11 +69,11 @@ func (c *call) audit(done *Served) {
 		add("reason", c.reason())
 	}
 	add("project", string(done.Project))
-	add("user", c.who.User)
-	if len(c.who.Roles) > 0 {
-		list = append(list, slog.Any("roles", c.who.Roles))
+	add("user", bounded(c.who.User))
+	if roles := boundedRoles(c.who.Roles); len(roles) > 0 {
+		list = append(list, slog.Any("roles", roles))
 	}
-	add("system", c.who.System)
+	add("system", bounded(c.who.System))
 	if c.who.Signed {
 		list = append(list, slog.Bool("signed", true))
 	}
@@ -139,7 +139,12 @@ func (c *call) target(add func(key, value string)) {
 		}
 		value := c.vars[n]
 		n++
-		if messaging.ValidName(value) {
+		possible := messaging.ValidName(value)
+		if name == "project_id}" {
+			_, err := c.quotaProject()
+			possible = err == nil
+		}
+		if possible {
 			add(strings.TrimSuffix(strings.TrimSuffix(name, "}"), "_name"), value)
 		}
 	}
