@@ -24,6 +24,11 @@ const (
 type late struct {
 	w       io.Writer
 	dropped func(n int) []byte // the line that tells of n lines dropped
+	trouble func(error)        // see Config.Trouble; may be nil
+
+	// Of who writes, one at a time.
+	failing bool // the last write failed
+	torn    bool // and left a piece of a line behind
 
 	mu      sync.Mutex // guards everything below
 	waiting []byte
@@ -99,12 +104,27 @@ func (l *late) drain() {
 		lines := l.waiting
 		l.waiting, l.lost = l.spare[:0], 0
 		l.mu.Unlock()
-		_, _ = l.w.Write(lines) // there is nobody to tell but the log
+		l.write(lines)
 		l.mu.Lock()
 		l.spare = lines
 	}
 	close(l.idle)
 	l.idle, l.stuck = nil, false
+}
+
+// write writes lines, and tells when that begins to fail or works again.
+func (l *late) write(lines []byte) {
+	if l.torn {
+		lines = append([]byte{'\n'}, lines...) // what comes is no part of that line
+	}
+	n, err := l.w.Write(lines)
+	l.torn = err != nil && (n > 0 && lines[n-1] != '\n' || n == 0 && l.torn)
+	if failing := err != nil; failing != l.failing {
+		l.failing = failing
+		if l.trouble != nil {
+			l.trouble(err)
+		}
+	}
 }
 
 // settle waits until nobody writes, unless that takes too long or is known to.

@@ -2,7 +2,9 @@ package observe
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -118,4 +120,47 @@ func TestStalledReaderHoldsUpNobodyElse(t *testing.T) {
 			t.Error("nothing is written any more")
 		}
 	})
+}
+
+// full is a disk with so many bytes left.
+type full struct {
+	bytes.Buffer
+	left int
+}
+
+func (f *full) Write(p []byte) (int, error) {
+	n := min(len(p), f.left)
+	f.left -= n
+	f.Buffer.Write(p[:n])
+	if n < len(p) {
+		return n, errFull
+	}
+	return n, nil
+}
+
+var errFull = errors.New("no space left")
+
+// TestTroubleIsToldOnce has a disk run full in the middle of a record, and
+// somebody make room.
+func TestTroubleIsToldOnce(t *testing.T) {
+	disk := &full{left: len("one\ntw")}
+	var told []error
+	l := &late{w: disk, trouble: func(err error) { told = append(told, err) }}
+	for _, line := range []string{"one\n", "two\n", "three\n"} {
+		if _, err := l.Write([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	disk.left = 100
+	for _, line := range []string{"four\n", "five\n"} {
+		if _, err := l.Write([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := disk.String(), "one\ntw\nfour\nfive\n"; got != want {
+		t.Errorf("written is %q, want %q", got, want)
+	}
+	if !slices.Equal(told, []error{errFull, nil}) {
+		t.Errorf("told: %v", told)
+	}
 }

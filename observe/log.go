@@ -31,6 +31,10 @@ type Config struct {
 	Facility string
 	// SyslogSocket is the daemon's datagram socket; empty: the system's.
 	SyslogSocket string
+	// Trouble is called when records cannot be written to File, with the error,
+	// and with nil when they can be again. It must not log here. nil: nobody is
+	// told.
+	Trouble func(error)
 	// Stdout takes the log when none of File, Stderr and Syslog is set; nil:
 	// os.Stdout.
 	Stdout io.Writer
@@ -54,8 +58,8 @@ func Open(c Config) (*Log, error) {
 	l := &Log{level: new(slog.LevelVar)}
 	l.level.Set(c.Level)
 	var hs, access []slog.Handler
-	add := func(w io.Writer) {
-		shared := &late{w: w, dropped: l.lossNotice(c.Format)}
+	add := func(w io.Writer, trouble func(error)) {
+		shared := &late{w: w, dropped: l.lossNotice(c.Format), trouble: trouble}
 		l.late = append(l.late, shared)
 		hs = append(hs, l.handler(c.Format, shared))
 		access = append(access, newFlat(c.Format, waiter{shared}, l.handler(c.Format, waiter{shared})))
@@ -66,7 +70,7 @@ func Open(c Config) (*Log, error) {
 			return nil, fmt.Errorf("log file: %w", err)
 		}
 		l.file, l.close = f, append(l.close, f)
-		add(f)
+		add(f, c.Trouble)
 	}
 	if c.Syslog {
 		h, err := l.openSyslog(c)
@@ -76,14 +80,14 @@ func Open(c Config) (*Log, error) {
 		hs, access = append(hs, h), append(access, h)
 	}
 	if c.Stderr {
-		add(os.Stderr)
+		add(os.Stderr, nil)
 	}
 	if len(hs) == 0 {
 		out := c.Stdout
 		if out == nil {
 			out = os.Stdout
 		}
-		add(out)
+		add(out, nil)
 	}
 	l.Logger, l.Access = logger(hs), logger(access)
 	return l, nil

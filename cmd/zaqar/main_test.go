@@ -284,6 +284,19 @@ func TestAuditLog(t *testing.T) {
 	}
 }
 
+// TestFullDiskOfLogs has the audit log find no room, which the log tells, then
+// the log itself.
+func TestFullDiskOfLogs(t *testing.T) {
+	s := serverWith(t, "--config-file", file(t, "[audit]\nenabled = True\nfile = /dev/full\n"))
+	s.do(t, "PUT", "/v2/queues/one", "")
+	s.await(t, `msg="the audit log cannot be written; records are lost" file=/dev/full`)
+	conf := file(t, "[DEFAULT]\nlog_file = /dev/full\n")
+	// A server that does not start: its store would be in a file.
+	if code, _, stderr := zaqar(t, "server", "--config-file", conf, "--data-dir", conf); code != exitFailure || !strings.Contains(stderr, "zaqar: the log cannot be written") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}
+
 func awaitLine(t *testing.T, s *bufio.Scanner, text string) {
 	t.Helper()
 	for s.Scan() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,12 +46,17 @@ func serve(ctx context.Context, src config.Sources, stdout, stderr io.Writer) er
 		return failureError{fmt.Errorf("%s in the configuration; nothing was started", count(len(errs), "error"))}
 	}
 	c.Log.Stdout = stdout
+	c.Log.Trouble = func(err error) {
+		if err != nil {
+			fmt.Fprintf(stderr, "zaqar: the log cannot be written, records are lost: %v\n", err)
+		}
+	}
 	log, err := observe.Open(c.Log)
 	if err != nil {
 		return failureError{err}
 	}
 	defer func() { _ = log.Close() }()
-	audit, err := openAudit(c)
+	audit, err := openAudit(c, log.Logger)
 	if err != nil {
 		return failureError{err}
 	}
@@ -65,10 +71,18 @@ func serve(ctx context.Context, src config.Sources, stdout, stderr io.Writer) er
 	return p.run(ctx)
 }
 
-// openAudit opens the audit log, if there is one beside the log.
-func openAudit(c *config.Config) (*observe.Log, error) {
+// openAudit opens the audit log, if there is one beside the log, which tells
+// when that cannot be written.
+func openAudit(c *config.Config, log *slog.Logger) (*observe.Log, error) {
 	if !c.Options.Audit || c.Audit.File == "" {
 		return nil, nil
+	}
+	c.Audit.Trouble = func(err error) {
+		if err != nil {
+			log.Error("the audit log cannot be written; records are lost", "file", c.Audit.File, "error", err)
+			return
+		}
+		log.Info("the audit log is written again", "file", c.Audit.File)
 	}
 	l, err := observe.Open(c.Audit)
 	if err != nil {
