@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"zaqar/api/conn"
@@ -18,6 +17,7 @@ import (
 	"zaqar/auth/keystone"
 	"zaqar/auth/signed"
 	"zaqar/broker"
+	"zaqar/observe/trace"
 	"zaqar/quota"
 	"zaqar/storage"
 )
@@ -38,11 +38,9 @@ type App struct {
 	handshakes   *edge.Secure
 	listener     *conn.Listener
 	server       *http.Server
-	conns        atomic.Int64 // open connections that the server knows
-	accepted     atomic.Int64 // connections ever
+	conns        connections
 	monitor      *monitor
 	quotas       *quota.Guard // nil: there are none
-	links        links
 	undo         undo
 }
 
@@ -60,60 +58,22 @@ func New(ctx context.Context, o Options) (*App, error) {
 	return a, nil
 }
 
+// build builds the parts from the inside to the outside.
 func (a *App) build(ctx context.Context) error {
-	a.monitor = newMonitor(a.log)
-	if a.options.Monitor.Enabled {
-		if err := a.monitor.listen(ctx, a.options.Monitor); err != nil {
-			return err
-		}
-		a.undo.add("stop the metrics", closeTime, a.monitor.close)
-		a.log.Info("metrics", "address", "http://"+a.MonitorAddr())
-	}
-	env := storage.Env{Now: time.Now, Log: a.log}
-	store, err := openStore(a.options.Store, env)
-	if err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	a.undo.add("close the store", closeTime, func(context.Context) error { return store.Close() })
-	if err := ctx.Err(); err != nil {
-		return err // told to stop while the store was being read
-	}
-	a.log.Info("store open", append(a.options.Store.describe(), "took", time.Since(a.begun))...)
-
-	if a.quotas, err = a.guard(store, store, env); err != nil {
+	if err := a.beginMonitor(ctx); err != nil {
 		return err
 	}
-	if err := a.watchPolicy(); err != nil {
-		return err
-	}
-	denials := &denials{Policy: a.policy.live}
-	parts := broker.Parts{Control: store, Data: store, Policy: denials, Quotas: a.quotas, Now: env.Now, Log: a.log}
-	tracer, err := a.follow(ctx, &parts)
+	store, err := a.openStore(ctx)
 	if err != nil {
 		return err
 	}
-	a.broker, err = broker.New(a.options.Broker, parts)
+	denials, tracer, err := a.buildCore(ctx, store)
 	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
-	}
-	a.signatures = signed.NewKeys(a.options.SignedURL.secrets()...)
-	front := a.options.REST
-	front.Now, front.Quotas, front.Signatures, front.Healthcheck.Ask = time.Now, a.quotas, a.signatures, a.healthy
-	if tracer != nil {
-		front.Trace = tracer.Begin
-	}
-	a.monitor.checks.Store(&[]check{{"store", store.Ping, true}})
-	if a.options.AccessLog {
-		front.Access = cmp.Or(a.options.Access, a.log)
-	}
-	if a.options.Audit {
-		front.Audit = cmp.Or(a.options.AuditLog, a.log)
-	}
-	if err := a.identify(&front); err != nil {
 		return err
 	}
-	if a.options.Monitor.Enabled {
-		a.countRequests(&front)
+	front, err := a.front(tracer)
+	if err != nil {
+		return err
 	}
 	if err := a.listen(ctx, edge.Framing(a.options.CORS.wrap(rest.New(front, a.broker, a.log)))); err != nil {
 		return err
@@ -122,6 +82,78 @@ func (a *App) build(ctx context.Context) error {
 		a.addMetrics(store, denials)
 	}
 	return nil
+}
+
+// beginMonitor lets probes see the start.
+func (a *App) beginMonitor(ctx context.Context) error {
+	a.monitor = newMonitor(a.log)
+	if !a.options.Monitor.Enabled {
+		return nil
+	}
+	if err := a.monitor.listen(ctx, a.options.Monitor); err != nil {
+		return err
+	}
+	a.undo.add("stop the metrics", closeTime, a.monitor.close)
+	a.log.Info("metrics", "address", "http://"+a.MonitorAddr())
+	return nil
+}
+
+func (a *App) openStore(ctx context.Context) (fullStore, error) {
+	store, err := openStore(a.options.Store, storage.Env{Now: time.Now, Log: a.log})
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	a.undo.add("close the store", closeTime, func(context.Context) error { return store.Close() })
+	if err := ctx.Err(); err != nil {
+		return nil, err // told to stop while the store was being read
+	}
+	a.log.Info("store open", append(a.options.Store.describe(), "took", time.Since(a.begun))...)
+	a.monitor.checks.Store(&[]check{{"store", store.Ping, true}})
+	return store, nil
+}
+
+// buildCore builds the broker and what decides with it.
+func (a *App) buildCore(ctx context.Context, store fullStore) (*denials, *trace.Tracer, error) {
+	var err error
+	if a.quotas, err = a.guard(store, store, storage.Env{Now: time.Now, Log: a.log}); err != nil {
+		return nil, nil, err
+	}
+	if err := a.watchPolicy(); err != nil {
+		return nil, nil, err
+	}
+	denials := &denials{Policy: a.policy.live}
+	parts := broker.Parts{Control: store, Data: store, Policy: denials, Quotas: a.quotas, Now: time.Now, Log: a.log}
+	tracer, err := a.follow(ctx, &parts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.broker, err = broker.New(a.options.Broker, parts); err != nil {
+		return nil, nil, fmt.Errorf("configuration: %w", err)
+	}
+	return denials, tracer, nil
+}
+
+// front completes the configuration of the HTTP front.
+func (a *App) front(tracer *trace.Tracer) (rest.Config, error) {
+	a.signatures = signed.NewKeys(a.options.SignedURL.secrets()...)
+	front := a.options.REST
+	front.Now, front.Quotas, front.Signatures, front.Healthcheck.Ask = time.Now, a.quotas, a.signatures, a.healthy
+	if tracer != nil {
+		front.Trace = tracer.Begin
+	}
+	if a.options.AccessLog {
+		front.Access = cmp.Or(a.options.Access, a.log)
+	}
+	if a.options.Audit {
+		front.Audit = cmp.Or(a.options.AuditLog, a.log)
+	}
+	if err := a.identify(&front); err != nil {
+		return front, err
+	}
+	if a.options.Monitor.Enabled {
+		a.countRequests(&front)
+	}
+	return front, nil
 }
 
 // listen builds what stands between the network and the handler.
@@ -148,7 +180,7 @@ func (a *App) listen(ctx context.Context, handler http.Handler) error {
 		IdleTimeout:       h.IdleTimeout,
 		MaxHeaderBytes:    int(h.MaxHeaderBytes),
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
-		ConnState:         a.count,
+		ConnState:         a.connState,
 		ConnContext:       a.connContext,
 		HTTP2:             a.http2(),
 	}
@@ -187,7 +219,7 @@ func (a *App) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		a.log.Info("stopping", "connections", a.connections(), "timeout", a.options.ShutdownTimeout)
+		a.log.Info("stopping", "connections", a.conns.open.Load(), "timeout", a.options.ShutdownTimeout)
 	case err = <-failed:
 		err = fmt.Errorf("serving failed: %w", err)
 	}
@@ -209,7 +241,7 @@ func (a *App) drain(ctx context.Context) error {
 	}
 	err := a.server.Shutdown(ctx)
 	if err != nil {
-		a.log.Warn("requests in flight were cut off", "connections", a.connections())
+		a.log.Warn("requests in flight were cut off", "connections", a.conns.open.Load())
 		return errors.Join(err, a.server.Close())
 	}
 	return nil
@@ -238,23 +270,6 @@ func (a *App) Reload(o Options) error {
 	enforce()
 	a.signatures.Set(o.SignedURL.secrets()...)
 	return nil
-}
-
-// connections returns how many are open, those of parked requests included.
-func (a *App) connections() int64 { return a.conns.Load() + int64(a.listener.Parked()) }
-
-// count keeps the number of open connections.
-func (a *App) count(c net.Conn, s http.ConnState) {
-	switch s {
-	case http.StateNew:
-		a.conns.Add(1)
-		if c, ok := c.(*conn.Conn); !ok || !c.Returns() {
-			a.accepted.Add(1)
-		}
-	case http.StateClosed, http.StateHijacked:
-		a.conns.Add(-1)
-		a.left(c)
-	}
 }
 
 func ignoreClosed(err error) error {

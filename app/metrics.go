@@ -70,8 +70,8 @@ func (a *App) serverMetrics() ([]metrics.Family, func(*metrics.Values)) {
 		}, func(v *metrics.Values) {
 			v.Set("zaqar_build_info", 1, a.options.Version, runtime.Version(), a.options.Store.Driver)
 			v.Is("zaqar_ready", a.monitor.ready(context.Background()).Ready)
-			v.Set("zaqar_http_connections", float64(a.connections()))
-			v.Set("zaqar_http_connections_total", float64(a.accepted.Load()))
+			v.Set("zaqar_http_connections", float64(a.conns.open.Load()))
+			v.Set("zaqar_http_connections_total", float64(a.conns.ever.Load()))
 			v.Set("zaqar_http_connections_refused_total", float64(a.limited.Refused()))
 			v.Set("zaqar_waiting_requests", float64(a.broker.Waiting()))
 		}

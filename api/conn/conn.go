@@ -49,7 +49,6 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		return l.wrap(a.conn), nil
 	case c := <-l.resumed:
-		l.parked.give(c)
 		return c, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
@@ -194,8 +193,8 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// AfterClose has f called once the connection is closed. A server counts a
-// connection as gone when a request is parked on it; this does not.
+// AfterClose has f called once the connection is closed. To net/http it is gone
+// as soon as a request is parked on it.
 func (c *Conn) AfterClose(f func()) { c.after.Store(&f) }
 
 // Write implements net.Conn.

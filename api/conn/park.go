@@ -118,11 +118,10 @@ func (c *Conn) again(p []byte) int {
 // park is where the connections of parked requests are, until a handler has
 // them again.
 type park struct {
-	mu     sync.Mutex     // guards the rest
-	conns  map[*Conn]bool // true: was given to a server
-	given  int            // how many were
-	closed bool           // nobody else may come
-	empty  chan struct{}  // closed when the last has left; nil if nobody asked
+	mu     sync.Mutex // guards the rest
+	conns  map[*Conn]struct{}
+	closed bool          // nobody else may come
+	empty  chan struct{} // closed when the last has left; nil if nobody asked
 }
 
 // add reports whether c may wait here.
@@ -133,31 +132,17 @@ func (p *park) add(c *Conn) bool {
 		return false
 	}
 	if p.conns == nil {
-		p.conns = map[*Conn]bool{}
+		p.conns = map[*Conn]struct{}{}
 	}
-	p.conns[c] = false
+	p.conns[c] = struct{}{}
 	return true
-}
-
-// give notes that a server gets the connection, which counts it from now on.
-func (p *park) give(c *Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, here := p.conns[c]; here {
-		p.conns[c] = true
-		p.given++
-	}
 }
 
 func (p *park) remove(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	given, here := p.conns[c]
-	if !here {
+	if _, here := p.conns[c]; !here {
 		return
-	}
-	if given {
-		p.given--
 	}
 	delete(p.conns, c)
 	if len(p.conns) == 0 && p.empty != nil {
@@ -188,19 +173,19 @@ func (p *park) close() {
 	p.mu.Lock()
 	p.closed = true
 	conns := p.conns
-	p.conns, p.given = nil, 0
+	p.conns = nil
 	p.mu.Unlock()
 	for c := range conns {
 		_ = c.Conn.Close() // who reads from it does the rest
 	}
 }
 
-// Parked returns how many requests wait on their connections, those left out
-// that a server has got.
+// Parked returns how many requests wait on their connections, or are on their
+// way back to a handler.
 func (l *Listener) Parked() int {
 	l.parked.mu.Lock()
 	defer l.parked.mu.Unlock()
-	return len(l.parked.conns) - l.parked.given
+	return len(l.parked.conns)
 }
 
 // Drain waits until all parked requests have come back to their handlers, and

@@ -121,11 +121,14 @@ func TestPark(t *testing.T) {
 				if _, err := io.ReadFull(again, got); err != nil || string(got) != c.reads {
 					t.Errorf("%q, %v", got, err)
 				}
-				if l.Parked() != 0 {
-					t.Errorf("%d are parked", l.Parked())
+				if l.Parked() != 1 {
+					t.Errorf("%d are parked before a handler has it", l.Parked())
 				}
 				if first, second := conn.Resumed(), conn.Resumed(); first != name || second != nil {
 					t.Errorf("resumed %v, then %v", first, second)
+				}
+				if l.Parked() != 0 {
+					t.Errorf("%d are parked", l.Parked())
 				}
 				resume() // late: it must not end the read of the next request
 				go io.WriteString(far, "more")
