@@ -47,7 +47,9 @@ func TestNobodyAsksForThoseWhoLeft(t *testing.T) {
 		}
 		late := join(t.Context(), 10*mostAsked-1) // somebody left it before it was asked about
 		close(answer)
-		if err := errors.Join(<-stays, <-late); err != nil || asked.Load() != mostAsked+2 || len(f.open) != 0 {
+		err := errors.Join(<-stays, <-late)
+		synctest.Wait() // for the flights of those who left
+		if err != nil || asked.Load() != mostAsked+2 || len(f.open) != 0 {
 			t.Errorf("error %v, asked %d times, %d open", err, asked.Load(), len(f.open))
 		}
 
