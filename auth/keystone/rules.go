@@ -37,9 +37,18 @@ func (l *limits) admit(r *http.Request, prefix, serviceType string, chained bool
 	})
 }
 
+// longestPath is longer than what any route has, given a project of Keystone's.
+// Whoever has rules chooses their patterns and the path: held against some ten
+// thousand bytes, a thousand patterns take seconds.
+const longestPath = 512
+
 // plainPath is the decoded path, and false if decoding would make it another
-// one: with a slash more or with a segment that points elsewhere.
+// one, with a slash more or with a segment that points elsewhere, or if it is
+// longer than any of ours.
 func plainPath(u *url.URL) (string, bool) {
+	if len(u.Path) > longestPath {
+		return "", false
+	}
 	if u.RawPath != "" && strings.Contains(strings.ToLower(u.RawPath), "%2f") {
 		return "", false
 	}
@@ -55,29 +64,32 @@ func plainPath(u *url.URL) (string, bool) {
 // one byte or more without a slash, ** for anything. It takes time in
 // proportion to both lengths, whatever the pattern.
 func matches(pattern, path string) bool {
-	// on[i]: the pattern so far covers path[:i].
-	on := make([]bool, len(path)+1)
+	// on[i]: the pattern so far covers path[:i]; next is the same with one
+	// element more.
+	on, next := make([]bool, len(path)+1), make([]bool, len(path)+1)
 	on[0] = true
 	for pattern != "" {
-		kind, literal, rest := cutPattern(pattern)
-		pattern = rest
-		next := make([]bool, len(on))
-		switch kind {
-		case '*':
-			for i := range path {
-				next[i+1] = path[i] != '/' && (on[i] || next[i])
+		var kind, literal byte
+		kind, literal, pattern = cutPattern(pattern)
+		next[0] = kind == '+' && on[0]
+		some := next[0]
+		for i := range len(path) {
+			var covered bool
+			switch kind {
+			case '*':
+				covered = path[i] != '/' && (on[i] || next[i])
+			case '+':
+				covered = on[i+1] || next[i]
+			default:
+				covered = on[i] && path[i] == literal
 			}
-		case '+':
-			next[0] = on[0]
-			for i := range path {
-				next[i+1] = on[i+1] || next[i]
-			}
-		default:
-			for i := range path {
-				next[i+1] = on[i] && path[i] == literal
-			}
+			next[i+1] = covered
+			some = some || covered
 		}
-		on = next
+		if !some {
+			return false
+		}
+		on, next = next, on
 	}
 	return on[len(path)]
 }

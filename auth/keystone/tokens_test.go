@@ -207,6 +207,17 @@ func TestNobodyIsTheirOwnService(t *testing.T) {
 	}
 }
 
+// Whoever has rules chooses their patterns as well as the path they are held
+// against.
+func TestRulesAreNotHeldAgainstEndlessPaths(t *testing.T) {
+	l := limits{Services: []string{"messaging"}, Rules: []rule{{Service: "messaging", Method: "GET", Path: "**"}}}
+	for n, want := range map[int]bool{256: true, 60_000: false} {
+		if got := l.admit(httptest.NewRequest("GET", "/v2/quotas/"+strings.Repeat("x", n), nil), "", "messaging", false); got != want {
+			t.Errorf("a path of %d bytes: %t", n, got)
+		}
+	}
+}
+
 func TestPatterns(t *testing.T) {
 	for _, c := range []struct {
 		pattern, path string
@@ -233,6 +244,9 @@ func TestPatterns(t *testing.T) {
 		{"/v2/**/stats", "/v2/a/b/stats", true},
 		{"/v2/.", "/v2/q", false},
 		{"/v2/a+", "/v2/aa", false},
+		{"/v2/*", "/v2/é", true},
+		{"/é", "/é", true},
+		{"/**s", "/é/s", true},
 		{strings.Repeat("*", 100), strings.Repeat("a", 1000) + "/", true},
 		{strings.Repeat("*a", 100), strings.Repeat("a", 1000) + "/", false},
 	} {
