@@ -270,5 +270,5 @@ func (b *targets) oldAndFresh(ctx context.Context, p *side, old *load.Queues) (r
 	if other.P50Of[claim] == 0 {
 		return report.Pair{}, fmt.Errorf("%w of %s", ErrTooShort, b.duration)
 	}
-	return report.Pair{This: this, Other: other, Ratio: this.P50Of[claim] / other.P50Of[claim]}, b.drop(ctx, fresh)
+	return report.Pair{This: this, Other: other, Ratio: report.Over(this.P50Of[claim], other.P50Of[claim])}, b.drop(ctx, fresh)
 }

@@ -83,7 +83,7 @@ func (b *targets) inPairs(row *report.Row, this, other func() (report.Sample, er
 		if p.Other, err = other(); err != nil {
 			return err
 		}
-		p.Ratio = p.This.Rate / p.Other.Rate
+		p.Ratio = report.Over(p.This.Rate, p.Other.Rate)
 		row.Pairs = append(row.Pairs, p)
 		return nil
 	})
@@ -110,7 +110,7 @@ func (b *targets) amplification(posts *report.Row, mode string) {
 		row.What += " (the log counts)"
 	}
 	for _, p := range posts.Pairs {
-		row.Values = append(row.Values, float64(p.This.Written)/float64(p.This.Messages*int64(b.Size)))
+		row.Values = append(row.Values, report.Over(float64(p.This.Written), float64(p.This.Messages*int64(b.Size))))
 	}
 	b.add(row)
 }

@@ -282,7 +282,7 @@ func (b *runner) job(ctx context.Context, j job) error {
 			row.Samples = append(row.Samples, samples[0])
 			return nil
 		}
-		row.Pairs = append(row.Pairs, report.Pair{This: samples[0], Other: samples[1], Ratio: samples[0].Rate / samples[1].Rate})
+		row.Pairs = append(row.Pairs, report.Pair{This: samples[0], Other: samples[1], Ratio: report.Over(samples[0].Rate, samples[1].Rate)})
 		return nil
 	})
 	if err != nil {

@@ -68,7 +68,7 @@ func (b *targets) alone(ctx context.Context, mode string) error {
 		if err != nil {
 			return err
 		}
-		row.Pairs = append(row.Pairs, report.Pair{This: this, Other: other, Ratio: this.Rate / other.Rate})
+		row.Pairs = append(row.Pairs, report.Pair{This: this, Other: other, Ratio: report.Over(this.Rate, other.Rate)})
 	}
 	b.add(&row)
 	return b.stop(p)

@@ -63,7 +63,7 @@ type Target struct {
 type Pair struct {
 	This  Sample  `json:"this"`
 	Other Sample  `json:"other"`
-	Ratio float64 `json:"ratio"`
+	Ratio float64 `json:"ratio"` // 0 if there is nothing to compare with
 }
 
 // Sample is one measurement.
@@ -133,6 +133,14 @@ func quantile(s []float64, q float64) float64 {
 		return s[i]
 	}
 	return s[i] + (at-float64(i))*(s[i+1]-s[i])
+}
+
+// Over returns a ÷ b; 0 if b is 0, as when a short measurement saw no answer.
+func Over(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
 }
 
 // Finish works out the result of the row.

@@ -131,3 +131,11 @@ func TestJSONHoldsEverything(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestOver(t *testing.T) {
+	for _, c := range [][3]float64{{1, 2, 0.5}, {0, 2, 0}, {3, 0, 0}, {0, 0, 0}} {
+		if got := report.Over(c[0], c[1]); got != c[2] {
+			t.Errorf("%v over %v is %v, want %v", c[0], c[1], got, c[2])
+		}
+	}
+}

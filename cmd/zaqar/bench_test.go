@@ -92,7 +92,7 @@ func TestBenchEveryScenario(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "result.json")
 	code, out, errs := quick(t, "bench", "run", "post-10", "list", "claim", "claim-bulk", "cycle", "mixed", "backlog",
-		"many-queues", "fan-in", "fan-out", "--depth", "50,500", "--queues", "50", "--fill", "500", "--connections", "4",
+		"many-queues", "fan-in", "fan-out", "--depth", "50,500", "--queues", "50", "--fill", "5000", "--connections", "4",
 		"--dir", dir, "--json", file)
 	if code != exitOK {
 		t.Fatalf("exit code %d\n%s%s", code, out, errs)
