@@ -119,7 +119,8 @@ func (t *Tracer) Begin(r *http.Request) (context.Context, trace.Span) {
 	case t.config.TrustParent:
 		ctx = trace.ContextWithRemoteSpanContext(ctx, parent)
 	default:
-		options = append(options, trace.WithLinks(trace.Link{SpanContext: parent}))
+		// The state is as long as a stranger likes, and waits with the span.
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: parent.WithTraceState(trace.TraceState{})}))
 	}
 	return t.tracer.Start(ctx, "request", options...)
 }

@@ -82,6 +82,34 @@ func TestBegin(t *testing.T) {
 	}
 }
 
+// TestStateOfStrangers has a client send a tracestate: it goes on only with a
+// trace that is trusted.
+func TestStateOfStrangers(t *testing.T) {
+	for _, trust := range []bool{false, true} {
+		ended := tracetest.NewInMemoryExporter()
+		tracer, err := with(Config{Sampling: 1, TrustParent: trust}, ended)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("traceparent", sampled)
+		r.Header.Set("tracestate", "vendor="+strings.Repeat("x", 200))
+		_, span := tracer.Begin(r)
+		span.End()
+		if err := tracer.provider.ForceFlush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := ended.GetSpans()[0]
+		state := got.SpanContext.TraceState().Len()
+		for _, l := range got.Links {
+			state += l.SpanContext.TraceState().Len()
+		}
+		if (state > 0) != trust {
+			t.Errorf("trusted %v: %d members of state", trust, state)
+		}
+	}
+}
+
 func TestSamplingFollowsAPart(t *testing.T) {
 	tracer, err := with(Config{Sampling: 0.5}, tracetest.NewNoopExporter())
 	if err != nil {
