@@ -38,7 +38,7 @@ type App struct {
 	handshakes   *edge.Secure
 	listener     *conn.Listener
 	server       *http.Server
-	conns        connections
+	links        links
 	monitor      *monitor
 	quotas       *quota.Guard // nil: there are none
 	undo         undo
@@ -219,7 +219,7 @@ func (a *App) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		a.log.Info("stopping", "connections", a.conns.open.Load(), "timeout", a.options.ShutdownTimeout)
+		a.log.Info("stopping", "connections", a.limited.Open(), "timeout", a.options.ShutdownTimeout)
 	case err = <-failed:
 		err = fmt.Errorf("serving failed: %w", err)
 	}
@@ -241,7 +241,7 @@ func (a *App) drain(ctx context.Context) error {
 	}
 	err := a.server.Shutdown(ctx)
 	if err != nil {
-		a.log.Warn("requests in flight were cut off", "connections", a.conns.open.Load())
+		a.log.Warn("requests in flight were cut off", "connections", a.limited.Open())
 		return errors.Join(err, a.server.Close())
 	}
 	return nil

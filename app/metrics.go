@@ -63,15 +63,15 @@ func (a *App) serverMetrics() ([]metrics.Family, func(*metrics.Values)) {
 	return []metrics.Family{
 			gauge("zaqar_build_info", "1; the labels tell the version of the server, that of Go and the store in use.", "version", "go_version", "store"),
 			gauge("zaqar_ready", "1 while the server is ready, as /readyz says, else 0."),
-			gauge("zaqar_http_connections", "Open connections to the API."),
+			gauge("zaqar_http_connections", "Open connections to the API, those in a TLS handshake and those of waiting requests included."),
 			counter("zaqar_http_connections_total", "Connections to the API that were accepted."),
 			counter("zaqar_http_connections_refused_total", "Connections to the API that were refused because there were too many."),
 			gauge("zaqar_waiting_requests", "Requests that wait for messages."),
 		}, func(v *metrics.Values) {
 			v.Set("zaqar_build_info", 1, a.options.Version, runtime.Version(), a.options.Store.Driver)
 			v.Is("zaqar_ready", a.monitor.ready(context.Background()).Ready)
-			v.Set("zaqar_http_connections", float64(a.conns.open.Load()))
-			v.Set("zaqar_http_connections_total", float64(a.conns.ever.Load()))
+			v.Set("zaqar_http_connections", float64(a.limited.Open()))
+			v.Set("zaqar_http_connections_total", float64(a.limited.Accepted()))
 			v.Set("zaqar_http_connections_refused_total", float64(a.limited.Refused()))
 			v.Set("zaqar_waiting_requests", float64(a.broker.Waiting()))
 		}

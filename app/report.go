@@ -19,7 +19,7 @@ func (a *App) Report(w io.Writer) error {
 	fmt.Fprintf(w, "version: %s, %s %s/%s\n", a.options.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	fmt.Fprintf(w, "uptime: %s\n", time.Since(a.begun).Round(time.Millisecond))
 	fmt.Fprintf(w, "address: %s\n", a.Addr())
-	fmt.Fprintf(w, "open connections: %d\n", a.conns.open.Load())
+	fmt.Fprintf(w, "open connections: %d\n", a.limited.Open())
 	fmt.Fprintf(w, "refused connections: %d\n", a.limited.Refused())
 	if a.handshakes != nil {
 		fmt.Fprintf(w, "failed TLS handshakes: %d\n", a.handshakes.Failed())

@@ -295,6 +295,24 @@ func TestSlowHandshakes(t *testing.T) {
 	}
 }
 
+// TestHandshakesAreConnections counts clients that never finish theirs.
+func TestHandshakesAreConnections(t *testing.T) {
+	s := startSecured(t, func(o *app.Options) {
+		o.HTTP.HeaderTimeout = time.Hour
+		o.Monitor.Enabled, o.Monitor.Port = true, 0
+	})
+	for range 10 {
+		c, err := net.Dial("tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	s.ask(t, s.client(t, false), "GET", "/", "") // accepted after the others
+	_, scrape := s.look(t, "/metrics")
+	has(t, scrape, "zaqar_http_connections 11", "zaqar_http_connections_total 11")
+}
+
 // TestNoTLSOnTLSPort is told what is wrong.
 func TestNoTLSOnTLSPort(t *testing.T) {
 	s := startSecured(t, nil)

@@ -32,6 +32,7 @@ func Limit(inner net.Listener, l Limits) *Limited {
 type Limited struct {
 	net.Listener
 	Limits
+	accepted  atomic.Int64
 	refused   atomic.Int64
 	farewells chan struct{} // holds one for each refused connection that is still being closed
 
@@ -41,6 +42,17 @@ type Limited struct {
 	told  time.Time          // of refusals, last
 	since int64              // refused then
 }
+
+// Open returns how many connections are open, those that have yet to shake
+// hands included.
+func (l *Limited) Open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total
+}
+
+// Accepted returns how many connections have been accepted.
+func (l *Limited) Accepted() int64 { return l.accepted.Load() }
 
 // Refused returns how many connections have been refused.
 func (l *Limited) Refused() int64 { return l.refused.Load() }
@@ -61,6 +73,7 @@ func (l *Limited) Accept() (net.Conn, error) {
 			l.refuse(tcp, why)
 			continue
 		}
+		l.accepted.Add(1)
 		return &limitedConn{TCPConn: tcp, release: sync.OnceFunc(func() { l.release(who) })}, nil
 	}
 }
