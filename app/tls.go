@@ -78,7 +78,20 @@ func (c *certificates) renew() error {
 	if now := time.Now(); now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
 		c.log.Warn("the certificate is not valid now; clients will refuse it", "from", leaf.NotBefore, "to", leaf.NotAfter)
 	}
+	if c.Key != "" {
+		c.warnIfOpen(c.Key, c.seen[1])
+	} else {
+		c.warnIfOpen(c.Cert, c.seen[0])
+	}
 	return nil
+}
+
+// warnIfOpen warns of a key that everybody on the machine can read.
+func (c *certificates) warnIfOpen(path string, s stamp) {
+	const others = 0o004
+	if s.file != nil && s.file.Mode().Perm()&others != 0 {
+		c.log.Warn("everybody on this machine can read the key of the certificate; whoever has it can pass for this server", "file", path, "mode", s.file.Mode().Perm().String())
+	}
 }
 
 func (c *certificates) read() (*tls.Config, error) {

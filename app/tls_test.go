@@ -206,6 +206,50 @@ func TestTLSReload(t *testing.T) {
 	}
 }
 
+// TestOpenKey has a key, in a file of its own and in that of the certificate,
+// that everybody can read.
+func TestOpenKey(t *testing.T) {
+	for _, together := range []bool{false, true} {
+		s := startSecured(t, func(o *app.Options) {
+			if !together {
+				return
+			}
+			var both []byte
+			for _, name := range []string{o.HTTP.TLS.Cert, o.HTTP.TLS.Key} {
+				text, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				both = append(both, text...)
+			}
+			if err := os.WriteFile(o.HTTP.TLS.Cert, both, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(o.HTTP.TLS.Cert, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			o.HTTP.TLS.Key = ""
+		})
+		key := filepath.Join(s.dir, "key.pem")
+		if together {
+			key = filepath.Join(s.dir, "cert.pem")
+		}
+		const warning = "everybody on this machine can read the key"
+		if s.log.has(warning) {
+			t.Errorf("a warning of a key that is closed: %s", s.log.b.String())
+		}
+		if err := os.Chmod(key, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Reload(options(t)); err != nil {
+			t.Fatal(err)
+		}
+		if !s.log.has(warning) {
+			t.Errorf("together %v: no warning", together)
+		}
+	}
+}
+
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	look := time.NewTicker(time.Millisecond)
