@@ -12,6 +12,8 @@
 //     it once. Refused tokens are remembered too, apart from the valid ones,
 //     so that a flood of guesses can neither reach Keystone twice nor push
 //     valid tokens out. The number of entries is bounded.
+//   - A bounded number of questions is under way. Who hangs up before the turn
+//     of a token has come leaves nothing behind.
 //   - Tokens are kept as their SHA-256 only, and neither they nor passwords
 //     get into logs and errors.
 //   - A valid token in the cache costs a hash and a look-up in a map.

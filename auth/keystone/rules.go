@@ -21,8 +21,9 @@ type limits struct {
 }
 
 // admit reports whether the rules admit a request to a service of the type
-// (operations §5.1 A13). prefix is what a proxy took off the path. What another service asks for on behalf of the user
-// is chained: users do not write rules for it.
+// (operations §5.1 A13). prefix is what a proxy took off the path. What another
+// service asks for on behalf of the user is chained: users do not write rules
+// for it.
 func (l *limits) admit(r *http.Request, prefix, serviceType string, chained bool) bool {
 	if serviceType == "" || !slices.Contains(l.Services, serviceType) {
 		return false
