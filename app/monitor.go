@@ -65,6 +65,10 @@ const (
 	phaseStopping = "stopping"
 )
 
+// monitorTime is the longest that an answer may take, a slow reader's included:
+// more than a scrape may.
+const monitorTime = time.Minute
+
 // checkTime bounds all checks together: probes do not wait long.
 const checkTime = 2 * time.Second
 
@@ -81,17 +85,22 @@ func (m *monitor) listen(ctx context.Context, o Monitor) error {
 	if err != nil {
 		return fmt.Errorf("cannot listen for metrics: %w", err)
 	}
+	m.serve(listener, m.handler(o.Profiles))
+	return nil
+}
+
+func (m *monitor) serve(listener net.Listener, handler http.Handler) {
 	m.listener = listener
 	m.server = &http.Server{
-		Handler:           m.handler(o.Profiles),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       10 * time.Second, // nobody sends a body
+		WriteTimeout:      monitorTime,      // profiles add the time that they take
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(m.log.Handler(), slog.LevelWarn),
 	}
 	go func() { _ = m.server.Serve(listener) }() // ends with close
-	return nil
 }
 
 func (m *monitor) close(context.Context) error { return m.server.Close() }
