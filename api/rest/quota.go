@@ -13,9 +13,10 @@ import (
 )
 
 // checkQuota lets the request in if its project is neither too fast nor has too
-// many connections.
+// many connections. It comes as soon as the project is known: requests that are
+// refused for their form count like others. Those of no project are nobody's.
 func (c *call) checkQuota() error {
-	if c.Quotas == nil || c.route.needs != needsCaller {
+	if c.Quotas == nil || c.route.needs != needsCaller || c.checkProject() != nil {
 		return nil
 	}
 	ctx := c.r.Context()

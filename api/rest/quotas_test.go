@@ -57,6 +57,30 @@ func TestRequestRate(t *testing.T) {
 	})
 }
 
+// TestRequestRateOfNonsense counts requests that are refused for their form: they
+// are a project's like others.
+func TestRequestRateOfNonsense(t *testing.T) {
+	for name, headers := range map[string][]string{
+		"a form":    {"Content-Type: application/x-www-form-urlencoded"},
+		"accept":    {"Accept: text/html"},
+		"client id": {"Client-ID: nobody"},
+		"task":      {"Extra-Spec: nonsense"},
+	} {
+		s := newServer(t, openMemory, withQuotas(messaging.Limits{messaging.LimitRequests: 1}))
+		body := `{"messages":[{"body":1}]}`
+		if r := s.post("/v2/queues/q/messages", body, headers...); r.status == 429 || r.status < 400 {
+			t.Errorf("%s: %d", name, r.status)
+		}
+		s.post("/v2/queues/q/messages", body, headers...).want(429)
+		s.get("/v2/ping").want(429)
+	}
+	s := newServer(t, openMemory, withQuotas(messaging.Limits{messaging.LimitRequests: 1}))
+	for range 3 { // no project can have this id
+		s.get("/v2/ping", "X-Project-ID: "+strings.Repeat("x", 300)).want(400)
+	}
+	equal(t, "projects", s.quotas.Stats().Projects, 0)
+}
+
 // TestByteRate is charged for what it sent and for what it got.
 func TestByteRate(t *testing.T) {
 	s := newServer(t, openMemory, withQuotas(messaging.Limits{messaging.LimitByteRate: 1000, messaging.LimitByteBurst: 4000}))
