@@ -278,9 +278,8 @@ func TestProxiesPassOn(t *testing.T) {
 			t.Parallel()
 			got := make(chan *http.Request, 10)
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == "/" {
-					w.WriteHeader(300) // HAProxy asks whether the server is well
-					return
+				if r.URL.Path == "/healthcheck" {
+					return // HAProxy asks whether the server is well
 				}
 				got <- r
 			}))
@@ -370,4 +369,28 @@ func TestClientsThatLeave(t *testing.T) {
 			t.Logf("noticed after %v", time.Since(begun))
 		})
 	}
+}
+
+// TestTakenOutOfService has HAProxy send requests elsewhere, of which there is
+// nothing here, while the file of an operator says so.
+func TestTakenOutOfService(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "disabled")
+	d := daemon.Start(t, daemon.Options{Config: trusting + "[healthcheck]\nbackends = disable_by_file\ndisable_by_file_path = " + file + "\n"})
+	url, client := proxy{"haproxy", haproxy}.through(t, d.Addr+" inter 1s fall 1 rise 1", false)
+	status := func() int {
+		resp, err := client.Get(url + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	daemon.Eventually(t, "the server is in service", func() bool { return status() == http.StatusMultipleChoices })
+	write(t, filepath.Dir(file), filepath.Base(file), "")
+	daemon.Eventually(t, "the server is out of service", func() bool { return status() == http.StatusServiceUnavailable })
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	daemon.Eventually(t, "the server is back", func() bool { return status() == http.StatusMultipleChoices })
 }
