@@ -39,9 +39,14 @@ func Listen(l net.Listener, now func() time.Time) *Listener {
 }
 
 // Accept implements net.Listener. Connections whose request was parked come
-// back here.
+// back here, first: a server that runs out of files rests after each error.
 func (l *Listener) Accept() (net.Conn, error) {
 	l.pumping.Do(func() { go l.pump() })
+	select {
+	case c := <-l.resumed:
+		return c, nil
+	default:
+	}
 	select {
 	case a := <-l.fresh:
 		if a.err != nil {

@@ -319,3 +319,34 @@ func TestTextBehind(t *testing.T) {
 		}
 	})
 }
+
+// failing is a listener that can accept nothing.
+type failing struct{ net.Listener }
+
+func (failing) Accept() (net.Conn, error) { return nil, errors.New("too many open files") }
+func (failing) Close() error              { return nil }
+
+// TestParkedBeforeErrors has requests come back while nobody else can come in:
+// a server that rests after each error must not keep them waiting for that.
+func TestParkedBeforeErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := Listen(failing{}, time.Now)
+		defer l.Close()
+		const many = 100
+		for range many {
+			near, _ := net.Pipe()
+			c := l.wrap(near).(*Conn)
+			defer c.Close()
+			c.Park(held{conn: c}, &Parked{Until: time.Now(), Watch: func(func()) {}, Gone: func() {}})
+		}
+		for n := range many {
+			synctest.Wait() // all that are left want to come back
+			if _, err := l.Accept(); err != nil {
+				t.Fatalf("after %d of %d: %v", n, many, err)
+			}
+		}
+		if _, err := l.Accept(); err == nil {
+			t.Error("somebody came in")
+		}
+	})
+}
