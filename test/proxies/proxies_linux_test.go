@@ -141,9 +141,23 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
+// given are the ports of this run: HAProxy shares a port with another one
+// without a word.
+var given sync.Map
+
 // freePort returns a port that nobody listened on a moment ago: the proxies
 // cannot be told to take any.
 func freePort(t *testing.T) int {
+	t.Helper()
+	for {
+		port := anyPort(t)
+		if _, taken := given.LoadOrStore(port, true); !taken {
+			return port
+		}
+	}
+}
+
+func anyPort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -347,6 +361,8 @@ func TestClientsThatLeave(t *testing.T) {
 			go func() {
 				resp, err := c.HTTP.Do(req)
 				if err == nil {
+					body, _ := io.ReadAll(resp.Body)
+					t.Logf("answered: %d %s", resp.StatusCode, body)
 					resp.Body.Close()
 				}
 				sent <- err
