@@ -7,44 +7,8 @@ import (
 
 func librarySections() []Section {
 	return []Section{
-		{
-			Name: "oslo_policy",
-			Help: "Who may do what.",
-			Options: slices.Concat(
-				[]Option{
-					of("policy_file", path(), func(s *settings) *string { return &s.policyFile },
-						"The file with the operator's own rules, in YAML or JSON. A relative path is looked for in the directories of the configuration files, then in those where configuration is searched. If it is missing, the default rules are in force. See docs/access-control.md.").live(),
-					each("policy_dirs", path(), func(s *settings) *[]string { return &s.policyDirs }, "policy.d",
-						"A directory with further files of rules, looked for alike. They are read after policy_file, in the order of their names. May be repeated.").live(),
-					of("policy_default_rule", text(), func(s *settings) *string { return &s.Policy.DefaultRule },
-						"The rule that stands for rules that others refer to and nobody defined.").live(),
-					of("policy_check_interval", seconds(0, time.Hour), func(s *settings) *time.Duration { return &s.Policy.Interval },
-						"How often the server looks whether a file of rules has changed, seconds; a change takes effect at the second look. 0: only at SIGHUP. Whatever cannot be understood is logged, and the old rules stay."),
-				},
-				ignored("there are no deprecated defaults to choose from", "enforce_new_defaults"),
-				ignored("rules do not depend on scopes", "enforce_scope"),
-				ignored("rules that ask another server (http:) are not offered", "remote_content_type", "remote_ssl_verify_server_crt",
-					"remote_ssl_ca_crt_file", "remote_ssl_client_crt_file", "remote_ssl_client_key_file", "remote_timeout"),
-			),
-		},
-		{
-			Name: "cors",
-			Help: "Which scripts of other sites browsers let at the API.",
-			Options: []Option{
-				of("allowed_origin", list(), func(s *settings) *[]string { return &s.CORS.Origins },
-					"Origins such as https://dashboard.example.org; * is any. None: no CORS headers."),
-				of("allow_credentials", boolean(), func(s *settings) *bool { return &s.CORS.Credentials },
-					"Scripts may send cookies and the like."),
-				of("max_age", seconds(0, 24*time.Hour), func(s *settings) *time.Duration { return &s.CORS.MaxAge },
-					"How long browsers remember what is allowed, seconds."),
-				of("allow_methods", list(), func(s *settings) *[]string { return &s.CORS.Methods },
-					"Methods that scripts may use."),
-				of("allow_headers", list(), func(s *settings) *[]string { return &s.CORS.Headers },
-					"Headers that scripts may send."),
-				of("expose_headers", list(), func(s *settings) *[]string { return &s.CORS.Exposed },
-					"Headers of answers that scripts may read."),
-			},
-		},
+		policySection(),
+		corsSection(),
 		tlsSection(),
 		{
 			Name: "oslo_middleware",
@@ -110,5 +74,49 @@ func tlsSection() Section {
 			ignored("TLS 1.2 and 1.3 are spoken; min_version chooses", "version"),
 			ignored("the cipher suites are those that Go's TLS library takes for safe", "ciphers"),
 		),
+	}
+}
+
+func policySection() Section {
+	return Section{
+		Name: "oslo_policy",
+		Help: "Who may do what.",
+		Options: slices.Concat(
+			[]Option{
+				of("policy_file", path(), func(s *settings) *string { return &s.policyFile },
+					"The file with the operator's own rules, in YAML or JSON. A relative path is looked for in the directories of the configuration files, then in those where configuration is searched. If it is missing, the default rules are in force. See docs/access-control.md.").live(),
+				each("policy_dirs", path(), func(s *settings) *[]string { return &s.policyDirs }, "policy.d",
+					"A directory with further files of rules, looked for alike. They are read after policy_file, in the order of their names. May be repeated.").live(),
+				of("policy_default_rule", text(), func(s *settings) *string { return &s.Policy.DefaultRule },
+					"The rule that stands for rules that others refer to and nobody defined.").live(),
+				of("policy_check_interval", seconds(0, time.Hour), func(s *settings) *time.Duration { return &s.Policy.Interval },
+					"How often the server looks whether a file of rules has changed, seconds; a change takes effect at the second look. 0: only at SIGHUP. Whatever cannot be understood is logged, and the old rules stay."),
+			},
+			ignored("there are no deprecated defaults to choose from", "enforce_new_defaults"),
+			ignored("rules do not depend on scopes", "enforce_scope"),
+			ignored("rules that ask another server (http:) are not offered", "remote_content_type", "remote_ssl_verify_server_crt",
+				"remote_ssl_ca_crt_file", "remote_ssl_client_crt_file", "remote_ssl_client_key_file", "remote_timeout"),
+		),
+	}
+}
+
+func corsSection() Section {
+	return Section{
+		Name: "cors",
+		Help: "Which scripts of other sites browsers let at the API.",
+		Options: []Option{
+			of("allowed_origin", list(), func(s *settings) *[]string { return &s.CORS.Origins },
+				"Origins such as https://dashboard.example.org; * is any. None: no CORS headers."),
+			of("allow_credentials", boolean(), func(s *settings) *bool { return &s.CORS.Credentials },
+				"Scripts may send cookies and the like."),
+			of("max_age", seconds(0, 24*time.Hour), func(s *settings) *time.Duration { return &s.CORS.MaxAge },
+				"How long browsers remember what is allowed, seconds."),
+			of("allow_methods", list(), func(s *settings) *[]string { return &s.CORS.Methods },
+				"Methods that scripts may use."),
+			of("allow_headers", list(), func(s *settings) *[]string { return &s.CORS.Headers },
+				"Headers that scripts may send."),
+			of("expose_headers", list(), func(s *settings) *[]string { return &s.CORS.Exposed },
+				"Headers of answers that scripts may read."),
+		},
 	}
 }
