@@ -10,18 +10,19 @@ import (
 	"time"
 
 	"zaqar/api/rest"
+	"zaqar/internal/testclock"
 )
 
 // TestServed tells what metrics and the access log learn of each request.
 func TestServed(t *testing.T) {
 	served := make(chan rest.Served, 1)
 	logs := new(syncBuffer)
-	wall := &clock{now: time.Unix(0, 0)}
+	wall := testclock.New(time.Unix(0, 0))
 	s := newServer(t, openMemory, func(set *setup) {
 		set.rest.Served = func(d rest.Served) { served <- d }
 		set.rest.Access = slog.New(slog.NewJSONHandler(logs, nil))
 		set.rest.BodyTime, set.rest.ReplyTime = 0, 0
-		set.rest.Now = func() time.Time { wall.advance(time.Second); return wall.Now() }
+		set.rest.Now = func() time.Time { wall.Advance(time.Second); return wall.Now() }
 	})
 	for _, c := range []struct {
 		method, target, body string

@@ -62,7 +62,7 @@ var goldenSettings = map[string]func(*setup){
 // the description of the API.
 func (s *server) replay(x wiretest.Exchange, captures wiretest.Captures, d *description) (ok bool) {
 	s.t.Helper()
-	s.clock.advance(x.After)
+	s.clock.Advance(x.After)
 	target, err := captures.Fill(x.Target)
 	if err != nil {
 		s.t.Errorf("line %d: %s: %v", x.Line, x.Name, err)

@@ -22,6 +22,7 @@ import (
 	"zaqar/api/rest"
 	"zaqar/auth/policy"
 	"zaqar/broker"
+	"zaqar/internal/testclock"
 	"zaqar/messaging"
 	"zaqar/quota"
 	"zaqar/storage"
@@ -62,7 +63,7 @@ type server struct {
 	t       *testing.T
 	open    open
 	url     string
-	clock   *clock
+	clock   *testclock.Clock
 	control storage.Control
 	data    storage.Data
 	quotas  *quota.Guard
@@ -82,7 +83,7 @@ func newServer(t *testing.T, open open, changes ...func(*setup)) *server {
 	for _, change := range changes {
 		change(&set)
 	}
-	s := &server{t: t, open: open, clock: &clock{now: time.Date(2031, 5, 4, 10, 0, 0, 0, time.UTC)}, logs: new(syncBuffer)}
+	s := &server{t: t, open: open, clock: testclock.New(time.Date(2031, 5, 4, 10, 0, 0, 0, time.UTC)), logs: new(syncBuffer)}
 	log := slog.New(slog.NewTextHandler(s.logs, nil))
 	s.control, s.data = open(t, storage.Env{Now: s.clock.Now, Log: log})
 	data := s.data
@@ -126,23 +127,6 @@ func (s *server) another(changes ...func(*setup)) *server {
 	return newServer(s.t, s.open, changes...)
 }
 
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -161,7 +145,7 @@ func (s *syncBuffer) String() string {
 }
 
 // advance moves the clock by whole seconds.
-func (s *server) advance(seconds int) { s.clock.advance(time.Duration(seconds) * time.Second) }
+func (s *server) advance(seconds int) { s.clock.Advance(time.Duration(seconds) * time.Second) }
 
 // request makes a request with a client id and a project, changed by headers:
 // "Name: value" sets one, "-Name" removes it.

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"zaqar/internal/testclock"
 )
 
 // password is what the service logs in with. No log and no error may show it.
@@ -19,7 +21,7 @@ const password = "the-password-of-the-service"
 type fake struct {
 	*httptest.Server
 	t     *testing.T
-	clock *clock
+	clock *testclock.Clock
 
 	mu          sync.Mutex
 	tokens      map[string]object // "token" of the answers about tokens of users
@@ -33,27 +35,10 @@ type fake struct {
 	ahead   time.Duration // of its clock to the test's
 }
 
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 func newFake(t *testing.T) *fake {
 	t.Helper()
 	f := &fake{
-		t: t, clock: &clock{now: time.Date(2031, 5, 4, 10, 0, 0, 0, time.UTC)},
+		t: t, clock: testclock.New(time.Date(2031, 5, 4, 10, 0, 0, 0, time.UTC)),
 		tokens: map[string]object{}, life: time.Hour,
 	}
 	mux := http.NewServeMux()

@@ -87,7 +87,7 @@ func TestFaults(t *testing.T) {
 				i, _ := f.identity(func(c *Config) { c.AuthURL += "/v3" })
 				f.want(i, nil, "X-Auth-Token: tok-a")
 				if method == http.MethodPost {
-					f.clock.advance(9 * time.Minute) // time for another login
+					f.clock.Advance(9 * time.Minute) // time for another login
 				}
 				var tries atomic.Int64
 				f.do(func(w http.ResponseWriter, r *http.Request) bool {
@@ -108,7 +108,7 @@ func TestFaults(t *testing.T) {
 					f.want(i, nil, "X-Auth-Token: tok-a")
 				}
 				f.do(nil)
-				f.clock.advance(refusedPause)
+				f.clock.Advance(refusedPause)
 				f.want(i, nil, "X-Auth-Token: tok-b") // nothing wrong was remembered
 			})
 		}
@@ -123,7 +123,7 @@ func TestNobodyThere(t *testing.T) {
 	f.Close()
 	f.want(i, nil, "X-Auth-Token: tok-a")
 	f.want(i, messaging.Unavailable, "X-Auth-Token: tok-b")
-	f.clock.advance(5 * time.Minute)
+	f.clock.Advance(5 * time.Minute)
 	f.want(i, messaging.Unavailable, "X-Auth-Token: tok-a")
 	if s := i.Stats(); s.Failed != 2 || s.Valid != 1 || s.Hits != 1 {
 		t.Errorf("%+v", s)
@@ -215,10 +215,10 @@ func TestOwnToken(t *testing.T) {
 	}
 	i, _ := f.identity()
 	f.want(i, nil, "X-Auth-Token: tok-0")
-	f.clock.advance(59*time.Minute - time.Second)
+	f.clock.Advance(59*time.Minute - time.Second)
 	f.want(i, nil, "X-Auth-Token: tok-1")
 	f.wantAsked(2, 1)
-	f.clock.advance(time.Second) // renewed a minute before its end
+	f.clock.Advance(time.Second) // renewed a minute before its end
 	f.want(i, nil, "X-Auth-Token: tok-2")
 	f.wantAsked(3, 2)
 	f.mu.Lock()
@@ -264,7 +264,7 @@ func TestRefusedCredentials(t *testing.T) {
 	f.do(nil)
 	f.issue("tok-a", "p1", time.Hour)
 	f.want(i, messaging.Unavailable, "X-Auth-Token: tok-a")
-	f.clock.advance(refusedPause)
+	f.clock.Advance(refusedPause)
 	f.want(i, nil, "X-Auth-Token: tok-a")
 }
 

@@ -164,7 +164,7 @@ func TestNodesShareMemcached(t *testing.T) {
 			}
 			// Together the caches keep it no longer than one.
 			f.revoke("tok-a")
-			f.clock.advance(5 * time.Minute)
+			f.clock.Advance(5 * time.Minute)
 			f.want(other, messaging.Unauthenticated, "X-Auth-Token: tok-a")
 		})
 	}
@@ -233,7 +233,7 @@ func TestMemcachedMayFail(t *testing.T) {
 	m.mu.Lock()
 	m.broken = false
 	m.mu.Unlock()
-	f.clock.advance(deadTime)
+	f.clock.Advance(deadTime)
 	f.want(i, nil, "X-Auth-Token: tok-3")
 	m.mu.Lock()
 	defer m.mu.Unlock()
