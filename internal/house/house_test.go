@@ -31,6 +31,8 @@ func rules() []rule {
 	system := []string{"os", "io/ioutil", "os/exec", "syscall", "flag"}
 	return []rule{
 		{path: "messaging", not: slices.Concat(network, system, []string{"log", "context", "sync"})},
+		{path: "messaging/delivery", ours: []string{"messaging"}, not: slices.Concat(network, system, []string{"log", "context", "sync"})},
+		{path: "notify", ours: []string{"messaging", "storage", "internal", "notify"}, not: slices.Concat(system, []string{"database/sql"})},
 		{path: "storage", ours: []string{"messaging"}, not: slices.Concat(network, system)},
 		{path: "storage/traced", ours: []string{"messaging", "storage"}, not: slices.Concat(network, system)},
 		{path: "storage/memory", ours: []string{"messaging", "storage", "internal"}, not: slices.Concat(network, system)},
