@@ -9,6 +9,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -138,6 +139,31 @@ func normal(text string) string {
 	text = numbers.ReplaceAllString(text, `"$1":<n>`)
 	text = shared.ReplaceAllString(text, `"signature":"<hex>"`)
 	return requests.ReplaceAllString(text, "<request>")
+}
+
+// places are the numbers of all messages at a path, oldest first: the markers
+// behind pages of one.
+func (s site) places(t *testing.T, as credentials, project, at string) (list []uint64) {
+	t.Helper()
+	for target := at + "?limit=1&echo=true&include_claimed=true&include_delayed=true"; ; {
+		page := s.send(t, as, project, clientB, request{method: "GET", target: target})
+		var found struct{ Links []struct{ Href string } }
+		decode(t, page.body, &found)
+		if len(found.Links) == 0 {
+			return list
+		}
+		_, query, _ := strings.Cut(found.Links[0].Href, "?")
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := strconv.ParseUint(values.Get("marker"), 10, 64)
+		if err != nil {
+			t.Fatalf("%s: a page ends with the marker %q", s.name, values.Get("marker"))
+		}
+		list = append(list, n)
+		target = at + "?" + query
+	}
 }
 
 type container struct{ kind, variable string }
