@@ -21,6 +21,7 @@ type machine struct {
 	layer *Layer
 	rng   *rand.Rand
 	loss  faultdisk.Loss // of all cuts
+	lies  faultdisk.Kind // operations that every disk from now on acknowledges and drops
 	count counts
 
 	// booted is the disk as the last cut left it, before anything recovered.
@@ -51,9 +52,19 @@ func newMachine(top, under string, c faultdisk.Config, loss faultdisk.Loss, rng 
 	return m, m.boot()
 }
 
+// lie makes the disk acknowledge operations of a kind and drop them, now and
+// after each boot.
+func (m *machine) lie(about faultdisk.Kind) {
+	m.lies = about
+	m.disk.Inject(faultdisk.Fault{Kind: about, Lie: true})
+}
+
 // boot mounts what there is.
 func (m *machine) boot() (err error) {
 	m.booted = m.disk.Clone()
+	if m.lies != 0 {
+		m.lie(m.lies)
+	}
 	if m.under == "" {
 		m.layer, err = Mount(m.top, m.disk)
 		return err

@@ -162,7 +162,7 @@ func TestLyingDisksAreNoticed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := newRun(t, c.system, faultdisk.LoseAll)
-			c.from(r, func() { r.m.disk.Inject(faultdisk.Fault{Kind: c.lie, Lie: true}) })
+			c.from(r, func() { r.m.lie(c.lie) })
 			for lives := 0; r.Ledger.Tally().Posted < 100; lives++ {
 				if lives == 50 {
 					t.Fatal("hardly anything is posted")

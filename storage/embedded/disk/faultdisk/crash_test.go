@@ -430,3 +430,19 @@ func wantBytes(t *testing.T, got, want []byte) {
 		t.Errorf("content %d bytes %.40q, want %d bytes %.40q", len(got), got, len(want), want)
 	}
 }
+
+// A disk that drops syncs does so also with the one at which it stops.
+func TestCrashAtALie(t *testing.T) {
+	for seed := range uint64(20) {
+		d := New(Config{Seed: seed})
+		f := create(t, d, "f")
+		must(t, d.SyncDir("/"))
+		write(t, f, "written", 0)
+		d.Inject(Fault{Kind: Sync, Lie: true})
+		d.CrashAt(d.Changes() + 1)
+		if err := f.Sync(); !errors.Is(err, ErrCrashed) {
+			t.Fatalf("the sync at which the disk stops: %v", err)
+		}
+		wantBytes(t, contentOf(t, d.Crash(Cut{Loss: LoseAll}), "f"), nil)
+	}
+}

@@ -209,10 +209,13 @@ func (d *Disk) do(op Op, all func() error, broken func(short int)) error {
 	return nil
 }
 
-// crashIn stops the disk in the middle of an operation.
+// crashIn stops the disk in the middle of an operation. One that a fault lies
+// about is not done then either.
 func (d *Disk) crashIn(op Op, all func() error, broken func(int)) {
 	rng := d.dice(uint64(d.crashAt))
-	switch {
+	switch lie := d.match(op).Lie; {
+	case d.crashed: // meanwhile, in another operation
+	case lie:
 	case op.Kind == Write:
 		broken(rng.IntN(int(op.N) + 1))
 	case rng.IntN(2) == 0:
