@@ -59,8 +59,8 @@ func (f *faulty) void(method string, call func() error) error {
 	return err
 }
 
-func (f *faulty) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft) ([]messaging.MessageID, error) {
-	return do(f, "Append", func() ([]messaging.MessageID, error) { return f.Store.Append(ctx, q, by, drafts) })
+func (f *faulty) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft, o storage.AppendOptions) (storage.Appended, error) {
+	return do(f, "Append", func() (storage.Appended, error) { return f.Store.Append(ctx, q, by, drafts, o) })
 }
 
 func (f *faulty) Scan(ctx context.Context, q messaging.QueueRef, s storage.Scan) ([]messaging.Message, error) {

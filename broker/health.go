@@ -96,7 +96,8 @@ func (p *probing) run(ctx context.Context) {
 		return
 	}
 	posted := p.step(ctx, "post_messages", func() (err error) {
-		p.ids, err = p.data.Append(ctx, q, "", probeDrafts())
+		put, err := p.data.Append(ctx, q, "", probeDrafts(), storage.AppendOptions{})
+		p.ids = put.IDs
 		return err
 	})
 	if posted {

@@ -7,6 +7,7 @@ import (
 
 	"zaqar/broker"
 	"zaqar/messaging"
+	"zaqar/storage"
 )
 
 const allSteps = "create_queue post_messages claim_messages list_messages delete_messages delete_claim bulk_delete_messages delete_queue"
@@ -147,9 +148,9 @@ type appendSpy struct {
 	queue *messaging.QueueRef
 }
 
-func (s appendSpy) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft) ([]messaging.MessageID, error) {
+func (s appendSpy) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft, o storage.AppendOptions) (storage.Appended, error) {
 	*s.queue = q
-	return s.faulty.Append(ctx, q, by, drafts)
+	return s.faulty.Append(ctx, q, by, drafts, o)
 }
 
 func TestPingAsksBothStores(t *testing.T) {

@@ -68,7 +68,8 @@ func (p *Posting) Store(ctx context.Context, posts []Post) ([]messaging.MessageI
 	began := b.now()
 	var ids []messaging.MessageID
 	err = b.intoQueue(ctx, q, true, func() (err error) {
-		ids, err = b.data.Append(ctx, q, p.client, d.list)
+		put, err := b.data.Append(ctx, q, p.client, d.list, storage.AppendOptions{})
+		ids = put.IDs
 		return err
 	})
 	if err != nil {

@@ -26,7 +26,8 @@ func (w *world) stored(q messaging.QueueRef, id messaging.MessageID) messaging.M
 // plant stores a message as it is.
 func (w *world) plant(q messaging.QueueRef, m messaging.Message) messaging.MessageID {
 	w.Helper()
-	ids, err := w.store.Append(w.ctx(), q, "me", []messaging.Draft{{TTL: 3600, Body: m.Body, Key: m.Key, Checksum: m.Checksum}})
+	put, err := w.store.Append(w.ctx(), q, "me", []messaging.Draft{{TTL: 3600, Body: m.Body, Key: m.Key, Checksum: m.Checksum}}, storage.AppendOptions{})
+	ids := put.IDs
 	if err != nil {
 		w.Fatal(err)
 	}

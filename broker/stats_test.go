@@ -49,7 +49,7 @@ func TestBacklog(t *testing.T) {
 	put := func(q messaging.QueueRef, n int) {
 		t.Helper()
 		for range n {
-			if _, err := w.store.Append(w.ctx(), q, "x", []messaging.Draft{{TTL: 9000, Body: []byte("1")}}); err != nil {
+			if _, err := w.store.Append(w.ctx(), q, "x", []messaging.Draft{{TTL: 9000, Body: []byte("1")}}, storage.AppendOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			w.clock.move(10)
@@ -99,7 +99,7 @@ func TestBacklogKeepsTheLargest(t *testing.T) {
 		for k := range drafts {
 			drafts[k] = messaging.Draft{TTL: 9000, Body: []byte("1")}
 		}
-		if _, err := w.store.Append(w.ctx(), messaging.QueueRef{Project: "p", Name: fmt.Sprint("q", i)}, "x", drafts); err != nil {
+		if _, err := w.store.Append(w.ctx(), messaging.QueueRef{Project: "p", Name: fmt.Sprint("q", i)}, "x", drafts, storage.AppendOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,7 +10,31 @@ type QueueRef struct {
 	Project Project
 	Name    string
 	Topic   bool
+	Part    Part
 }
+
+// Part names a queue that belongs to another queue or topic and holds what is
+// on its way to the subscribers of that. Empty is the queue or topic itself, and
+// the only one that clients can name.
+type Part string
+
+// Outbox holds copies of messages that subscribers have to be told of.
+const Outbox Part = "outbox"
+
+// Backlog holds what could not be delivered to the subscription yet.
+func Backlog(id SubscriptionID) Part { return "backlog/" + Part(id) }
+
+// Failed holds what was given up.
+func Failed(id SubscriptionID) Part { return "failed/" + Part(id) }
+
+// In names a part of the queue or topic that q names, or is a part of.
+func (q QueueRef) In(p Part) QueueRef {
+	q.Part = p
+	return q
+}
+
+// Whole names the queue or topic that q is, or is a part of.
+func (q QueueRef) Whole() QueueRef { return q.In("") }
 
 // Queue is the record of a queue or topic in the control plane.
 type Queue struct {

@@ -14,6 +14,8 @@ type Subscription struct {
 	TTL        int64  // seconds; may be hundreds of centuries
 	Options    []byte // JSON object text
 	Confirmed  bool
+	Secrets    []byte // keys that sign what is delivered; opaque to stores
+	State      []byte // what the notifier remembers; opaque to stores
 	Created    time.Time
 	Expires    time.Time // creation or last change of TTL, plus TTL
 }

@@ -64,7 +64,7 @@ func (w *world) post(g *quota.Guard, n int) error {
 	for i := range drafts {
 		drafts[i] = messaging.Draft{TTL: 60, Body: []byte(`"12345678"`)}
 	}
-	_, err = w.store.Append(context.Background(), q, "", drafts)
+	_, err = w.store.Append(context.Background(), q, "", drafts, storage.AppendOptions{})
 	return err
 }
 

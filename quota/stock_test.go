@@ -121,7 +121,7 @@ func TestWaitsForWhatIsUnderWay(t *testing.T) {
 				t.Fatalf("decided before the first has: %v", second)
 			}
 			if stores {
-				_, err := w.store.Append(t.Context(), q, "", []messaging.Draft{{TTL: 60, Body: []byte("1")}})
+				_, err := w.store.Append(t.Context(), q, "", []messaging.Draft{{TTL: 60, Body: []byte("1")}}, storage.AppendOptions{})
 				w.must(err)
 			}
 			first.Done()

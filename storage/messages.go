@@ -11,7 +11,7 @@ import (
 type Messages interface {
 	// Append stores the drafts at the end of the queue and returns their ids
 	// in order. All of them become visible together or none does.
-	Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft) ([]messaging.MessageID, error)
+	Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft, o AppendOptions) (Appended, error)
 	// Scan returns a page of messages, oldest first.
 	Scan(ctx context.Context, q messaging.QueueRef, s Scan) ([]messaging.Message, error)
 	// Fetch returns the messages with the ids, in the order of the ids, each
@@ -41,7 +41,7 @@ type Messages interface {
 	Tally(ctx context.Context, q messaging.QueueRef) (messaging.Tally, error)
 	// Volume counts the unexpired messages of all queues and topics of all
 	// projects, delayed and claimed ones included, and those of them under a
-	// live claim. Changes made meanwhile may or may not be counted, and the
+	// live claim. What is in their parts does not count, here and in Stored. Changes made meanwhile may or may not be counted, and the
 	// call may be slow.
 	Volume(ctx context.Context) (total, claimed int, err error)
 	// Stored tells what the unexpired messages of a project amount to. A message

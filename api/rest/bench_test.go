@@ -67,8 +67,8 @@ func (h *hollow) Queue(_ context.Context, q messaging.QueueRef) (messaging.Queue
 	return messaging.Queue{Ref: q}, nil
 }
 
-func (h *hollow) Append(_ context.Context, _ messaging.QueueRef, _ messaging.ClientID, d []messaging.Draft) ([]messaging.MessageID, error) {
-	return h.ids[:len(d)], nil
+func (h *hollow) Append(_ context.Context, _ messaging.QueueRef, _ messaging.ClientID, d []messaging.Draft, _ storage.AppendOptions) (storage.Appended, error) {
+	return storage.Appended{IDs: h.ids[:len(d)]}, nil
 }
 
 func (h *hollow) Scan(_ context.Context, _ messaging.QueueRef, s storage.Scan) ([]messaging.Message, error) {

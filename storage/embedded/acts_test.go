@@ -29,7 +29,8 @@ func post(q messaging.QueueRef, n int, ttl, delay int64, size int) act {
 			}
 			drafts = append(drafts, d)
 		}
-		ids, err := w.store.Append(context.Background(), q, clients[len(w.posted)%len(clients)], drafts)
+		put, err := w.store.Append(context.Background(), q, clients[len(w.posted)%len(clients)], drafts, storage.AppendOptions{})
+		ids := put.IDs
 		if err != nil {
 			return err
 		}

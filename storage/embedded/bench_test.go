@@ -76,7 +76,7 @@ func BenchmarkAppend(b *testing.B) {
 				b.ReportAllocs()
 				b.SetBytes(int64(size) * 1024)
 				parallel(b, goroutines, func() error {
-					_, err := s.Append(context.Background(), benchQueue, benchClient, batch)
+					_, err := s.Append(context.Background(), benchQueue, benchClient, batch, storage.AppendOptions{})
 					return err
 				})
 			})
@@ -115,7 +115,7 @@ func fill(b *testing.B, s *embedded.Store, n int) {
 	b.Helper()
 	batch := drafts(500)
 	for ; n > 0; n -= len(batch) {
-		if _, err := s.Append(context.Background(), benchQueue, benchClient, batch); err != nil {
+		if _, err := s.Append(context.Background(), benchQueue, benchClient, batch, storage.AppendOptions{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -141,7 +141,7 @@ func BenchmarkCycle10(b *testing.B) {
 			batch := drafts(10)
 			ctx := context.Background()
 			parallel(b, 16, func() error {
-				if _, err := s.Append(ctx, benchQueue, benchClient, batch); err != nil {
+				if _, err := s.Append(ctx, benchQueue, benchClient, batch, storage.AppendOptions{}); err != nil {
 					return err
 				}
 				l, err := s.Claim(ctx, benchQueue, storage.Terms{TTL: 300, Grace: 60, Limit: 10})

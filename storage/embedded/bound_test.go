@@ -32,7 +32,8 @@ func (m *misuser) post(n int, ttl int64, size int) []messaging.MessageID {
 	for i := range drafts {
 		drafts[i] = messaging.Draft{TTL: ttl, Body: []byte(`"` + strings.Repeat("x", size) + `"`)}
 	}
-	ids, err := m.store.Append(context.Background(), boxes[0], clients[0], drafts)
+	put, err := m.store.Append(context.Background(), boxes[0], clients[0], drafts, storage.AppendOptions{})
+	ids := put.IDs
 	must(m.t, err)
 	return ids
 }
@@ -149,7 +150,7 @@ func TestLogIsBounded(t *testing.T) {
 			}
 			_, err := m.store.CreateQueue(ctx, ref, metadata(i))
 			must(m.t, err)
-			_, err = m.store.Append(ctx, ref, clients[0], []messaging.Draft{{TTL: forever, Body: []byte("1")}})
+			_, err = m.store.Append(ctx, ref, clients[0], []messaging.Draft{{TTL: forever, Body: []byte("1")}}, storage.AppendOptions{})
 			must(m.t, err)
 		},
 		"messages move to and fro": func(m *misuser, i int) {
@@ -214,7 +215,8 @@ func TestPace(t *testing.T) {
 	}
 	ids := make([]messaging.MessageID, 0, 40)
 	for len(ids) < cap(ids) {
-		got, err := w.store.Append(context.Background(), boxes[0], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, 1000)}})
+		put, err := w.store.Append(context.Background(), boxes[0], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, 1000)}}, storage.AppendOptions{})
+		got := put.IDs
 		must(t, err)
 		ids = append(ids, got...)
 	}

@@ -60,7 +60,7 @@ func (c claimRace) run(t *testing.T, q messaging.QueueRef) {
 	must(t, err)
 	defer s.Close()
 	w.store = s
-	_, err = s.Append(ctx, q, clients[0], []messaging.Draft{{TTL: forever, Body: []byte("1")}})
+	_, err = s.Append(ctx, q, clients[0], []messaging.Draft{{TTL: forever, Body: []byte("1")}}, storage.AppendOptions{})
 	must(t, err)
 	lease, err := s.Claim(ctx, q, storage.Terms{TTL: 10, Limit: 1})
 	must(t, err)

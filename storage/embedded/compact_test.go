@@ -174,7 +174,7 @@ func TestErasureKnowsPutsThatWereOnTheirWay(t *testing.T) {
 	// Something large sends the second and the third to the next segment.
 	large := make(chan error, 1)
 	go func() {
-		_, err := w.store.Append(context.Background(), boxes[1], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, 3800)}})
+		_, err := w.store.Append(context.Background(), boxes[1], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, 3800)}}, storage.AppendOptions{})
 		large <- err
 	}()
 	w.gathered(t, 3)
@@ -310,7 +310,7 @@ func TestTornTailStaysCut(t *testing.T) {
 func (w *world) append(size, n int) <-chan error {
 	done, s := make(chan error, 1), w.store
 	go func() {
-		_, err := s.Append(context.Background(), boxes[0], clients[0], slices.Repeat([]messaging.Draft{{TTL: forever, Body: make([]byte, size)}}, n))
+		_, err := s.Append(context.Background(), boxes[0], clients[0], slices.Repeat([]messaging.Draft{{TTL: forever, Body: make([]byte, size)}}, n), storage.AppendOptions{})
 		done <- err
 	}()
 	return done

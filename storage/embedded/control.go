@@ -37,11 +37,13 @@ const (
 type controlPlane struct {
 	store *Store
 
-	mu     sync.RWMutex
-	tables [tableCount]btree.Map[string, *item]
-	queues map[messaging.QueueRef]*item // the items of tableQueues
-	counts map[scope]int                // existing queues and topics
-	last   *group                       // the latest change
+	mu      sync.RWMutex
+	tables  [tableCount]btree.Map[string, *item]
+	queues  map[messaging.QueueRef]*item // the items of tableQueues
+	counts  map[scope]int                // existing queues and topics
+	sources map[messaging.QueueRef]int   // subscriptions of each, those included that have expired and are still there
+	named   map[string]string            // queue key and subscriber -> key of the latest such subscription
+	last    *group                       // the latest change
 }
 
 // scope is where queue names are listed and counted.
@@ -65,6 +67,8 @@ func (c *controlPlane) init(s *Store) {
 	c.store = s
 	c.queues = make(map[messaging.QueueRef]*item)
 	c.counts = make(map[scope]int)
+	c.sources = make(map[messaging.QueueRef]int)
+	c.named = make(map[string]string)
 }
 
 // staged is an edit with what it does in memory.
@@ -248,8 +252,14 @@ func (it *item) places(s *Store) []uint32 {
 // set makes the item the latest of its key.
 func (c *controlPlane) set(t table, it *item) {
 	before, had := c.tables[t].Set(it.key, it)
-	if t == tableQueues {
+	switch t {
+	case tableQueues:
 		c.countQueue(it, had && before.value != nil)
+	case tableSubscriptions:
+		if had {
+			c.countSubscription(before, -1)
+		}
+		c.countSubscription(it, 1)
 	}
 }
 
@@ -370,15 +380,21 @@ func (c *controlPlane) replay(edits []edit, seg *segment) error {
 }
 
 // queueKey is the key of a queue: unambiguous, and sorting by project, kind,
-// then name.
+// then name. That of a part continues behind partMark, which no name has.
 func queueKey(ref messaging.QueueRef) string {
 	b := projectKey(ref.Project)
 	kind := byte('q')
 	if ref.Topic {
 		kind = 't'
 	}
-	return string(append(append(b, kind), ref.Name...))
+	b = append(append(b, kind), ref.Name...)
+	if ref.Part != "" {
+		b = append(append(b, partMark), ref.Part...)
+	}
+	return string(b)
 }
+
+const partMark = '\x01'
 
 func projectKey(p messaging.Project) []byte {
 	b := make([]byte, 0, len(p)+80)
@@ -397,7 +413,8 @@ func isQueueKey(key string) bool {
 
 func decodeQueueKey(key string) messaging.QueueRef {
 	n := int(binary.BigEndian.Uint16([]byte(key[:2]))) + 2
-	return messaging.QueueRef{Project: messaging.Project(key[2:n]), Topic: key[n] == 't', Name: key[n+1:]}
+	name, part, _ := strings.Cut(key[n+1:], string(partMark))
+	return messaging.QueueRef{Project: messaging.Project(key[2:n]), Topic: key[n] == 't', Name: name, Part: messaging.Part(part)}
 }
 
 // encodeControl renders a control value for the log. The JSON names of the

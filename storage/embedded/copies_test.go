@@ -41,7 +41,7 @@ func TestDeletedWhileCopied(t *testing.T) {
 			store := w.store
 			large := make(chan error, 1)
 			go func() { // and sends what comes behind it to the next segment
-				_, err := store.Append(context.Background(), boxes[2], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, 3700)}})
+				_, err := store.Append(context.Background(), boxes[2], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, 3700)}}, storage.AppendOptions{})
 				large <- err
 			}()
 			w.gathered(t, 1)

@@ -25,7 +25,8 @@ func aged(t *testing.T) (*world, map[messaging.MessageID]string) {
 	bodies := make(map[messaging.MessageID]string)
 	for i := range 60 {
 		body := fmt.Sprintf("%q", fmt.Sprint("message ", i, strings.Repeat(".", 200)))
-		ids, err := w.store.Append(t.Context(), boxes[0], clients[i%3], []messaging.Draft{{TTL: 100_000, Body: []byte(body)}})
+		put, err := w.store.Append(t.Context(), boxes[0], clients[i%3], []messaging.Draft{{TTL: 100_000, Body: []byte(body)}}, storage.AppendOptions{})
+		ids := put.IDs
 		must(t, err)
 		bodies[ids[0]] = body
 	}
@@ -265,7 +266,7 @@ func FuzzSegment(f *testing.F) {
 	if err := w.open(); err != nil {
 		f.Fatal(err)
 	}
-	_, err := w.store.Append(f.Context(), boxes[0], clients[0], []messaging.Draft{{TTL: 100, Body: []byte(`{"a":1}`)}, {TTL: 100, Body: []byte(`2`)}})
+	_, err := w.store.Append(f.Context(), boxes[0], clients[0], []messaging.Draft{{TTL: 100, Body: []byte(`{"a":1}`)}, {TTL: 100, Body: []byte(`2`)}}, storage.AppendOptions{})
 	must(f, err)
 	_, err = w.store.Claim(f.Context(), boxes[0], storage.Terms{TTL: 60, Limit: 1})
 	must(f, err)

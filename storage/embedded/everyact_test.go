@@ -228,7 +228,7 @@ func TestConsumersEmptyAFullDisk(t *testing.T) {
 	var err error
 	posted := 0
 	for err == nil && posted < 1000 {
-		_, err = w.store.Append(ctx, boxes[0], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, 300)}})
+		_, err = w.store.Append(ctx, boxes[0], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, 300)}}, storage.AppendOptions{})
 		w.store.tend()
 		posted++
 	}

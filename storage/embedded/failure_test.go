@@ -29,7 +29,8 @@ func faulty(t *testing.T, segment int64) *world {
 func (w *world) send(t *testing.T, size int) (messaging.MessageID, error) {
 	t.Helper()
 	body := []byte(`"` + strings.Repeat("x", size-2) + `"`)
-	ids, err := w.store.Append(t.Context(), boxes[0], clients[0], []messaging.Draft{{TTL: 1000, Body: body}})
+	put, err := w.store.Append(t.Context(), boxes[0], clients[0], []messaging.Draft{{TTL: 1000, Body: body}}, storage.AppendOptions{})
+	ids := put.IDs
 	if err != nil {
 		return "", err
 	}

@@ -23,7 +23,7 @@ func TestHidingReadsHeads(t *testing.T) {
 					own[i] = messaging.Draft{TTL: forever, Delay: delay, Body: make([]byte, large)}
 				}
 				for range 2 {
-					_, err := w.store.Append(t.Context(), boxes[0], alice, own)
+					_, err := w.store.Append(t.Context(), boxes[0], alice, own, storage.AppendOptions{})
 					must(t, err)
 				}
 				hidden := func() []messaging.Message {
@@ -39,7 +39,8 @@ func TestHidingReadsHeads(t *testing.T) {
 				if got := hidden(); len(got) != 0 {
 					t.Errorf("%d of one's own are shown", len(got))
 				}
-				ids, err := w.store.Append(t.Context(), boxes[0], bob, []messaging.Draft{{TTL: forever, Body: []byte("1")}, {TTL: forever, Body: []byte("2")}})
+				put, err := w.store.Append(t.Context(), boxes[0], bob, []messaging.Draft{{TTL: forever, Body: []byte("1")}, {TTL: forever, Body: []byte("2")}}, storage.AppendOptions{})
+				ids := put.IDs
 				must(t, err)
 				if got := hidden(); len(got) != 2 || got[0].ID != ids[0] || got[1].ID != ids[1] || string(got[1].Body) != "2" {
 					t.Errorf("of another's are shown %v", got)
@@ -66,7 +67,7 @@ func TestHidingReadsShortMessagesTogether(t *testing.T) {
 	for i := range drafts {
 		drafts[i] = messaging.Draft{TTL: forever, Body: make([]byte, 100)}
 	}
-	_, err := w.store.Append(t.Context(), boxes[0], clients[0], drafts)
+	_, err := w.store.Append(t.Context(), boxes[0], clients[0], drafts, storage.AppendOptions{})
 	must(t, err)
 	before := w.disk.Stats()
 	got, err := w.store.Scan(t.Context(), boxes[0], storage.Scan{Limit: 10, Hide: clients[0]})

@@ -33,9 +33,9 @@ func (s busy) work() {
 	}
 }
 
-func (s busy) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft) ([]messaging.MessageID, error) {
+func (s busy) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft, o storage.AppendOptions) (storage.Appended, error) {
 	defer s.work()
-	return s.Store.Append(ctx, q, by, drafts)
+	return s.Store.Append(ctx, q, by, drafts, o)
 }
 
 func (s busy) Claim(ctx context.Context, q messaging.QueueRef, t storage.Terms) (storage.Lease, error) {

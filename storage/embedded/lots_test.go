@@ -21,7 +21,7 @@ func crowded(t *testing.T, n int, ttl, delay int64) *world {
 	must(t, w.open())
 	drafts := slices.Repeat([]messaging.Draft{{TTL: ttl, Delay: delay, Body: []byte("1")}}, 1000)
 	for ; n > 0; n -= len(drafts) {
-		_, err := w.store.Append(context.Background(), boxes[0], clients[0], drafts[:min(n, 1000)])
+		_, err := w.store.Append(context.Background(), boxes[0], clients[0], drafts[:min(n, 1000)], storage.AppendOptions{})
 		must(t, err)
 	}
 	return w
@@ -99,7 +99,7 @@ func TestExpiryLooksOnlyWhereItMust(t *testing.T) {
 	must(t, w.open())
 	for i := range 100 {
 		drafts := slices.Repeat([]messaging.Draft{{TTL: int64(1000 + i), Body: []byte("1")}}, chunkSize)
-		_, err := w.store.Append(context.Background(), boxes[0], clients[0], drafts)
+		_, err := w.store.Append(context.Background(), boxes[0], clients[0], drafts, storage.AppendOptions{})
 		must(t, err)
 	}
 	q := w.store.lookup(boxes[0])
@@ -175,7 +175,7 @@ func TestMemoryReturns(t *testing.T) {
 	age := func() (atMost, after int64) {
 		drafts := slices.Repeat([]messaging.Draft{{TTL: 600, Delay: 5, Body: []byte("1")}}, 1000)
 		for range 60 {
-			_, err := s.Append(ctx, boxes[0], clients[0], drafts)
+			_, err := s.Append(ctx, boxes[0], clients[0], drafts, storage.AppendOptions{})
 			must(t, err)
 		}
 		now += 10_000

@@ -29,9 +29,9 @@ func (s *restless) compact() {
 	}
 }
 
-func (s *restless) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft) ([]messaging.MessageID, error) {
+func (s *restless) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft, o storage.AppendOptions) (storage.Appended, error) {
 	defer s.compact()
-	return s.Store.Append(ctx, q, by, drafts)
+	return s.Store.Append(ctx, q, by, drafts, o)
 }
 
 func (s *restless) Claim(ctx context.Context, q messaging.QueueRef, t storage.Terms) (storage.Lease, error) {

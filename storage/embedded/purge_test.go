@@ -115,7 +115,7 @@ func TestPurgeOfMany(t *testing.T) {
 	ctx := context.Background()
 	drafts := slices.Repeat([]messaging.Draft{{TTL: forever, Body: []byte("1")}}, 1000)
 	for range purgeLot/1000*2 + 3 {
-		_, err := w.store.Append(ctx, boxes[0], clients[0], drafts)
+		_, err := w.store.Append(ctx, boxes[0], clients[0], drafts, storage.AppendOptions{})
 		must(t, err)
 	}
 	lease, err := w.store.Claim(ctx, boxes[0], storage.Terms{TTL: 60, Limit: 3})

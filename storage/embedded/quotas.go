@@ -77,7 +77,7 @@ type account struct {
 func (q *queue) count(messages int, bytes int64) {
 	q.live += messages
 	q.bytes += bytes
-	if q.account != nil { // else it is being recovered, see join
+	if q.account != nil && q.ref.Part == "" { // without account it is being recovered, see join
 		q.account.messages.Add(int64(messages))
 		q.account.bytes.Add(bytes)
 	}
@@ -92,9 +92,11 @@ func (s *Store) join(q *queue) {
 		s.projects[q.ref.Project] = a
 	}
 	a.queues++
-	a.messages.Add(int64(q.live))
-	a.bytes.Add(q.bytes)
 	q.account = a
+	if q.ref.Part == "" {
+		a.messages.Add(int64(q.live))
+		a.bytes.Add(q.bytes)
+	}
 }
 
 // part forgets the account of a queue that is gone, if it was the last one. The

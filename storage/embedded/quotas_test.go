@@ -45,7 +45,8 @@ func TestStoredThroughCompaction(t *testing.T) {
 	for i := range 60 {
 		body := `"` + strings.Repeat("x", 10*i) + `"`
 		drafts := []messaging.Draft{{TTL: forever, Delay: int64(i%2) * 5, Body: []byte(body)}, {TTL: forever, Body: []byte(body), Checksum: "MD5:0", Key: "k"}}
-		ids, err := w.store.Append(t.Context(), q, clients[i%len(clients)], drafts)
+		put, err := w.store.Append(t.Context(), q, clients[i%len(clients)], drafts, storage.AppendOptions{})
+		ids := put.IDs
 		must(t, err)
 		must(t, w.store.Remove(t.Context(), q, ids[:i%3%2], storage.Hold{}))
 		want.Messages += int64(2 - i%3%2)
@@ -77,7 +78,7 @@ func TestAccountsGo(t *testing.T) {
 	defer func() { must(t, w.close()) }()
 	for i := range 100 {
 		q := messaging.QueueRef{Project: messaging.Project(fmt.Sprint("p", i%10)), Name: fmt.Sprint("q", i)}
-		_, err := w.store.Append(t.Context(), q, "", []messaging.Draft{{TTL: forever, Body: []byte("1")}})
+		_, err := w.store.Append(t.Context(), q, "", []messaging.Draft{{TTL: forever, Body: []byte("1")}}, storage.AppendOptions{})
 		must(t, err)
 	}
 	if n := len(w.store.projects); n != 10 {

@@ -117,6 +117,7 @@ type message struct {
 	claim     uint64 // 0: none
 	renewed   int64  // of the claim
 	claimTTL  uint32
+	lead      []byte // what is written of the body before body
 	body      []byte
 	last      bool
 }
@@ -165,6 +166,7 @@ func appendMessage(b []byte, m *message) []byte {
 		b = le.AppendUint32(b, m.claimTTL)
 	}
 	le.PutUint16(b[at+10:], uint16(len(b)-at-frameSize))
+	b = append(b, m.lead...)
 	b = append(b, m.body...)
 	return endRecord(b, at)
 }

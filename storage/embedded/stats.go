@@ -55,8 +55,10 @@ func (s *Store) Survey(ctx context.Context, each func(q messaging.QueueRef, tota
 	}
 	s.queuemu.RLock()
 	queues := make([]*queue, 0, len(s.queues))
-	for _, q := range s.queues {
-		queues = append(queues, q)
+	for ref, q := range s.queues {
+		if ref.Part == "" {
+			queues = append(queues, q)
+		}
 	}
 	s.queuemu.RUnlock()
 	now := s.now()

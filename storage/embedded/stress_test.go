@@ -118,7 +118,8 @@ func (c *crowd) post(q messaging.QueueRef, n, size int) error {
 	for i := range drafts {
 		drafts[i] = messaging.Draft{TTL: forever, Body: fmt.Appendf(nil, `"%0*d"`, size, i)}
 	}
-	ids, err := c.store.Append(context.Background(), q, clients[0], drafts)
+	put, err := c.store.Append(context.Background(), q, clients[0], drafts, storage.AppendOptions{})
+	ids := put.IDs
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, id := range ids {
@@ -237,7 +238,7 @@ func (c *crowd) vandal(rng *rand.Rand, budget int) {
 		case 4:
 			err = c.store.DeleteQueue(ctx, boxes[rng.IntN(5)])
 		default:
-			_, err = c.store.Append(ctx, q, clients[0], []messaging.Draft{{TTL: forever, Body: []byte("{}")}})
+			_, err = c.store.Append(ctx, q, clients[0], []messaging.Draft{{TTL: forever, Body: []byte("{}")}}, storage.AppendOptions{})
 		}
 		if err != nil {
 			return

@@ -11,7 +11,7 @@ import (
 )
 
 // Subscriptions have two keys: by id, which is the record, and by subscriber,
-// which is found by looking through those of the queue.
+// which controlPlane.named keeps in memory.
 
 func (s *Store) subscriptionKey(q messaging.QueueRef, id messaging.SubscriptionID) string {
 	return subscriptionPrefix(q) + string(id)
@@ -29,6 +29,8 @@ type subscriptionRecord struct {
 	TTL        int64                    `json:"ttl"`
 	Options    []byte                   `json:"options,omitempty"`
 	Confirmed  bool                     `json:"confirmed,omitempty"`
+	Secrets    []byte                   `json:"secrets,omitempty"`
+	State      []byte                   `json:"state,omitempty"`
 	Created    int64                    `json:"created"`
 	Expires    int64                    `json:"expires"`
 }
@@ -36,7 +38,7 @@ type subscriptionRecord struct {
 func encodeSubscription(sub *messaging.Subscription) []byte {
 	b, err := json.Marshal(subscriptionRecord{
 		ID: sub.ID, Source: sub.Source, Subscriber: sub.Subscriber, TTL: sub.TTL,
-		Options: sub.Options, Confirmed: sub.Confirmed,
+		Options: sub.Options, Confirmed: sub.Confirmed, Secrets: sub.Secrets, State: sub.State,
 		Created: sub.Created.UnixMilli(), Expires: sub.Expires.UnixMilli(),
 	})
 	if err != nil {
@@ -52,7 +54,7 @@ func decodeSubscription(b []byte) (*messaging.Subscription, error) {
 	}
 	return &messaging.Subscription{
 		ID: r.ID, Source: r.Source, Subscriber: r.Subscriber, TTL: r.TTL,
-		Options: r.Options, Confirmed: r.Confirmed,
+		Options: r.Options, Confirmed: r.Confirmed, Secrets: r.Secrets, State: r.State,
 		Created: time.UnixMilli(r.Created), Expires: time.UnixMilli(r.Expires),
 	}, nil
 }
@@ -60,7 +62,7 @@ func decodeSubscription(b []byte) (*messaging.Subscription, error) {
 // detached is a copy that shares nothing.
 func detached(sub *messaging.Subscription) messaging.Subscription {
 	out := *sub
-	out.Options = bytes.Clone(sub.Options)
+	out.Options, out.Secrets, out.State = bytes.Clone(sub.Options), bytes.Clone(sub.Secrets), bytes.Clone(sub.State)
 	return out
 }
 
@@ -85,14 +87,39 @@ func (c *controlPlane) subscription(q messaging.QueueRef, id messaging.Subscript
 
 // subscriptionTo returns the unexpired one with the subscriber, or nil. The
 // caller holds c.mu.
-func (c *controlPlane) subscriptionTo(q messaging.QueueRef, subscriber string) (found *messaging.Subscription) {
-	c.living(q, "", func(sub *messaging.Subscription) bool {
-		if sub.Subscriber == subscriber {
-			found = sub
-		}
-		return found == nil
-	})
-	return found
+func (c *controlPlane) subscriptionTo(q messaging.QueueRef, subscriber string) *messaging.Subscription {
+	sub, ok := c.get(tableSubscriptions, c.named[subscriptionPrefix(q)+subscriber]).(*messaging.Subscription)
+	if !ok || !c.store.env.Now().Before(sub.Expires) {
+		return nil
+	}
+	return sub
+}
+
+// countSubscription notes that a subscription is there, with by 1, or no more,
+// with by -1. Of several of one name, all but one of which have expired, that
+// one has it. The caller holds c.mu.
+func (c *controlPlane) countSubscription(it *item, by int) {
+	sub, ok := it.value.(*messaging.Subscription)
+	if !ok {
+		return
+	}
+	if c.sources[sub.Source] += by; c.sources[sub.Source] == 0 {
+		delete(c.sources, sub.Source)
+	}
+	name := subscriptionPrefix(sub.Source) + sub.Subscriber
+	switch other := c.subscriptionTo(sub.Source, sub.Subscriber); {
+	case by > 0 && (other == nil || other.ID == sub.ID):
+		c.named[name] = it.key
+	case by < 0 && c.named[name] == it.key:
+		delete(c.named, name)
+	}
+}
+
+// hasSubscriptions reports whether the queue has some that may not have expired.
+func (c *controlPlane) hasSubscriptions(q messaging.QueueRef) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.sources[q] > 0
 }
 
 // lifetime returns when something that begins now begins and ends, as the log
@@ -157,7 +184,7 @@ func (s *Store) oneSubscription(ctx context.Context, find func(*controlPlane) *m
 func (s *Store) Subscriptions(ctx context.Context, q messaging.QueueRef, after messaging.SubscriptionID, limit int) ([]messaging.Subscription, error) {
 	c := &s.control
 	return view(ctx, c, func() (out []messaging.Subscription) {
-		if after != "" && c.subscription(q, after) == nil {
+		if n, ok := s.number(string(after)); after != "" && (!ok || n >= s.journal.horizon()) {
 			return nil
 		}
 		c.living(q, after, func(sub *messaging.Subscription) bool {
@@ -167,6 +194,32 @@ func (s *Store) Subscriptions(ctx context.Context, q messaging.QueueRef, after m
 		return out
 	})
 }
+
+// Sources implements storage.Subscriptions.
+func (s *Store) Sources(ctx context.Context, after messaging.QueueRef, limit int) ([]messaging.QueueRef, error) {
+	c := &s.control
+	return view(ctx, c, func() (out []messaging.QueueRef) {
+		from := ""
+		if after != (messaging.QueueRef{}) {
+			from = subscriptionPrefix(after) + behindIDs
+		}
+		for len(out) < limit {
+			last := len(out)
+			c.scan(tableSubscriptions, "", from, func(_ string, value any) bool {
+				source := value.(*messaging.Subscription).Source
+				out, from = append(out, source), subscriptionPrefix(source)+behindIDs
+				return false
+			})
+			if len(out) == last {
+				break
+			}
+		}
+		return out
+	})
+}
+
+// behindIDs sorts behind every id of a subscription.
+const behindIDs = "\xff"
 
 // CountSubscriptions implements storage.Subscriptions.
 func (s *Store) CountSubscriptions(ctx context.Context, p messaging.Project) (int, error) {
@@ -197,9 +250,9 @@ func (s *Store) AmendSubscription(ctx context.Context, q messaging.QueueRef, id 
 		if err := edit(&sub); err != nil {
 			return nil, err
 		}
-		sub.ID, sub.Source, sub.Created = old.ID, old.Source, old.Created
-		sub.Expires = old.Expires
-		if sub.TTL != old.TTL {
+		anew := sub.TTL != old.TTL || sub.Expires.IsZero()
+		sub.ID, sub.Source, sub.Created, sub.Expires = old.ID, old.Source, old.Created, old.Expires
+		if anew {
 			_, sub.Expires = lifetime(s.env.Now(), sub.TTL)
 		}
 		if other := c.subscriptionTo(q, sub.Subscriber); other != nil && other.ID != id {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zaqar/messaging"
+	"zaqar/storage"
 	"zaqar/storage/embedded/disk/faultdisk"
 )
 
@@ -21,7 +22,7 @@ func TestSubscriptionsBesideManyMessages(t *testing.T) {
 	full, other := boxes[0], boxes[3]
 	draft := messaging.Draft{TTL: forever, Body: []byte(`"x"`)}
 	for range batches {
-		_, err := w.store.Append(t.Context(), full, clients[0], slices.Repeat([]messaging.Draft{draft}, 1000))
+		_, err := w.store.Append(t.Context(), full, clients[0], slices.Repeat([]messaging.Draft{draft}, 1000), storage.AppendOptions{})
 		must(t, err)
 	}
 	var ids []messaging.SubscriptionID

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zaqar/messaging"
+	"zaqar/storage"
 	"zaqar/storage/embedded/disk/faultdisk"
 )
 
@@ -234,7 +235,7 @@ func TestPostsWaitForATurn(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			gone, s := make(chan error, 1), w.store
 			go func() {
-				_, err := s.Append(ctx, boxes[0], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, size)}})
+				_, err := s.Append(ctx, boxes[0], clients[0], []messaging.Draft{{TTL: forever, Body: make([]byte, size)}}, storage.AppendOptions{})
 				gone <- err
 			}()
 			w.lined(t, crowd-fit+1)
@@ -280,7 +281,7 @@ func TestSmallPostPassesTheLine(t *testing.T) {
 	w.lined(t, 23)
 	small, s := make(chan error, 1), w.store
 	go func() {
-		_, err := s.Append(context.Background(), boxes[3], clients[0], []messaging.Draft{{TTL: forever, Body: []byte("1")}})
+		_, err := s.Append(context.Background(), boxes[3], clients[0], []messaging.Draft{{TTL: forever, Body: []byte("1")}}, storage.AppendOptions{})
 		small <- err
 	}()
 	w.gathered(t, 9) // with the record of its queue

@@ -57,30 +57,59 @@ func (s *Store) forgetEmpty(q messaging.QueueRef) {
 func expired(at, now time.Time) bool { return !now.Before(at) }
 
 // Append implements storage.Messages.
-func (s *Store) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft) (ids []messaging.MessageID, err error) {
-	err = s.in(ctx, q, func(b *box) error {
-		for _, d := range drafts {
-			n := s.next()
-			m := &messaging.Message{
-				ID:       messaging.MessageID(s.id(n)),
-				Position: messaging.Position(n),
-				Poster:   by,
-				Posted:   b.now,
-				TTL:      d.TTL,
-				Expires:  after(b.now, d.TTL),
-				Body:     bytes.Clone(d.Body),
-				Key:      d.Key,
-				Checksum: d.Checksum,
+func (s *Store) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft, o storage.AppendOptions) (out storage.Appended, err error) {
+	if len(drafts) == 0 {
+		return out, nil
+	}
+	err = s.locked(ctx, func() error {
+		for i, to := range append([]messaging.QueueRef{q}, o.Also...) {
+			ids := s.append(to, by, drafts)
+			if i == 0 {
+				out.IDs = ids
 			}
-			if d.Delay > 0 {
-				m.Available = after(b.now, d.Delay)
+			if o.Announce != nil && len(s.subscriptions[to]) > 0 {
+				s.append(to.In(messaging.Outbox), by, copies(drafts, ids, o.Announce))
+				out.Announced = true
 			}
-			b.messages = append(b.messages, m)
-			ids = append(ids, m.ID)
 		}
 		return nil
 	})
-	return ids, err
+	return out, err
+}
+
+// append puts the drafts at the end of the queue.
+func (s *Store) append(q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft) (ids []messaging.MessageID) {
+	b := s.expireMessages(q, s.now())
+	defer s.forgetEmpty(q)
+	for _, d := range drafts {
+		n := s.next()
+		m := &messaging.Message{
+			ID:       messaging.MessageID(s.id(n)),
+			Position: messaging.Position(n),
+			Poster:   by,
+			Posted:   b.now,
+			TTL:      d.TTL,
+			Expires:  after(b.now, d.TTL),
+			Body:     bytes.Clone(d.Body),
+			Key:      d.Key,
+			Checksum: d.Checksum,
+		}
+		if d.Delay > 0 {
+			m.Available = after(b.now, d.Delay)
+		}
+		b.messages = append(b.messages, m)
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
+// copies makes of drafts with the ids what goes to an outbox.
+func copies(drafts []messaging.Draft, ids []messaging.MessageID, a *storage.Announcement) (list []messaging.Draft) {
+	for i, d := range drafts {
+		body := append(storage.AppendCopy(nil, ids[i], i, &d, a.Note), d.Body...)
+		list = append(list, messaging.Draft{TTL: a.TTL, Body: body, Key: d.Key})
+	}
+	return list
 }
 
 // Scan implements storage.Messages.
@@ -225,6 +254,9 @@ func (s *Store) Survey(ctx context.Context, each func(q messaging.QueueRef, tota
 	return s.locked(ctx, func() error {
 		now := s.now()
 		for q := range s.messages {
+			if q.Part != "" {
+				continue
+			}
 			total, claimed := 0, 0
 			for _, m := range s.expireMessages(q, now).messages {
 				total++
@@ -246,7 +278,7 @@ func (s *Store) Stored(ctx context.Context, p messaging.Project) (sum messaging.
 	err = s.locked(ctx, func() error {
 		now := s.now()
 		for q := range s.messages {
-			if q.Project != p {
+			if q.Project != p || q.Part != "" {
 				continue
 			}
 			for _, m := range s.expireMessages(q, now).messages {

@@ -22,7 +22,8 @@ func newStore(t *testing.T) *Store {
 
 func TestIDsAreEpochAndPosition(t *testing.T) {
 	s := newStore(t)
-	ids, err := s.Append(context.Background(), queue, "", []messaging.Draft{{TTL: 60}, {TTL: 60}})
+	put, err := s.Append(context.Background(), queue, "", []messaging.Draft{{TTL: 60}, {TTL: 60}}, storage.AppendOptions{})
+	ids := put.IDs
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func TestNothingIsKeptOfWhatIsGone(t *testing.T) {
 	ctx := context.Background()
 	now := time.Unix(1_700_000_000, 0)
 	s := New(storage.Env{Now: func() time.Time { return now }})
-	if _, err := s.Append(ctx, queue, "", []messaging.Draft{{TTL: 60}}); err != nil {
+	if _, err := s.Append(ctx, queue, "", []messaging.Draft{{TTL: 60}}, storage.AppendOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Claim(ctx, queue, storage.Terms{TTL: 60, Limit: 1}); err != nil {

@@ -56,11 +56,11 @@ func (s *Store) SubscriptionTo(ctx context.Context, q messaging.QueueRef, subscr
 func (s *Store) Subscriptions(ctx context.Context, q messaging.QueueRef, after messaging.SubscriptionID, limit int) (found []messaging.Subscription, err error) {
 	err = s.subscribed(ctx, q, func(_ time.Time, list []*messaging.Subscription) error {
 		if after != "" {
-			i := index(list, after)
-			if i < 0 {
+			if _, given := s.numberOf(string(after)); !given {
 				return nil
 			}
-			list = list[i+1:]
+			list = slices.Clone(list)
+			list = slices.DeleteFunc(list, func(sub *messaging.Subscription) bool { return sub.ID <= after })
 		}
 		for _, sub := range page(list, limit) {
 			found = append(found, whole(sub))
@@ -68,6 +68,21 @@ func (s *Store) Subscriptions(ctx context.Context, q messaging.QueueRef, after m
 		return nil
 	})
 	return found, err
+}
+
+// Sources implements storage.Subscriptions.
+func (s *Store) Sources(ctx context.Context, after messaging.QueueRef, limit int) (list []messaging.QueueRef, err error) {
+	err = s.locked(ctx, func() error {
+		for q := range s.subscriptions {
+			if compareRefs(q, after) > 0 {
+				list = append(list, q)
+			}
+		}
+		slices.SortFunc(list, compareRefs)
+		list = page(list, limit)
+		return nil
+	})
+	return list, err
 }
 
 // CountSubscriptions implements storage.Subscriptions.
@@ -97,8 +112,9 @@ func (s *Store) AmendSubscription(ctx context.Context, q messaging.QueueRef, id 
 		if err := edit(&n); err != nil {
 			return err
 		}
+		anew := n.TTL != old.TTL || n.Expires.IsZero()
 		n.ID, n.Source, n.Created, n.Expires = old.ID, old.Source, old.Created, old.Expires
-		if n.TTL != old.TTL {
+		if anew {
 			n.Expires = after(now, n.TTL)
 		}
 		if same := to(list, n.Subscriber); same != nil && same != old {
@@ -169,6 +185,6 @@ func to(list []*messaging.Subscription, subscriber string) *messaging.Subscripti
 // whole copies a subscription with its options.
 func whole(sub *messaging.Subscription) messaging.Subscription {
 	c := *sub
-	c.Options = bytes.Clone(sub.Options)
+	c.Options, c.Secrets, c.State = bytes.Clone(sub.Options), bytes.Clone(sub.Secrets), bytes.Clone(sub.State)
 	return c
 }

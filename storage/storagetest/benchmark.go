@@ -76,7 +76,7 @@ func (r *rig) must(err error) {
 }
 
 func (r *rig) post(batch int) error {
-	_, err := r.store.Append(context.Background(), inbox, alice, r.drafts[:batch])
+	_, err := r.store.Append(context.Background(), inbox, alice, r.drafts[:batch], storage.AppendOptions{})
 	return err
 }
 

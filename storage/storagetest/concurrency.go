@@ -69,7 +69,7 @@ func orderAcrossFailures(s *subject) {
 		if i%3 == 1 {
 			ctx = cancelled()
 		}
-		_, err := s.Append(ctx, inbox, alice, []messaging.Draft{draft(600, 0, body)})
+		_, err := s.Append(ctx, inbox, alice, []messaging.Draft{draft(600, 0, body)}, storage.AppendOptions{})
 		if !excused(err) || err != nil && ctx == s.ctx() {
 			s.Fatalf("post %d: %v", i, err)
 		}
@@ -94,7 +94,7 @@ func readerFollowsProducers(s *subject) {
 				for b := range 1 + i%3 {
 					batch = append(batch, draft(600, 0, fmt.Sprintf("%d-%d-%d", p, i, b)))
 				}
-				if _, err := s.Append(s.ctx(), inbox, alice, batch); err != nil {
+				if _, err := s.Append(s.ctx(), inbox, alice, batch, storage.AppendOptions{}); err != nil {
 					return err
 				}
 			}
@@ -140,7 +140,8 @@ func cancelledBatch(s *subject) {
 	}
 	s.cutOff(30, func(ctx context.Context) error {
 		before := s.tally(inbox).Total
-		got, err := s.Append(ctx, inbox, alice, batch)
+		put, err := s.Append(ctx, inbox, alice, batch, storage.AppendOptions{})
+		got := put.IDs
 		n := s.tally(inbox).Total - before
 		if n != 0 && n != size || err == nil && (n != size || len(got) != size) {
 			s.Fatalf("%d of %d stored, %d ids, error %v", n, size, len(got), err)
@@ -169,7 +170,7 @@ func batchVisibleAtOnce(s *subject) {
 				for i := range size {
 					batch = append(batch, draft(600, 0, strconv.Itoa(i)))
 				}
-				if _, err := s.Append(s.ctx(), inbox, alice, batch); err != nil {
+				if _, err := s.Append(s.ctx(), inbox, alice, batch, storage.AppendOptions{}); err != nil {
 					return err
 				}
 			}
@@ -310,7 +311,7 @@ func mixedLoad(s *subject) {
 			for b := range size {
 				batch = append(batch, draft(600, 0, fmt.Sprintf("%d-%d-%d", w, i, b)))
 			}
-			if _, err := s.Append(s.ctx(), inbox, alice, batch); err != nil {
+			if _, err := s.Append(s.ctx(), inbox, alice, batch, storage.AppendOptions{}); err != nil {
 				return err
 			}
 		}
@@ -435,7 +436,8 @@ func parallelQueues(s *subject) {
 	s.together(queues, func(i int) error {
 		q := messaging.QueueRef{Project: messaging.Project(fmt.Sprint("p", i%3)), Name: fmt.Sprint("q", i), Topic: i%2 == 0}
 		for r := range rounds {
-			id, err := s.Append(s.ctx(), q, alice, []messaging.Draft{draft(600, 0, fmt.Sprint(i, "/", r)), draft(600, 0, "x")})
+			put, err := s.Append(s.ctx(), q, alice, []messaging.Draft{draft(600, 0, fmt.Sprint(i, "/", r)), draft(600, 0, "x")}, storage.AppendOptions{})
+			id := put.IDs
 			if err != nil {
 				return err
 			}

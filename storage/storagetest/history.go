@@ -75,7 +75,8 @@ func (t historyTarget) Post(ctx context.Context, queue string, bodies []string) 
 	for _, b := range bodies {
 		drafts = append(drafts, draft(forever, 0, b))
 	}
-	ids, err := t.s.Append(ctx, historyQueue(queue), alice, drafts)
+	put, err := t.s.Append(ctx, historyQueue(queue), alice, drafts, storage.AppendOptions{})
+	ids := put.IDs
 	var out []string
 	for _, id := range ids {
 		out = append(out, string(id))

@@ -33,7 +33,7 @@ func calls(ctx context.Context, s Store) map[string]error {
 	errs := map[string]error{}
 	note := func(name string, err error) { errs[name] = err }
 
-	_, err := s.Append(ctx, inbox, alice, []messaging.Draft{draft(60, 0, "1")})
+	_, err := s.Append(ctx, inbox, alice, []messaging.Draft{draft(60, 0, "1")}, storage.AppendOptions{})
 	note("Append", err)
 	_, err = s.Scan(ctx, inbox, everything)
 	note("Scan", err)

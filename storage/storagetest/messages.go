@@ -214,7 +214,8 @@ func scanAfterUnknown(s *subject) {
 	}
 	foreign := s.h.Open(s.T, s.env)
 	defer foreign.Close()
-	id, err := foreign.Append(s.ctx(), inbox, alice, []messaging.Draft{draft(60, 0, "1")})
+	put, err := foreign.Append(s.ctx(), inbox, alice, []messaging.Draft{draft(60, 0, "1")}, storage.AppendOptions{})
+	id := put.IDs
 	s.ok(err)
 	s.same("page after an id of another store", s.scan(inbox, storage.Scan{AfterID: id[0], Limit: 10}), []messaging.Message{})
 }
@@ -402,7 +403,7 @@ func batchIsAdjacent(s *subject) {
 			for i := range size {
 				batch = append(batch, draft(60, 0, fmt.Sprintf(`"%d-%d-%d"`, w, b, i)))
 			}
-			if _, err := s.Append(s.ctx(), inbox, alice, batch); err != nil {
+			if _, err := s.Append(s.ctx(), inbox, alice, batch, storage.AppendOptions{}); err != nil {
 				return err
 			}
 		}

@@ -158,7 +158,7 @@ func (s *forgetful) Remove(ctx context.Context, q messaging.QueueRef, ids []mess
 }
 
 func (s *forgetful) revive() {
-	s.Append(context.Background(), s.queue, "", s.drafts)
+	s.Append(context.Background(), s.queue, "", s.drafts, storage.AppendOptions{})
 	s.drafts = nil
 }
 

@@ -161,7 +161,8 @@ func postOf(q messaging.QueueRef, by messaging.ClientID, names []string, drafts 
 	st := step{
 		text: fmt.Sprintf("Append to %s by %q: %s", ref(q), by, strings.Join(words, " ")),
 		run: func(x *side) string {
-			list, err := x.Append(background(), q, by, drafts)
+			put, err := x.Append(background(), q, by, drafts, storage.AppendOptions{})
+			list := put.IDs
 			for i := range min(len(list), len(names)) {
 				x.born(names[i], string(list[i]))
 			}

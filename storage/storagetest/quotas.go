@@ -229,7 +229,8 @@ func storedConcurrent(s *subject) {
 	s.together(clients, func(i int) error {
 		q := messaging.QueueRef{Project: "p1", Name: fmt.Sprint("q", i%3)}
 		for range rounds {
-			kept, err := s.Append(s.ctx(), q, alice, []messaging.Draft{draft(forever, 0, "1"), draft(forever, 0, "22"), draft(forever, 0, "333")})
+			put, err := s.Append(s.ctx(), q, alice, []messaging.Draft{draft(forever, 0, "1"), draft(forever, 0, "22"), draft(forever, 0, "333")}, storage.AppendOptions{})
+			kept := put.IDs
 			if err != nil {
 				return err
 			}

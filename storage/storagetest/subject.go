@@ -127,7 +127,8 @@ func (s *subject) postAs(q messaging.QueueRef, by messaging.ClientID, n int) []m
 // put appends one batch.
 func (s *subject) put(q messaging.QueueRef, by messaging.ClientID, drafts ...messaging.Draft) []messaging.MessageID {
 	s.Helper()
-	ids, err := s.Append(s.ctx(), q, by, drafts)
+	put, err := s.Append(s.ctx(), q, by, drafts, storage.AppendOptions{})
+	ids := put.IDs
 	s.ok(err)
 	if len(ids) != len(drafts) {
 		s.Fatalf("%d ids for %d messages", len(ids), len(drafts))

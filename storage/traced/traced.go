@@ -66,12 +66,12 @@ func do(ctx context.Context, t trace.Tracer, name string, count int, operation f
 }
 
 // Append implements storage.Messages.
-func (d *data) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft) (ids []messaging.MessageID, err error) {
+func (d *data) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft, o storage.AppendOptions) (out storage.Appended, err error) {
 	err = do(ctx, d.tracer, "Append", len(drafts), func(ctx context.Context) (err error) {
-		ids, err = d.Data.Append(ctx, q, by, drafts)
+		out, err = d.Data.Append(ctx, q, by, drafts, o)
 		return err
 	})
-	return ids, err
+	return out, err
 }
 
 // Scan implements storage.Messages.

@@ -39,11 +39,12 @@ func TestSpans(t *testing.T) {
 	ref := messaging.QueueRef{Project: "p", Name: "q"}
 	drafts := []messaging.Draft{{TTL: 60, Body: []byte("1")}, {TTL: 60, Body: []byte("2")}}
 
-	if _, err := s.Append(t.Context(), ref, "c", drafts); err != nil || len(spans.Ended()) != 0 {
+	if _, err := s.Append(t.Context(), ref, "c", drafts, storage.AppendOptions{}); err != nil || len(spans.Ended()) != 0 {
 		t.Fatalf("for a request that is not followed: %v, %d spans", err, len(spans.Ended()))
 	}
 	ctx, request := p.Tracer("test").Start(t.Context(), "request")
-	ids, err := s.Append(ctx, ref, "c", drafts)
+	put, err := s.Append(ctx, ref, "c", drafts, storage.AppendOptions{})
+	ids := put.IDs
 	if err != nil {
 		t.Fatal(err)
 	}

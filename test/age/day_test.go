@@ -133,7 +133,7 @@ func (w *town) live(span, real, window time.Duration) {
 				at = &w.posts[1]
 			}
 			return at.time(func() error {
-				_, err := w.store.Append(context.Background(), ref, owner, draft)
+				_, err := w.store.Append(context.Background(), ref, owner, draft, storage.AppendOptions{})
 				return err
 			})
 		})

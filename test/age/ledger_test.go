@@ -49,7 +49,8 @@ func (b *box) post(n, size int, ttl, delay int64) error {
 		drafts[i] = messaging.Draft{TTL: ttl, Delay: delay, Body: []byte(heads[i] + padding[:size] + `"`)}
 	}
 	from := b.clock.ms.Load()
-	ids, err := b.store.Append(context.Background(), b.ref, owner, drafts)
+	put, err := b.store.Append(context.Background(), b.ref, owner, drafts, storage.AppendOptions{})
+	ids := put.IDs
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func (w *crowd) fill(q messaging.QueueRef, n int, ttl, delay int64) {
 	w.t.Helper()
 	draft := messaging.Draft{TTL: ttl, Delay: delay, Body: []byte(`"` + padding[:98] + `"`)}
 	for ; n > 0; n -= 1000 {
-		if _, err := w.store.Append(context.Background(), q, owner, slices.Repeat([]messaging.Draft{draft}, min(n, 1000))); err != nil {
+		if _, err := w.store.Append(context.Background(), q, owner, slices.Repeat([]messaging.Draft{draft}, min(n, 1000)), storage.AppendOptions{}); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -78,7 +78,7 @@ func (w *crowd) probe(name string, q messaging.QueueRef) {
 	ctx := context.Background()
 	draft := []messaging.Draft{{TTL: 30 * day, Body: []byte(`"` + padding[:998] + `"`)}}
 	w.probes = append(w.probes, &probe{name: "post to " + name, call: func() error {
-		_, err := w.store.Append(ctx, q, owner, draft)
+		_, err := w.store.Append(ctx, q, owner, draft, storage.AppendOptions{})
 		return err
 	}}, &probe{name: "claim from " + name, call: func() error {
 		now := w.clock.ms.Load()

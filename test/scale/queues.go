@@ -66,7 +66,7 @@ func cycle(ctx context.Context, s *embedded.Store, ref messaging.QueueRef, n int
 	for i := range drafts {
 		drafts[i] = messaging.Draft{TTL: 3600, Body: body}
 	}
-	if _, err := s.Append(ctx, ref, "6f6d6e69-2062-4e63-8001-000000000000", drafts); err != nil {
+	if _, err := s.Append(ctx, ref, "6f6d6e69-2062-4e63-8001-000000000000", drafts, storage.AppendOptions{}); err != nil {
 		return err
 	}
 	lease, err := s.Claim(ctx, ref, storage.Terms{TTL: 60, Limit: n})
