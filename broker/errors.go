@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"unicode/utf8"
 
 	"zaqar/messaging"
 )
@@ -41,33 +39,8 @@ func fault(err error) error {
 	return messaging.Wrap(messaging.Internal, "", err)
 }
 
-// shownLength is how much of a refused value an error repeats, in bytes.
-const shownLength = 40
+// quoted returns foreign text for use in an error.
+func quoted(s string) string { return messaging.Quoted(s) }
 
-// quoted returns foreign text for use in an error: in quotes, its beginning.
-func quoted(s string) string {
-	if cut := trimmed(s); cut != s {
-		return strconv.Quote(cut) + "…"
-	}
-	return strconv.Quote(s)
-}
-
-// given returns a JSON text for use in an error: its beginning.
-func given(value []byte) string {
-	s := string(value)
-	if cut := trimmed(s); cut != s {
-		return cut + "…"
-	}
-	return s
-}
-
-func trimmed(s string) string {
-	if len(s) <= shownLength {
-		return s
-	}
-	end := shownLength
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end]
-}
+// given returns a JSON text for use in an error.
+func given(value []byte) string { return messaging.Given(value) }

@@ -10,8 +10,5 @@ func (b *Broker) Lobbies() int {
 // Seated returns how many requests wait.
 func (b *Broker) Seated() int { return int(b.waiters.seated.Load()) }
 
-// FalseLike is falseLike.
-var FalseLike = falseLike
-
 // Patch is patch.
 var Patch = patch

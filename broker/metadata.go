@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"bytes"
 	"context"
 	"strconv"
 
@@ -67,32 +66,11 @@ func (s *setup) shown(q messaging.QueueRef, m *messaging.Metadata) *messaging.Me
 		switch {
 		case !stored:
 			members = append(members, d)
-		case falseLike(members[i].Value):
+		case messaging.FalseLike(members[i].Value):
 			members[i].Value = d.Value
 		}
 	}
 	return messaging.NewMetadata(members)
-}
-
-// falseLike reports whether a JSON text is null, false, zero, or an empty
-// string, array or object.
-func falseLike(value []byte) bool {
-	value = bytes.TrimSpace(value)
-	if len(value) == 0 {
-		return true
-	}
-	switch value[0] {
-	case 'n', 'f':
-		return true
-	case 't':
-		return false
-	case '"':
-		return len(value) == len(`""`)
-	case '[', '{':
-		return len(bytes.TrimSpace(value[1:len(value)-1])) == 0
-	}
-	n, err := strconv.ParseFloat(string(value), 64)
-	return err == nil && n == 0
 }
 
 // record is what is known of a queue when a use case begins.

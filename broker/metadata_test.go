@@ -46,19 +46,6 @@ func TestShownMetadataFollowsTheConfiguration(t *testing.T) {
 	wantEqual(t, "Shown", got, `{"_max_messages_post_size":1000,"_default_message_ttl":77,"_default_message_delay":5}`)
 }
 
-func TestFalseLike(t *testing.T) {
-	for _, v := range []string{`null`, `0`, `-0`, `0.0`, `0e7`, `""`, `false`, `[]`, `[ ]`, `{}`, "{\n}", ` 0 `, ``} {
-		if !broker.FalseLike([]byte(v)) {
-			t.Errorf("%s is not false-like", v)
-		}
-	}
-	for _, v := range []string{`1`, `-1`, `0.1`, `" "`, `"0"`, `true`, `[0]`, `{"":0}`, `1e999`} {
-		if broker.FalseLike([]byte(v)) {
-			t.Errorf("%s is false-like", v)
-		}
-	}
-}
-
 // memberRules are values of reserved members: those accepted and those refused.
 var memberRules = []struct{ key, good, bad string }{
 	{"_max_messages_post_size", `1|262144|null|2000`, `0|-1|262145|"1"|""|true|false|1.0|1e2|[]|{}|99999999999999999999`},

@@ -44,7 +44,7 @@ func (p *patching) apply(op PatchOp) bool {
 			p.members = slices.Delete(p.members, at, at+1)
 		}
 		return true
-	case op.Op == "add" && shownAsNull(p.topic, op.Key) && (!stored || falseLike(p.members[at].Value)):
+	case op.Op == "add" && shownAsNull(p.topic, op.Key) && (!stored || messaging.FalseLike(p.members[at].Value)):
 		p.added[op.Key] = true
 	}
 	if stored {

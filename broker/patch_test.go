@@ -255,7 +255,7 @@ func plainPatch(topic bool, m *messaging.Metadata, list []broker.PatchOp) (map[s
 				delete(now, op.Key)
 			}
 		case "add":
-			if in(null, op.Key) && (!stored || broker.FalseLike([]byte(value))) {
+			if in(null, op.Key) && (!stored || messaging.FalseLike([]byte(value))) {
 				keep[op.Key] = true
 			}
 			fallthrough
