@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"zaqar/messaging"
+	"zaqar/messaging/delivery"
 )
 
 // checkMetadata refuses metadata whose reserved members break a rule of
@@ -44,7 +45,8 @@ func (s *setup) checkMember(q messaging.QueueRef, before *messaging.Metadata, m 
 			return invalid("%s must be a string, not %s.", m.Name, given(m.Value))
 		}
 	case messaging.KeyRetryPolicy:
-		return checkRetryPolicy(m.Value)
+		_, err := delivery.ParseRetryPolicy(m.Value)
+		return err
 	}
 	return nil
 }
@@ -82,7 +84,7 @@ func checkDeadLetterQueue(q messaging.QueueRef, value []byte) error {
 // false), and to enable encryption without a key to encrypt with.
 func (s *setup) checkEncrypt(before *messaging.Metadata, value []byte) error {
 	switch {
-	case falseLike(value):
+	case messaging.FalseLike(value):
 		return nil
 	case string(value) != "true":
 		return invalid("%s must be true or false, not %s.", messaging.KeyEncrypt, given(value))
@@ -90,74 +92,4 @@ func (s *setup) checkEncrypt(before *messaging.Metadata, value []byte) error {
 		return invalid("%s cannot be true: this server has no encryption key.", messaging.KeyEncrypt)
 	}
 	return nil
-}
-
-// The members of a retry policy and what holds where they are absent
-// (http-v2 §10.2).
-const (
-	keyImmediateRetries = "retries_with_no_delay"
-	keyMinDelayRetries  = "minimum_delay_retries"
-	keyMinDelay         = "minimum_delay"
-	keyMaxDelay         = "maximum_delay"
-	keyMaxDelayRetries  = "maximum_delay_retries"
-	keyBackoff          = "retry_backoff_function"
-	keyIgnoreOverride   = "ignore_subscription_override"
-
-	defaultMinDelay = 5
-	defaultMaxDelay = 30
-	minDelaySpread  = 10
-)
-
-// checkRetryPolicy refuses a retry policy that the notifier could not follow.
-// false-like values mean none.
-func checkRetryPolicy(value []byte) error {
-	if falseLike(value) {
-		return nil
-	}
-	policy, err := messaging.DecodeMetadata(value)
-	if err != nil {
-		return invalid("%s must be an object, not %s.", messaging.KeyRetryPolicy, given(value))
-	}
-	delays := map[string]int64{keyMinDelay: defaultMinDelay, keyMaxDelay: defaultMaxDelay}
-	for _, m := range policy.Members() {
-		if string(m.Value) == "null" {
-			continue
-		}
-		if err := checkRetryMember(m); err != nil {
-			return err
-		}
-		delays[m.Name], _ = messaging.Integer(m.Value)
-	}
-	low, high := delays[keyMinDelay], delays[keyMaxDelay]
-	if high-low < minDelaySpread { // neither is negative: no overflow
-		return invalid("%s must leave %d seconds or more between %s (%d) and %s (%d).",
-			messaging.KeyRetryPolicy, minDelaySpread, keyMinDelay, low, keyMaxDelay, high)
-	}
-	return nil
-}
-
-func checkRetryMember(m messaging.Member) error {
-	field := messaging.KeyRetryPolicy + "." + m.Name
-	switch m.Name {
-	case keyImmediateRetries, keyMinDelayRetries, keyMaxDelayRetries, keyMinDelay, keyMaxDelay:
-		return checkInteger(field, m.Value, 0, math.MaxInt64)
-	case keyBackoff:
-		return checkBackoff(field, m.Value)
-	case keyIgnoreOverride:
-		if !falseLike(m.Value) && string(m.Value) != "true" {
-			return invalid("%s must be true or false, not %s.", field, given(m.Value))
-		}
-	}
-	return nil
-}
-
-func checkBackoff(field string, value []byte) error {
-	if falseLike(value) {
-		return nil
-	}
-	switch name, _ := messaging.Text(value); name {
-	case "linear", "arithmetic", "geometric", "exponential":
-		return nil
-	}
-	return invalid("%s must be linear, arithmetic, geometric or exponential, not %s.", field, given(value))
 }
