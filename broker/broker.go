@@ -13,8 +13,8 @@
 // Start reading at Broker, then messages.go and claims.go. The other files:
 // limits.go (Config and its rules), metadata.go, validate.go and patch.go (what
 // a queue's metadata may say), sealing.go (encryption at rest), deadletters.go,
-// waiting.go and hub.go (long polling), quotas.go, health.go, stats.go (for
-// metrics).
+// waiting.go and hub.go (long polling), subscriptions.go and notifier.go,
+// quotas.go, health.go, stats.go (for metrics).
 package broker
 
 import (
@@ -45,20 +45,23 @@ type Parts struct {
 	Data    storage.Data
 	Policy  Policy
 	Quotas  *quota.Guard // nil: projects may have what they like
-	Now     func() time.Time
-	Log     *slog.Logger // nil: logs are dropped
-	Tracer  trace.Tracer // of use cases within requests that are followed; nil: none
+	// Notifier delivers to subscribers; nil: nobody does.
+	Notifier Notifier
+	Now      func() time.Time
+	Log      *slog.Logger // nil: logs are dropped
+	Tracer   trace.Tracer // of use cases within requests that are followed; nil: none
 }
 
 // Broker serves the use cases. Its methods may be called concurrently.
 type Broker struct {
-	control storage.Control
-	data    storage.Data
-	policy  Policy
-	quotas  *quota.Guard
-	now     func() time.Time
-	log     *slog.Logger
-	tracer  trace.Tracer
+	control  storage.Control
+	data     storage.Data
+	policy   Policy
+	quotas   *quota.Guard
+	notifier Notifier
+	now      func() time.Time
+	log      *slog.Logger
+	tracer   trace.Tracer
 
 	active   atomic.Pointer[setup]
 	waiters  *hub
@@ -82,7 +85,10 @@ func New(c Config, p Parts) (*Broker, error) {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Broker{control: p.Control, data: p.Data, policy: p.Policy, quotas: p.Quotas, now: p.Now, log: p.Log, tracer: p.Tracer}
+	if p.Notifier == nil {
+		p.Notifier = nobody{}
+	}
+	b := &Broker{control: p.Control, data: p.Data, policy: p.Policy, quotas: p.Quotas, notifier: p.Notifier, now: p.Now, log: p.Log, tracer: p.Tracer}
 	b.drafts.New = func() any { return new(drafts) }
 	s, err := newSetup(c)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"zaqar/messaging"
 	"zaqar/storage"
@@ -37,6 +38,12 @@ type Config struct {
 	// DeleteNeedsClaims makes bulk delete require claim ids ([transport]
 	// message_delete_with_claim_id).
 	DeleteNeedsClaims bool
+	// SubscriberTypes are the URI schemes that subscribers may have, in lower
+	// case ([transport] subscriber_types).
+	SubscriberTypes []string
+	// RequireConfirmation makes new subscribers confirm before anything is
+	// delivered ([notification] require_confirmation).
+	RequireConfirmation bool
 	// Keys seal and open message bodies. The first one seals. Without keys no
 	// queue can enable encryption.
 	Keys []Key
@@ -60,7 +67,7 @@ func Defaults() Config {
 		MaxMessageTTL: 1209600, MaxMessageDelay: 900,
 		MaxClaimTTL: 43200, MaxClaimGrace: 43200,
 		MaxWait: 20,
-	}}
+	}, SubscriberTypes: []string{"http", "https", "mailto", "trust+http", "trust+https", "queue"}}
 }
 
 // What no configuration changes (http-v2 §4.5), in seconds.
@@ -111,6 +118,11 @@ func (c *Config) check() error {
 	within("max_queue_metadata", c.MaxQueueMetadata, 1, largest)
 	within("max_messages_post_size", c.MaxMessagesPostSize, 1, largestPost)
 	within("max_wait", c.MaxWait, 0, longestWait)
+	for _, scheme := range c.SubscriberTypes {
+		if scheme == "" || strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+-.") != "" {
+			mistakes = append(mistakes, fmt.Errorf("subscriber_types must hold URI schemes in lower case, not %q", scheme))
+		}
+	}
 	return errors.Join(append(mistakes, checkKeys(c.Keys)...)...)
 }
 
@@ -133,7 +145,7 @@ func checkKeys(keys []Key) (mistakes []error) {
 
 // clone returns a copy that shares no memory.
 func (c Config) clone() Config {
-	c.Keys = slices.Clone(c.Keys)
+	c.Keys, c.SubscriberTypes = slices.Clone(c.Keys), slices.Clone(c.SubscriberTypes)
 	for i := range c.Keys {
 		c.Keys[i].Secret = slices.Clone(c.Keys[i].Secret)
 	}

@@ -217,7 +217,7 @@ func (b *Broker) PurgeQueue(ctx context.Context, who messaging.Caller, q messagi
 		}
 	}
 	if p.Subscriptions {
-		return fault(b.data.UnsubscribeAll(ctx, q))
+		return b.unsubscribeAll(ctx, q)
 	}
 	return nil
 }

@@ -84,6 +84,39 @@ type ClaimView struct {
 	Messages
 }
 
+// ListSubscriptions asks for a page of subscriptions (http-v2 §12.2).
+type ListSubscriptions struct {
+	Limit  *int
+	Marker messaging.SubscriptionID
+}
+
+// Subscriptions are subscriptions as seen at Now.
+type Subscriptions struct {
+	Now  time.Time
+	List []messaging.Subscription
+}
+
+// CreateSubscription asks for a subscription (http-v2 §12.3).
+type CreateSubscription struct {
+	Subscriber string
+	TTL        *int64 // seconds; nil: the default
+	Options    []byte // JSON text; empty: none
+}
+
+// Subscribed is a subscription that was made, or was there already.
+type Subscribed struct {
+	ID    messaging.SubscriptionID
+	Queue bool // the queue was created for it, even if the call failed
+}
+
+// UpdateSubscription changes a subscription; nil leaves a member as it is
+// (http-v2 §12.5).
+type UpdateSubscription struct {
+	Subscriber *string
+	TTL        *int64
+	Options    []byte // JSON text
+}
+
 // UpdateQuota changes what a project was granted.
 type UpdateQuota struct {
 	Set   messaging.Limits

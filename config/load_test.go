@@ -62,6 +62,7 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"trusted_proxies": "192.0.2.0/24", "backlog": "queue", "file": "/a", "path": "/lb",
 		"tracing/endpoint": "http://h:1", "tracing/headers": "a:b", "tracing/service_name": "z", "tracing/sampling": "0.5",
 		"allowed_source_ranges": "192.0.2.0/24",
+		"subscriber_types":      "https",
 		"forwarded_header":      "Forwarded",
 	}
 	// What these say is refused or only warned about; rules_test has them.

@@ -76,7 +76,7 @@ func limitHelp(l messaging.Limit) string {
 	case messaging.LimitMessageBytes:
 		return "Bytes of the bodies of stored messages, after encryption."
 	}
-	return "Subscriptions to all queues and topics. This version has no subscriptions."
+	return "Subscriptions to all queues and topics."
 }
 
 // setProjects reads one or more lines for setProjectLimits.

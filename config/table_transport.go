@@ -111,6 +111,8 @@ func limitOptions() []Option {
 			"A secret from which the key that encrypts messages is derived. The name of the key is derived as well. There is no default: without a key, no queue can turn encryption on.").secret(),
 		of("message_encryption_keys", dict(), func(s *settings) *[]pair { return &s.keys },
 			"Several secrets by name, as name:secret,name:secret. The first one encrypts, all of them decrypt: to change the key, put a new one in front. message_encryption_key, if set too, only decrypts.").secret(),
+		of("subscriber_types", list(), func(s *settings) *[]string { return &s.Broker.SubscriberTypes },
+			"URI schemes that a subscriber may have, in lower case."),
 	}
 	for i := range os {
 		os[i].Live = true
@@ -124,7 +126,6 @@ func limitOptions() []Option {
 			"Longest Client-ID when client_id_uuid_safe = off, in characters; in bytes it is 255."),
 		of("message_encryption_algorithms", choice("AES256", "RSA"), func(s *settings) *string { return &s.algorithm },
 			"AES256 is the only one that works: AES-256-GCM. RSA never worked and is refused."),
-		later("subscriber_types", list(), "http,https,mailto,trust+http,trust+https", "URI schemes that a subscriber may have."),
 	)
 }
 

@@ -14,8 +14,19 @@ import (
 )
 
 // smallBody is the limit for bodies that no setting limits, in bytes: claims
-// and purges take less than a hundred.
+// and purges take less than a hundred, subscriptions a few thousand.
 const smallBody = 64 << 10
+
+// readRequired reads a body that no setting limits and that must be there.
+func (c *call) readRequired(s *wire.Scratch) error {
+	if err := c.read(s, smallBody); err != nil {
+		return err
+	}
+	if len(s.In) == 0 {
+		return invalid("A body is required.")
+	}
+	return nil
+}
 
 // firstRead is how much memory a body gets before any of it has come. It grows
 // with what comes, not with what the client announces.

@@ -31,7 +31,7 @@ func statements() []statement {
 	pipeline := pipelineStatements()
 	return slices.Concat(pipeline[:23], identityStatements(), pipeline[23:], queueStatements(), metadataStatements(), patchStatements(),
 		queueListStatements(), statsStatements(), shareStatements(), postStatements(), readStatements(), removeStatements(),
-		claimStatements(), deadLetterStatements(), encryptionStatements(), topicStatements(), adminStatements())
+		claimStatements(), deadLetterStatements(), encryptionStatements(), subscriptionStatements(), topicStatements(), adminStatements())
 }
 
 // conformance runs every statement on a server of its own.

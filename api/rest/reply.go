@@ -107,6 +107,8 @@ type refusal struct {
 // Error implements error.
 func (r *refusal) Error() string { return r.what }
 
+func is(err error, kind messaging.Kind) bool { return errors.Is(err, kind) }
+
 func invalid(what string) error { return messaging.E(messaging.Invalid, what) }
 
 // statuses says which status answers which kind of failure (http-v2 §3.2).

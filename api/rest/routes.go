@@ -104,6 +104,8 @@ func routes(c Config) []route {
 			{rel: "topic_message_delete", allow: []string{del}},
 			{rel: "topic_message_get", allow: []string{get}}}},
 	}
+	list = append(list, subscriptionRoutes(queue, "")...)
+	list = append(list, subscriptionRoutes(topic, "topic_")...)
 	if c.Quotas != nil {
 		list = append(list, quotaRoutes(c.Admin)...)
 	}
@@ -124,7 +126,7 @@ type table struct {
 }
 
 const (
-	maxSegments = 5
+	maxSegments = 6
 	maxVars     = 2
 )
 

@@ -58,6 +58,9 @@ type relation struct {
 	accepts bool   // the entry says that bodies are JSON
 	limit   string // what the parameter limit is called, if not limit
 	plain   bool   // a path without template
+
+	rename [2]string // a variable of the path, and what the entry calls it
+	more   []string  // parameters that the entry explains beside those of its template
 }
 
 // homeDocument writes the home document of the routes.
@@ -84,7 +87,7 @@ func homeDocument(routes []route) []byte {
 				e.Href = route.path
 			} else {
 				vars := r.vars(&route)
-				e.Template, e.Vars = route.path+r.query, &vars
+				e.Template, e.Vars = r.template(route.path), &vars
 			}
 			resources["rel/"+r.rel] = e
 		}
@@ -94,6 +97,14 @@ func homeDocument(routes []route) []byte {
 		panic("rest: home document: " + err.Error()) // strings alone cannot fail
 	}
 	return doc
+}
+
+// template is the route's path as the entry writes it.
+func (r *relation) template(path string) string {
+	if r.rename[0] != "" {
+		path = strings.Replace(path, "{"+r.rename[0]+"}", "{"+r.rename[1]+"}", 1)
+	}
+	return path + r.query
 }
 
 // vars names the parameters of the template's variables.
@@ -109,7 +120,8 @@ func (r *relation) vars(route *route) map[string]string {
 			vars[name] = "param/" + name
 		}
 	}
-	for _, segment := range route.segments {
+	for segment := range strings.SplitSeq(r.template(route.path), "/") {
+		segment, _, _ = strings.Cut(segment, "{?")
 		if name, ok := strings.CutPrefix(segment, "{"); ok {
 			add(strings.TrimSuffix(name, "}"))
 		}
@@ -118,6 +130,9 @@ func (r *relation) vars(route *route) map[string]string {
 		for name := range strings.SplitSeq(strings.Trim(r.query, "{?}"), ",") {
 			add(name)
 		}
+	}
+	for _, name := range r.more {
+		add(name)
 	}
 	return vars
 }

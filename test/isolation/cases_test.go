@@ -25,6 +25,10 @@ func cases() map[string]ask {
 	create := ask{bodies: []string{`{}`, `{"_dead_letter_queue": "{queue_name}", "_max_claim_count": 1}`}}
 	patch := ask{kind: patchType, bodies: []string{`[]`, `[{"op": "add", "path": "/metadata/owner", "value": "B"}]`}}
 	purge := ask{bodies: []string{"", `{"resource_types": ["messages", "subscriptions"]}`}}
+	subscribers := ask{queries: []string{"marker={subscription_id}", "limit=1"}}
+	subscribe := ask{bodies: []string{`{"subscriber": "http://of.b/new"}`, `{"subscriber": "` + subscriberOfBoth + `"}`, `{"subscriber": "http://of.b/{subscription_id}", "options": {"trust_id": "{subscription_id}"}}`}}
+	resubscribe := ask{bodies: []string{`{"ttl": 7200}`, `{"subscriber": "http://of.b/2"}`, `{"options": {"post_data": "B"}}`}}
+	confirm := ask{bodies: []string{`{"confirmed": true}`, `{"confirmed": false}`}}
 	all := map[string]ask{
 		"GET /": {}, "GET /openapi.yaml": {}, "GET /v2/": {}, "GET /v2/ping": {}, "HEAD /v2/ping": {}, "GET /v2/health": {},
 
@@ -46,6 +50,9 @@ func cases() map[string]ask {
 		all["GET "+it], all["PUT "+it], all["PATCH "+it], all["DELETE "+it] = ask{}, create, patch, ask{}
 		all["GET "+it+"/stats"], all["POST "+it+"/purge"] = ask{}, purge
 		all["GET "+it+"/messages"], all["POST "+it+"/messages"], all["DELETE "+it+"/messages"] = read, post, remove
+		all["GET "+it+"/subscriptions"], all["POST "+it+"/subscriptions"] = subscribers, subscribe
+		sub := it + "/subscriptions/{subscription_id}"
+		all["GET "+sub], all["PATCH "+sub], all["DELETE "+sub], all["PUT "+sub+"/confirm"] = ask{}, resubscribe, ask{}, confirm
 		all["GET "+it+"/messages/{message_id}"], all["DELETE "+it+"/messages/{message_id}"] = one, one
 	}
 	return all

@@ -124,6 +124,7 @@ func (p *pair) operations() []string {
 	decode(p.t, p.with.send(p.t, p.as, projectB, clientB, request{method: "GET", target: "/v2/"}).body, &home)
 	for _, r := range home.Resources {
 		at := regexp.MustCompile(`\{\?.*\}`).ReplaceAllString(r.Template+r.Href, "")
+		at = strings.Replace(at, "{subscriptions_id}", "{subscription_id}", 1) // the document's own name for it
 		for _, method := range r.Hints.Allow {
 			found[method+" "+at] = true
 		}
@@ -263,7 +264,7 @@ func TestWithoutAuthentication(t *testing.T) {
 	} {
 		for _, target := range []string{"/v2/queues?detailed=true&with_count=true", "/v2/topics", "/v2/queues/common", "/v2/queues/eu.common", "/v2/queues/vault/stats",
 			"/v2/queues/vault/messages?echo=true&include_claimed=true", "/v2/queues/common/messages?ids=" + strings.Join(p.a["message_id"], ","),
-			"/v2/queues/vault/claims/" + p.a["claim_id"][1], "/v2/queues/vault/messages/" + p.a["message_id"][0], "/v2/quotas/" + projectA} {
+			"/v2/queues/vault/claims/" + p.a["claim_id"][1], "/v2/queues/vault/subscriptions", "/v2/queues/common/subscriptions/" + p.a["subscription_id"][0], "/v2/queues/vault/messages/" + p.a["message_id"][0], "/v2/quotas/" + projectA} {
 			p.askAs(open, project, request{method: "GET", target: target})
 		}
 		p.askAs(open, project, request{method: "DELETE", target: "/v2/queues/vault"})
@@ -284,6 +285,7 @@ func TestDifferencesShow(t *testing.T) {
 	for _, target := range []string{
 		"/v2/queues", "/v2/queues?limit=1&with_count=true", "/v2/queues/common", "/v2/queues/vault/stats", "/v2/queues/vault/messages?echo=true",
 		"/v2/queues/common/messages?ids=" + message, "/v2/queues/common/messages/" + message, "/v2/queues/common/claims/" + claim, "/v2/topics/vault",
+		"/v2/queues/common/subscriptions", "/v2/queues/common/subscriptions/" + p.a["subscription_id"][0],
 	} {
 		if _, told := p.compare(open, projectA, request{method: "GET", target: target}); told == "" {
 			t.Errorf("%s: A is not seen by A", target)

@@ -24,6 +24,9 @@ const (
 	clientA = "3381af92-2b9e-11e3-b191-71861300734c"
 	clientB = "30387f00-3b9e-11e3-b191-71861300734d"
 
+	// subscriberOfBoth is subscribed by both tenants.
+	subscriberOfBoth = "http://hook.example/"
+
 	// secretA is in everything that A writes, and B does not know it.
 	secretA = "kept by A alone"
 )
@@ -197,6 +200,13 @@ func (s site) fill(t *testing.T, as credentials, project, id, own, secret string
 			}
 			have[c.variable] = append(have[c.variable], name)
 			page := do("GET", at+"/messages?echo=true&limit=2", "", 200)
+			for _, uri := range []string{subscriberOfBoth, "http://" + own + ".example/"} {
+				var made struct {
+					ID string `json:"subscription_id"`
+				}
+				decode(t, do("POST", at+"/subscriptions", fmt.Sprintf(`{"subscriber": %q, "options": {"post_data": %q}}`, uri, secret), 201).body, &made)
+				have["subscription_id"] = append(have["subscription_id"], made.ID)
+			}
 			have["marker"] = append(have["marker"], strings.TrimPrefix(markers.FindString(page.body), "marker="))
 		}
 		claim := do("POST", "/v2/queues/"+name+"/claims?limit=1", `{"ttl": 3600, "grace": 60}`, 201)
@@ -225,7 +235,7 @@ func (s site) view(t *testing.T, as credentials, project, id string, have things
 			see(at)
 			see(at + "/stats")
 			see(at + "/messages?echo=true&include_claimed=true&include_delayed=true&limit=20")
-			see(at + "/subscriptions")
+			see(at + "/subscriptions?limit=20")
 		}
 	}
 	for i, claim := range have["claim_id"] {

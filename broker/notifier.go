@@ -1,0 +1,38 @@
+package broker
+
+import (
+	"context"
+	"time"
+
+	"zaqar/messaging"
+	"zaqar/messaging/delivery"
+)
+
+// Notifier delivers to subscribers. Its errors are messaging.Errors. Calls
+// return without waiting for a subscriber.
+type Notifier interface {
+	// Admit says whether it can deliver to the subscriber, with these options,
+	// on behalf of the caller: nil, Invalid, or Unavailable if what it needs
+	// cannot be reached. It may add to the options what it needs (a trust). It
+	// is asked before a subscription is stored, anew or with changes.
+	Admit(ctx context.Context, who messaging.Caller, sub *messaging.Subscription) error
+	// Confirm stores a document for delivery that asks the subscriber to confirm,
+	// or says that it no longer does. It can be used until expires.
+	Confirm(ctx context.Context, sub messaging.Subscription, kind delivery.Kind, expires time.Time) error
+	// Forget gives up what belongs to a subscription that is gone. Without an ID
+	// only what its options name: it was never stored, or has other ones now.
+	Forget(ctx context.Context, sub messaging.Subscription)
+	// Resume takes note of a subscription that was changed, or confirmed.
+	Resume(ctx context.Context, sub messaging.Subscription)
+}
+
+// nobody is the Notifier of a Broker that has none: subscriptions are kept,
+// and nothing is delivered.
+type nobody struct{}
+
+func (nobody) Admit(context.Context, messaging.Caller, *messaging.Subscription) error { return nil }
+func (nobody) Confirm(context.Context, messaging.Subscription, delivery.Kind, time.Time) error {
+	return nil
+}
+func (nobody) Forget(context.Context, messaging.Subscription) {}
+func (nobody) Resume(context.Context, messaging.Subscription) {}
