@@ -64,7 +64,8 @@ func (b *Broker) CreateSubscription(ctx context.Context, who messaging.Caller, q
 // newSubscription checks what a client asks for (notifications §10.3) and
 // fills in the defaults. Expires is what it will be if it is stored now.
 func (s *setup) newSubscription(q messaging.QueueRef, in CreateSubscription, now time.Time) (messaging.Subscription, error) {
-	sub := messaging.Subscription{Source: q, Subscriber: in.Subscriber, TTL: s.DefaultSubscriptionTTL}
+	sub := messaging.Subscription{Source: q, Subscriber: in.Subscriber, TTL: s.DefaultSubscriptionTTL,
+		Secrets: delivery.Secrets{delivery.NewSecret(now)}.Encode()}
 	if err := s.checkSubscriber(in.Subscriber); err != nil {
 		return sub, err
 	}
@@ -350,19 +351,21 @@ func (s *setup) checkSubscriber(subscriber string) error {
 // form in which they are stored: without blanks between members, and of members
 // with one name the last.
 func checkOptions(q messaging.QueueRef, raw []byte) ([]byte, error) {
+	if len(raw) == 0 {
+		return []byte("{}"), nil
+	}
+	o, err := delivery.ParseOptions(raw)
+	if err != nil {
+		return nil, err
+	}
+	if o.DeadLetterQueue == q.Name && !q.Topic {
+		return nil, invalid("options.%s must name another queue than %s itself.", delivery.KeyDeadLetterQueue, quoted(q.Name))
+	}
 	members, err := messaging.DecodeMetadata(raw)
 	if err != nil {
-		return nil, invalid("options must be an object, not %s.", given(raw))
+		return nil, fault(err)
 	}
-	text := members.JSON()
-	for _, m := range members.Members() {
-		if m.Name == messaging.KeyRetryPolicy {
-			if err := checkRetryPolicy(m.Value); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return slices.Clone(text), nil
+	return slices.Clone(members.JSON()), nil
 }
 
 // subscriptionEnd returns when a subscription ends that gets this lifetime now.
