@@ -33,6 +33,8 @@ func rules() []rule {
 		{path: "messaging", not: slices.Concat(network, system, []string{"log", "context", "sync"})},
 		{path: "messaging/delivery", ours: []string{"messaging"}, not: slices.Concat(network, system, []string{"log", "context", "sync"})},
 		{path: "notify", ours: []string{"messaging", "storage", "internal", "notify"}, not: slices.Concat(system, []string{"database/sql"})},
+		{path: "notify/notifytest", ours: []string{"messaging", "notify", "internal"}, wallTime: true},
+		{path: "notify/webhook", ours: []string{"messaging", "notify", "internal"}, not: []string{"os", "flag", "database/sql"}},
 		{path: "storage", ours: []string{"messaging"}, not: slices.Concat(network, system)},
 		{path: "storage/traced", ours: []string{"messaging", "storage"}, not: slices.Concat(network, system)},
 		{path: "storage/memory", ours: []string{"messaging", "storage", "internal"}, not: slices.Concat(network, system)},
