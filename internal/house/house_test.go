@@ -35,6 +35,8 @@ func rules() []rule {
 		{path: "notify", ours: []string{"messaging", "storage", "internal", "notify"}, not: slices.Concat(system, []string{"database/sql"})},
 		{path: "notify/notifytest", ours: []string{"messaging", "notify", "internal"}, wallTime: true},
 		{path: "notify/webhook", ours: []string{"messaging", "notify", "internal"}, not: []string{"os", "flag", "database/sql"}},
+		// It runs the operator's mail command.
+		{path: "notify/mail", ours: []string{"messaging", "notify", "internal"}, not: []string{"database/sql", "flag", "io/ioutil"}},
 		{path: "storage", ours: []string{"messaging"}, not: slices.Concat(network, system)},
 		{path: "storage/traced", ours: []string{"messaging", "storage"}, not: slices.Concat(network, system)},
 		{path: "storage/memory", ours: []string{"messaging", "storage", "internal"}, not: slices.Concat(network, system)},

@@ -1,0 +1,19 @@
+// Package mail delivers to mailto: subscribers (notifications §8).
+//
+// It promises:
+//
+//   - One mail per message, as the original builds it: MIME headers, then to,
+//     from and subject, then the document. Nothing that a tenant says can add a
+//     header or a recipient.
+//   - A mail is delivered when the operator's command or mail server has taken
+//     it. What they refuse for good is given up; everything else may be tried
+//     again.
+//   - Nobody waits for a command or a server for longer than Config.Timeout, and
+//     no more than Config.Limit mails are under way. A command that takes too
+//     long is killed with all it has started.
+//   - Passwords go over TLS only, or to this machine.
+//   - What the command or the server says is for logs, not for tenants.
+//
+// Mails are written here rather than by a library: their form is laid down to
+// the order of the headers, and they have neither Date nor Message-ID.
+package mail
