@@ -27,12 +27,13 @@ The store may be stopped or in use, or be a backup. What a start reads is read,
 and as much memory is needed. Nothing is changed.
 
 JSON: dir, format, store (identity), backup (when it was made, for one), failed,
-at, queues, messages, claimed, delayed, oldest {project, queue, message, posted},
-space {segments, live, needed, dead, reserved, index, quarantine, disk,
-free_on_disk}, projects [{project, queues, messages, claimed, bytes}], per_queue
-[{project, queue, topic, messages, claimed, delayed, bytes, oldest}] with
---queues, damage [{segment, offset, bytes, problem}], damaged_segments, quarantine
-[{name, bytes}]. Sizes are bytes, times are RFC 3339.`,
+at, queues, messages, claimed, delayed, notifications (kept for subscribers),
+oldest {project, queue, message, posted}, space {segments, live, needed, dead,
+reserved, index, quarantine, disk, free_on_disk}, projects [{project, queues,
+messages, claimed, notifications, bytes}], per_queue [{project, queue, topic,
+messages, claimed, delayed, notifications, bytes, oldest}] with --queues, damage
+[{segment, offset, bytes, problem}], damaged_segments, quarantine [{name, bytes}].
+Sizes are bytes, times are RFC 3339.`,
 		Example: `  zaqar store info
   zaqar store info --data-dir /srv/zaqar --queues --limit 20
   zaqar store info --json --queues --limit 0 | jq '.per_queue[] | select(.messages > 1000)'`,
@@ -80,6 +81,9 @@ func printInfo(out io.Writer, in *app.StoreInfo, queues bool) error {
 	}
 	row("queues", "%d in %s", in.Queues, count(len(in.Projects), "project"))
 	row("messages", "%d: %d claimed, %d delayed", in.Messages, in.Claimed, in.Delayed)
+	if in.Parts > 0 {
+		row("notifications", "%d kept for subscribers", in.Parts)
+	}
 	if o := in.Oldest; o != nil {
 		row("oldest", "%s, %s old, in %q of project %q", o.Message, in.At.Sub(o.Posted).Round(time.Second), o.Queue, o.Project)
 	}

@@ -49,6 +49,34 @@ func post(q messaging.QueueRef, n int, ttl, delay int64, size int) act {
 	}}
 }
 
+// announce posts to two queues, and to the outbox of the first if that has
+// subscriptions: all of it or nothing.
+func announce(n, size int) act {
+	return act{fmt.Sprintf("announce %d of %d bytes", n, size), func(w *world) error {
+		drafts := slices.Repeat([]messaging.Draft{{TTL: forever, Body: []byte(strings.Repeat("9", size))}}, n)
+		got, err := w.store.Append(context.Background(), boxes[0], clients[0], drafts, storage.AppendOptions{
+			Announce: &storage.Announcement{Note: []byte("n"), TTL: forever}, Also: []messaging.QueueRef{boxes[1]}})
+		if err != nil {
+			return err
+		}
+		for i, id := range got.IDs {
+			w.highest = id
+			w.posted = append(w.posted, letter{id, boxes[0]})
+			w.bodies[id], w.eternal[id] = string(drafts[i].Body), true
+		}
+		for _, q := range boxes[1:] {
+			list, err := w.store.Scan(context.Background(), q, everything)
+			if err != nil {
+				return err
+			}
+			if len(list) > 0 {
+				w.highest = max(w.highest, list[len(list)-1].ID)
+			}
+		}
+		return nil
+	}}
+}
+
 // errWrong is an answer no store may give.
 var errWrong = errors.New("wrong answer")
 
@@ -243,7 +271,7 @@ func metadata(k int) *messaging.Metadata {
 
 // control returns an act on the control plane.
 func control(what, k, j int) act {
-	q, ctx := boxes[k%len(boxes)], context.Background()
+	q, ctx := queues[k%len(queues)], context.Background()
 	pool, flavor := fmt.Sprint("pool", k%3), messaging.FlavorRef{Project: projects[k%2], Name: fmt.Sprint("flavor", k%2)}
 	acts := []act{
 		{"create", func(w *world) error { _, err := w.store.CreateQueue(ctx, q, metadata(j)); return err }},
@@ -295,7 +323,7 @@ func control(what, k, j int) act {
 // randomActs makes up a history.
 func randomActs(seed uint64, n int) []act {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	box := func() messaging.QueueRef { return boxes[[]int{0, 0, 0, 1, 2, 3, 4}[rng.IntN(7)]] }
+	box := func() messaging.QueueRef { return boxes[[]int{0, 0, 0, 1, 2, 3, 4, 5}[rng.IntN(8)]] }
 	size := func() int { return []int{3, 40, 200, 900, 3000, 6000}[min(rng.IntN(8), rng.IntN(8), 5)] }
 	ttl := func() int64 { return []int64{forever, forever, forever, 1, 10, 60}[rng.IntN(6)] }
 	terms := func() storage.Terms {
@@ -308,6 +336,7 @@ func randomActs(seed uint64, n int) []act {
 		{8, func() act { return post(box(), 1, ttl(), 0, size()) }},
 		{5, func() act { return post(box(), 2+rng.IntN(4), ttl(), 0, size()) }},
 		{2, func() act { return post(box(), 1, ttl(), int64(1+rng.IntN(30)), size()) }},
+		{4, func() act { return announce(1+rng.IntN(3), size()) }},
 		{8, func() act { return claimSome(box(), terms()) }},
 		{4, func() act { return renew(rng.IntN(20), terms()) }},
 		{3, func() act { return release(rng.IntN(20)) }},

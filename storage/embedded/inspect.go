@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -25,6 +26,7 @@ type Info struct {
 	Messages int       `json:"messages"`
 	Claimed  int       `json:"claimed"`
 	Delayed  int       `json:"delayed"`
+	Parts    int       `json:"notifications"` // kept for subscribers: in outboxes, waiting for another try, given up
 	Oldest   *Oldest   `json:"oldest,omitempty"`
 	Space    DiskUse   `json:"space"`
 
@@ -62,7 +64,8 @@ type ProjectInfo struct {
 	Queues   int               `json:"queues"`
 	Messages int               `json:"messages"`
 	Claimed  int               `json:"claimed"`
-	Bytes    int64             `json:"bytes"` // that its messages take in the log
+	Parts    int               `json:"notifications"` // kept for subscribers
+	Bytes    int64             `json:"bytes"`         // that all of them take in the log
 }
 
 // QueueInfo is one queue or topic.
@@ -73,7 +76,8 @@ type QueueInfo struct {
 	Messages int               `json:"messages"`
 	Claimed  int               `json:"claimed"`
 	Delayed  int               `json:"delayed"`
-	Bytes    int64             `json:"bytes"`            // that its messages take in the log
+	Parts    int               `json:"notifications"`    // kept for subscribers
+	Bytes    int64             `json:"bytes"`            // that all of them take in the log
 	Oldest   *time.Time        `json:"oldest,omitempty"` // when the oldest message was posted
 }
 
@@ -131,11 +135,13 @@ func (in *Info) count(sn *snapshot, limit int) {
 		p.Queues++
 		p.Messages += q.Messages
 		p.Claimed += q.Claimed
+		p.Parts += q.Parts
 		p.Bytes += q.Bytes
 		in.Queues++
 		in.Messages += q.Messages
 		in.Claimed += q.Claimed
 		in.Delayed += q.Delayed
+		in.Parts += q.Parts
 		if q.Messages > 0 && (first == nil || q.id < first.id) {
 			first = q
 		}
@@ -173,27 +179,32 @@ type tally struct {
 	oldest entry
 }
 
-// queueInfos counts the messages of every queue.
+// queueInfos counts the messages of every queue, and those in its parts.
 func (sn *snapshot) queueInfos() []*tally {
-	var all []*tally
-	known := make(map[messaging.QueueRef]bool)
-	for ref, q := range sn.queues {
-		known[ref] = true
-		t := &tally{QueueInfo: QueueInfo{Project: ref.Project, Queue: ref.Name, Topic: ref.Topic}}
-		q.each(0, func(c *chunk, i int) bool {
-			t.add(&c.entries[i], q.identity(&c.entries[i]))
-			return true
-		})
-		if _, exists := sn.control.queues[ref]; exists || t.Messages > 0 {
-			all = append(all, t)
+	found := make(map[messaging.QueueRef]*tally)
+	of := func(ref messaging.QueueRef) *tally {
+		t := found[ref.Whole()]
+		if t == nil {
+			t = &tally{QueueInfo: QueueInfo{Project: ref.Project, Queue: ref.Name, Topic: ref.Topic}}
+			found[ref.Whole()] = t
 		}
+		return t
 	}
 	for ref := range sn.control.queues {
-		if !known[ref] {
-			all = append(all, &tally{QueueInfo: QueueInfo{Project: ref.Project, Queue: ref.Name, Topic: ref.Topic}})
-		}
+		of(ref)
 	}
-	return all
+	for ref, q := range sn.queues {
+		q.each(0, func(c *chunk, i int) bool {
+			if e := &c.entries[i]; ref.Part == "" {
+				of(ref).add(e, q.identity(e))
+			} else {
+				of(ref).Parts++
+				of(ref).Bytes += int64(padded(int(e.size)))
+			}
+			return true
+		})
+	}
+	return slices.Collect(maps.Values(found))
 }
 
 func (t *tally) add(e *entry, id uint64) {

@@ -40,6 +40,10 @@ func TestInspectCountsWhatIsThere(t *testing.T) {
 			perQueue[q], err = w.store.Tally(ctx, q)
 			must(t, err)
 		}
+		parts := 0
+		for _, q := range boxes[len(queues):] {
+			parts += perQueue[q].Total
+		}
 		exist := 0
 		for _, p := range projects {
 			for _, topics := range []bool{false, true} {
@@ -53,9 +57,9 @@ func TestInspectCountsWhatIsThere(t *testing.T) {
 				must(t, w.close())
 			}
 			in := w.inspected(t, AllQueues)
-			if in.Messages != total || in.Claimed != claimed || in.Queues < exist || in.Queues != len(in.PerQueue) {
-				t.Errorf("seed %d, running %v: %d messages, %d claimed, %d queues; want %d, %d, at least %d",
-					seed, running, in.Messages, in.Claimed, in.Queues, total, claimed, exist)
+			if in.Messages != total || in.Claimed != claimed || in.Queues < exist || in.Queues != len(in.PerQueue) || in.Parts != parts {
+				t.Errorf("seed %d, running %v: %d messages, %d claimed, %d queues, %d in parts; want %d, %d, at least %d, %d",
+					seed, running, in.Messages, in.Claimed, in.Queues, in.Parts, total, claimed, exist, parts)
 			}
 			for _, q := range in.PerQueue {
 				want := perQueue[messaging.QueueRef{Project: q.Project, Name: q.Queue, Topic: q.Topic}]

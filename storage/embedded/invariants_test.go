@@ -3,7 +3,10 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+
+	"zaqar/messaging"
 )
 
 // consistent checks what the parts of a store must agree on when nothing is on
@@ -41,8 +44,10 @@ func (s *Store) consistent() error {
 			errs = append(errs, fmt.Errorf("%v counts for another project", ref))
 		}
 		sum.queues--
-		sum.messages.Add(-int64(q.live))
-		sum.bytes.Add(-q.bytes)
+		if ref.Part == "" {
+			sum.messages.Add(-int64(q.live))
+			sum.bytes.Add(-q.bytes)
+		}
 		q.mu.Unlock()
 	}
 	if len(s.queues) != len(s.numbers) || moved != len(s.moved) {
@@ -52,6 +57,7 @@ func (s *Store) consistent() error {
 		errs = append(errs, fmt.Errorf("projects count %d queues, %d messages and %d bytes too many", sum.queues, sum.messages.Load(), sum.bytes.Load()))
 	}
 	s.control.consistent(live)
+	errs = append(errs, s.control.subscribers())
 	return errors.Join(append(errs, s.accounts(live))...)
 }
 
@@ -166,4 +172,27 @@ func (q *queue) expires(cl *claim) bool {
 		}
 	}
 	return false
+}
+
+// subscribers checks what is kept beside the records of subscriptions.
+func (c *controlPlane) subscribers() error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var errs []error
+	counts := map[messaging.QueueRef]int{}
+	c.scan(tableSubscriptions, "", "", func(key string, value any) bool {
+		sub := value.(*messaging.Subscription)
+		counts[sub.Source]++
+		if c.store.env.Now().Before(sub.Expires) && c.named[subscriptionPrefix(sub.Source)+sub.Subscriber] != key {
+			errs = append(errs, fmt.Errorf("subscription %s is not found by its subscriber", sub.ID))
+		}
+		return true
+	})
+	if !maps.Equal(counts, c.sources) {
+		errs = append(errs, fmt.Errorf("subscriptions are counted as %v and are %v", c.sources, counts))
+	}
+	if n := len(c.named); n > c.tables[tableSubscriptions].Len() {
+		errs = append(errs, fmt.Errorf("%d names of %d subscriptions", n, c.tables[tableSubscriptions].Len()))
+	}
+	return errors.Join(errs...)
 }

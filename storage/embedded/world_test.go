@@ -59,7 +59,9 @@ var (
 	boxes = []messaging.QueueRef{
 		{Project: "p1", Name: "inbox"}, {Project: "p1", Name: "outbox"},
 		{Project: "p1", Name: "dead"}, {Project: "p2", Name: "inbox"}, {Project: "p1", Name: "inbox", Topic: true},
+		{Project: "p1", Name: "inbox", Part: messaging.Outbox}, {Project: "p1", Name: "outbox", Part: messaging.Outbox},
 	}
+	queues     = boxes[:5]
 	projects   = []messaging.Project{"p1", "p2"}
 	clients    = []messaging.ClientID{"30387f00-39a0-11e2-be4b-a8d15f34bae2", "c0ffee00-39a0-11e2-be4b-a8d15f34bae2", "not a uuid"}
 	everything = storage.Scan{Limit: 1 << 20, Claimed: true, Delayed: true}
@@ -144,7 +146,10 @@ func (w *world) dumpBox(b *strings.Builder, q messaging.QueueRef, note func(erro
 	note(err)
 	tally, err := w.store.Tally(ctx, q)
 	note(err)
-	fmt.Fprintf(b, "%v: %d/%d\n", q, tally.Claimed, tally.Total)
+	if q.Part != "" && len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "%s: %d/%d\n", name(q), tally.Claimed, tally.Total)
 	for i := range list {
 		m := &list[i]
 		fmt.Fprintf(b, "  %s@%d by %s at %d ttl %d until %d from %d key %q sum %q claim %s #%d: %d bytes %08x\n", m.ID, m.Position,
@@ -178,6 +183,14 @@ func (w *world) dumpBox(b *strings.Builder, q messaging.QueueRef, note func(erro
 	}
 }
 
+func name(q messaging.QueueRef) string {
+	s := fmt.Sprintf("{%s %s %v}", q.Project, q.Name, q.Topic)
+	if q.Part != "" {
+		s += "/" + string(q.Part)
+	}
+	return s
+}
+
 func (w *world) dumpControl(b *strings.Builder, note func(error)) {
 	ctx := context.Background()
 	show := func(what string, v any, err error) {
@@ -188,7 +201,7 @@ func (w *world) dumpControl(b *strings.Builder, note func(error)) {
 		for _, topics := range []bool{false, true} {
 			queues, err := w.store.Queues(ctx, p, topics, "", 1000)
 			for _, q := range queues {
-				show("queue", fmt.Sprint(q.Ref, string(q.Metadata.JSON())), err)
+				show("queue", fmt.Sprint(name(q.Ref), string(q.Metadata.JSON())), err)
 			}
 			n, err := w.store.CountQueues(ctx, p, topics)
 			show("count", n, err)
@@ -198,13 +211,13 @@ func (w *world) dumpControl(b *strings.Builder, note func(error)) {
 		placements, err := w.store.Placements(ctx, p)
 		show("placements", placements, err)
 	}
-	for _, q := range boxes {
+	for _, q := range queues {
 		subs, err := w.store.Subscriptions(ctx, q, "", 1000)
 		for _, s := range subs {
-			show("subscription", fmt.Sprint(s.ID, s.Source, s.Subscriber, s.TTL, string(s.Options), s.Confirmed, s.Created.UnixMilli(), s.Expires.UnixMilli()), err)
+			show("subscription", fmt.Sprint(s.ID, name(s.Source), s.Subscriber, s.TTL, string(s.Options), s.Confirmed, s.Created.UnixMilli(), s.Expires.UnixMilli()), err)
 		}
 		stored, err := w.store.Queue(ctx, q)
-		show("queue", fmt.Sprint(stored.Ref, string(stored.Metadata.JSON())), err)
+		show("queue", fmt.Sprint(name(stored.Ref), string(stored.Metadata.JSON())), err)
 	}
 	pools, err := w.store.Pools(ctx, "", 1000)
 	for _, p := range pools {

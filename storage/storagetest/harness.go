@@ -63,6 +63,7 @@ func groups() []group {
 		{"claims", claimPromises()},
 		{"dead letters and delay", deadLetterPromises()},
 		{"subscriptions", subscriptionPromises()},
+		{"outbox", outboxPromises()},
 		{"pools", poolPromises()},
 		{"quotas", quotaPromises()},
 		{"lifecycle", lifecyclePromises()},

@@ -38,6 +38,9 @@ func subscriptionPromises() []promise {
 		{"Sweep counts the expired subscriptions", sweepSubscriptions},
 		{"projects with awkward ids do not mix their subscriptions", subscriptionTenants},
 		{"a page after an unknown id is empty", subscriptionPageAfterUnknown},
+		{"a page after one that is gone goes on at its place", subscriptionPageAfterGone},
+		{"an edit that clears the expiry starts the lifetime anew", subscriptionAnew},
+		{"secrets and state are kept, whatever else is amended", subscriptionSecrets},
 	}
 }
 
@@ -134,6 +137,43 @@ func subscriptionPageAfterUnknown(s *subject) {
 	for _, id := range append(nonsense, string(other.ID), string(message)) {
 		s.same("page after "+id, s.subscriptions(inbox, messaging.SubscriptionID(id), 10), []messaging.Subscription{})
 	}
+}
+
+func subscriptionPageAfterGone(s *subject) {
+	var list []messaging.Subscription
+	for i := range 5 {
+		list = append(list, s.subscribe(inbox, fmt.Sprint("http://", i)))
+	}
+	s.ok(s.Unsubscribe(s.ctx(), inbox, list[1].ID))
+	s.ok(s.Unsubscribe(s.ctx(), inbox, list[4].ID))
+	s.restartIfItCan()
+	s.same("page", s.subscriptions(inbox, list[1].ID, 10), list[2:4])
+	s.same("page after the last", s.subscriptions(inbox, list[4].ID, 10), []messaging.Subscription{})
+}
+
+func subscriptionAnew(s *subject) {
+	sub := s.subscribe(inbox, "http://a")
+	s.pass(1000)
+	got := s.amend(sub, func(x *messaging.Subscription) { x.Expires = time.Time{} })
+	sub.Expires = s.clock.Now().Add(3600 * time.Second)
+	s.same("amended", got, sub)
+	s.restartIfItCan()
+	s.pass(3599)
+	s.same("later", s.subscription(inbox, sub.ID), sub)
+}
+
+func subscriptionSecrets(s *subject) {
+	sub := s.subscribeAs(messaging.Subscription{Source: inbox, Subscriber: "http://a", TTL: 3600, Options: []byte(`{}`), Secrets: []byte("\x00s1"), State: []byte("\xfft")})
+	s.restartIfItCan()
+	s.same("subscription", s.subscription(inbox, sub.ID), sub)
+	got := s.amend(sub, func(x *messaging.Subscription) { x.Options = []byte(`{"a":1}`) })
+	sub.Options = []byte(`{"a":1}`)
+	s.same("amended", got, sub)
+	sub = s.amend(sub, func(x *messaging.Subscription) { x.Secrets, x.State = []byte("s2"), nil })
+	s.restartIfItCan()
+	s.same("amended again", s.subscription(inbox, sub.ID), sub)
+	clear(got.Secrets) // what was returned is the caller's
+	s.same("after the caller changed his copy", string(s.subscription(inbox, sub.ID).Secrets), "s2")
 }
 
 func subscriptionUnknown(s *subject) {
