@@ -31,7 +31,8 @@ func rules() []rule {
 	system := []string{"os", "io/ioutil", "os/exec", "syscall", "flag"}
 	return []rule{
 		{path: "messaging", not: slices.Concat(network, system, []string{"log", "context", "sync"})},
-		{path: "messaging/delivery", ours: []string{"messaging"}, not: slices.Concat(network, system, []string{"log", "context", "sync"})},
+		{path: "messaging/delivery", ours: []string{"messaging", "messaging/filter"}, not: slices.Concat(network, system, []string{"log", "context", "sync"})},
+		{path: "messaging/filter", ours: []string{"messaging"}, not: slices.Concat(network, system, []string{"log", "context", "sync"})},
 		{path: "notify", ours: []string{"messaging", "storage", "internal", "notify"}, not: slices.Concat(system, []string{"database/sql"})},
 		{path: "notify/notifytest", ours: []string{"messaging", "notify", "internal"}, wallTime: true},
 		{path: "notify/webhook", ours: []string{"messaging", "notify", "internal"}, not: []string{"os", "flag", "database/sql"}},

@@ -2,10 +2,12 @@ package delivery
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"strings"
 
 	"zaqar/messaging"
+	"zaqar/messaging/filter"
 )
 
 // Options is what a subscription asks for beside its subscriber. The zero value
@@ -24,6 +26,8 @@ type Options struct {
 	TrustID string
 	// From and Subject are for mail, one line each.
 	From, Subject string
+	// Filter says which messages are wanted; nil: all.
+	Filter *filter.Policy
 	// DeadLetterQueue is the queue of the project for messages that could not be
 	// delivered. Empty: they are kept with the subscription.
 	DeadLetterQueue string
@@ -37,6 +41,8 @@ const (
 	KeyFrom            = "from"
 	KeySubject         = "subject"
 	KeyDeadLetterQueue = "dead_letter_queue"
+	KeyFilterPolicy    = "filter_policy"
+	KeyFilterScope     = "filter_policy_scope"
 )
 
 // MessageToken is what stands for the document in post_data, its quotes
@@ -60,15 +66,35 @@ func ParseOptions(raw []byte) (*Options, error) {
 		return o, invalid("options must be an object, not %s.", messaging.Given(raw))
 	}
 	var first error
+	var policy, scope []byte
 	for _, m := range members.Members() {
 		if string(m.Value) == "null" {
 			continue
 		}
-		if err := o.set(m); err != nil && first == nil {
-			first = err
+		switch m.Name {
+		case KeyFilterPolicy:
+			policy = m.Value
+		case KeyFilterScope:
+			scope = m.Value
+		default:
+			first = cmp.Or(first, o.set(m))
 		}
 	}
-	return o, first
+	return o, cmp.Or(first, o.setFilter(policy, scope))
+}
+
+// setFilter takes the JSON texts of policy and scope, nil for what is not there.
+func (o *Options) setFilter(policy, scope []byte) error {
+	s := filter.Body
+	if scope != nil {
+		name, ok := messaging.Text(scope)
+		if s = filter.Scope(name); !ok || s != filter.Body && s != filter.Attributes {
+			return invalid("options.%s must be %s or %s, not %s.", KeyFilterScope, filter.Body, filter.Attributes, messaging.Given(scope))
+		}
+	}
+	var err error
+	o.Filter, err = filter.Compile(policy, s)
+	return inOptions(err)
 }
 
 func (o *Options) set(m messaging.Member) error {

@@ -72,6 +72,11 @@ func TestOptionsThatDoNotFit(t *testing.T) {
 		{`{"subject":"a\rb"}`, "options.subject"},
 		{`{"dead_letter_queue":"a b"}`, "options.dead_letter_queue"},
 		{`{"dead_letter_queue":1}`, "options.dead_letter_queue"},
+		{`{"filter_policy":"x"}`, "options.filter_policy must be an object"},
+		{`{"filter_policy":{"a":[{"prefix":1}]}}`, "options.filter_policy.a[0].prefix must"},
+		{`{"filter_policy":{"a":{"b":["x"]}},"filter_policy_scope":"MessageAttributes"}`, "options.filter_policy.a must be an array"},
+		{`{"filter_policy":{"a":["x"]},"filter_policy_scope":"Body"}`, "options.filter_policy_scope must be MessageBody or MessageAttributes"},
+		{`{"filter_policy_scope":1}`, "options.filter_policy_scope must be"},
 	} {
 		o, err := delivery.ParseOptions([]byte(tt.in))
 		if !errors.Is(err, messaging.Invalid) || !strings.Contains(err.Error(), tt.names) {
@@ -93,6 +98,30 @@ func TestOptionsKeepWhatFits(t *testing.T) {
 	want := &delivery.Options{PostHeaders: map[string]string{"a": "1", "d": "4"}, From: "f", RetryPolicy: &policy}
 	if d := cmp.Diff(want, o); d != "" {
 		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestOptionsHaveFilters(t *testing.T) {
+	for _, tt := range []struct {
+		in, body string
+		want     bool
+	}{
+		{`{}`, `7`, true},
+		{`{"filter_policy":{}}`, `7`, true},
+		{`{"filter_policy":null,"filter_policy_scope":"MessageAttributes"}`, `7`, true},
+		{`{"filter_policy":{"a":["x"]}}`, `{"a":"x"}`, true},
+		{`{"filter_policy":{"a":["x"]}}`, `7`, false},
+		{`{"filter_policy_scope":"MessageBody","filter_policy":{"a":["x"]}}`, `{"a":"y"}`, false},
+		{`{"filter_policy_scope":"MessageAttributes","filter_policy":{"a":["x"]}}`, `{"a":"x"}`, false},
+		{`{"filter_policy":{"a":["x"]},"filter_policy_scope":"MessageAttributes"}`, `{"MessageAttributes":{"a":{"Type":"String","Value":"x"}}}`, true},
+	} {
+		o, err := delivery.ParseOptions([]byte(tt.in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := o.Filter.Match([]byte(tt.body)); got != tt.want {
+			t.Errorf("%s passes with %s: %v", tt.body, tt.in, got)
+		}
 	}
 }
 
@@ -150,7 +179,7 @@ func quote(s string) string {
 // plan ends.
 func FuzzParseOptions(f *testing.F) {
 	for _, in := range []string{"", "{}", "[]", `{"post_data":"\"$zaqar_message$\"","post_headers":{"a":"b","A":1},"from":"x"}`,
-		`{"_retry_policy":{"maximum_delay":1e18},"dead_letter_queue":"d","subject":"s\n"}`} {
+		`{"_retry_policy":{"maximum_delay":1e18},"dead_letter_queue":"d","subject":"s\n"}`, `{"filter_policy":{"a":["x"]},"filter_policy_scope":"MessageAttributes"}`} {
 		f.Add([]byte(in))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
