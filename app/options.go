@@ -7,6 +7,7 @@ import (
 	"zaqar/api/rest"
 	"zaqar/auth/keystone"
 	"zaqar/broker"
+	"zaqar/notify/webhook"
 	"zaqar/quota"
 )
 
@@ -31,6 +32,7 @@ type Options struct {
 	Quotas    Quotas
 	Health    Healthcheck
 	Tracing   Tracing
+	Webhooks  Webhooks
 	// ShutdownTimeout bounds how long requests in flight are waited for.
 	ShutdownTimeout time.Duration
 	// Effective prints the configuration with secrets masked, for reports.
@@ -88,6 +90,7 @@ func Defaults() Options {
 		Identity:        Identity{Keystone: keystone.Defaults()},
 		Policy:          Policy{DefaultRule: "default", Interval: 5 * time.Second},
 		Store:           Store{Driver: "embedded"},
+		Webhooks:        Webhooks{Timeout: webhook.Defaults().Timeout},
 		Tracing:         Tracing{Service: "zaqar", Sampling: 0.01},
 		Monitor:         Monitor{Bind: "127.0.0.1", Port: 9464, Backlog: BacklogTotal, MaxSeries: 1000},
 		Broker:          broker.Defaults(),

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"zaqar/internal/egress"
 )
 
 // kind is the type of an option's value: how its text is read, how it is
@@ -210,6 +213,32 @@ func list() kind[[]string] {
 		format:  func(l []string) string { return strings.Join(l, ",") },
 		allowed: "a list: a,b,c",
 	}
+}
+
+// targets is a list of what egress.ParseList reads.
+func targets() kind[[]string] {
+	k := list()
+	k.parse = func(s string) ([]string, error) {
+		l := splitList(s)
+		_, err := egress.ParseList(l)
+		return l, err
+	}
+	k.allowed = "a list of addresses, networks and hosts: 192.0.2.0/24,2001:db8::1,host.example,*.domain.example"
+	return k
+}
+
+// proxyURL is the URL of an HTTP proxy.
+func proxyURL() kind[string] {
+	k := text()
+	k.parse = func(s string) (string, error) {
+		u, err := url.Parse(s)
+		if s != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "") {
+			return "", errBad
+		}
+		return s, nil
+	}
+	k.allowed = "http:// or https://, a host and a port"
+	return k
 }
 
 // subset is a list of some of the given words.

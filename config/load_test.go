@@ -63,7 +63,10 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"tracing/endpoint": "http://h:1", "tracing/headers": "a:b", "tracing/service_name": "z", "tracing/sampling": "0.5",
 		"allowed_source_ranges": "192.0.2.0/24",
 		"subscriber_types":      "https",
-		"forwarded_header":      "Forwarded",
+		"allowed_targets":       "127.0.0.1,*.corp", "denied_targets": "10.0.0.0/8",
+		"egress_proxy":     "http://proxy:3128",
+		"webhook_ca_file":  "/ca.pem",
+		"forwarded_header": "Forwarded",
 	}
 	// What these say is refused or only warned about; rules_test has them.
 	judged := map[string]bool{

@@ -45,6 +45,18 @@ func serviceSections() []Section {
 				later("smtp_user_name", text(), "", "Login at the mail server."),
 				later("smtp_user_password", text(), "", "Password at the mail server.").secret(),
 				later("max_notifier_workers", whole[int64](1, 10_000), "10", "Deliveries at a time."),
+				of("webhook_timeout", seconds(time.Second, 10*time.Minute), func(s *settings) *time.Duration { return &s.Webhooks.Timeout },
+					"Seconds that an attempt to deliver over HTTP may take from beginning to end. It may be repeated then."),
+				of("allowed_targets", targets(), func(s *settings) *[]string { return &s.Webhooks.Allow },
+					"Where HTTP deliveries may go beside the public Internet: addresses, networks, hosts, and *.domain for all hosts below. "+
+						"Whoever can subscribe can send requests there, 127.0.0.1 and this server included if they are named."),
+				of("denied_targets", targets(), func(s *settings) *[]string { return &s.Webhooks.Deny },
+					"Where they may not go, whatever allowed_targets says: public addresses of services of one's own, such as the load balancer in front of this server."),
+				of("egress_proxy", proxyURL(), func(s *settings) *string { return &s.Webhooks.Proxy },
+					"The proxy through which all HTTP deliveries go: http://user:password@host:port. It resolves the names of receivers, and has to "+
+						"see to it that they are not inside; this server refuses addresses and private names only. HTTP_PROXY and the like are not heeded.").secret(),
+				of("webhook_ca_file", path(), func(s *settings) *string { return &s.Webhooks.CAFile },
+					"Authorities that may sign certificates of receivers, beside those the system trusts, as PEM."),
 				later("require_confirmation", boolean(), "False", "Deliver to confirmed subscribers only."),
 				later("external_confirmation_url", text(), "", "The page that confirmation mails point to."),
 				later("subscription_confirmation_email_template", dict(), "", "The mail that asks for confirmation: topic, body, sender."),

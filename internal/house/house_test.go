@@ -57,7 +57,7 @@ func rules() []rule {
 		{path: "internal", ours: []string{"internal"}},
 		{path: "internal/need", surround: true},
 		{path: "internal/certtest", wallTime: true},
-		{path: "app", ours: []string{"api", "auth", "broker", "messaging", "quota", "storage", "observe", "internal"}, not: []string{"flag", "os/signal"}, wallTime: true},
+		{path: "app", ours: []string{"api", "auth", "broker", "messaging", "quota", "storage", "observe", "notify", "internal"}, not: []string{"flag", "os/signal"}, wallTime: true},
 		{path: "config", ours: []string{"app", "api", "auth", "broker", "messaging", "observe", "config", "quota", "internal"}, not: []string{"os/signal"}, surround: true},
 		{path: "app/apptest", ours: []string{"app"}},
 		{path: "config/ini", ours: []string{"internal"}, not: slices.Concat(network, system)},
