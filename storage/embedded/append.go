@@ -23,8 +23,8 @@ func (s *Store) Append(ctx context.Context, ref messaging.QueueRef, by messaging
 	if err := s.enter(ctx); err != nil {
 		return storage.Appended{}, err
 	}
-	var to [1]batch
-	p := appending{by: by, drafts: drafts, batches: s.batches(to[:0], ref, o)}
+	p := &appending{by: by, drafts: drafts}
+	p.batches = s.batches(p.own[:0], ref, o)
 	if err := s.journal.admitPost(ctx, ref.Project, size*len(p.batches)); err != nil {
 		return storage.Appended{}, err
 	}
@@ -54,7 +54,8 @@ type appending struct {
 	drafts  []messaging.Draft
 	now     int64
 	hash    uint16
-	batches []batch // for the queue named first, its outbox, and so on
+	batches []batch  // for the queue named first, its outbox, and so on
+	own     [1]batch // memory for the common case
 }
 
 // batch is what one queue gets of a post.
