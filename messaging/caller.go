@@ -1,6 +1,7 @@
 package messaging
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 )
@@ -19,6 +20,9 @@ type Caller struct {
 	// Signed says that a pre-signed URL opened the door: there is no user and
 	// there are no roles.
 	Signed bool
+	// Token is what a verified caller showed, for what is to be done in his name
+	// elsewhere.
+	Token Secret
 	// Address is where the request came from, for records of what was done.
 	Address netip.Addr
 	// Request is the id of the request, for logs.
@@ -34,3 +38,15 @@ func (c Caller) HasRole(role string) bool {
 	}
 	return false
 }
+
+// Secret is a text that no log, error or document shows: fmt, encoding/json and
+// slog write three asterisks in its place.
+type Secret string
+
+// Format implements fmt.Formatter for every verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(masked)) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (Secret) MarshalText() ([]byte, error) { return []byte(masked), nil }
+
+const masked = "***"

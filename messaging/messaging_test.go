@@ -1,9 +1,11 @@
 package messaging_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +77,30 @@ func TestAgesAreWholeSecondsAndNeverNegative(t *testing.T) {
 		m, c, s := messaging.Message{Posted: posted}, messaging.Claim{Renewed: posted}, messaging.Subscription{Created: posted}
 		if m.Age(now) != want || c.Age(now) != want || s.Age(now) != want {
 			t.Errorf("%v later: message %d, claim %d, subscription %d, want %d", after, m.Age(now), c.Age(now), s.Age(now), want)
+		}
+	}
+}
+
+// A secret stays one, whatever prints it and however deep it lies.
+func TestSecret(t *testing.T) {
+	who := messaging.Caller{User: "u", Token: "hush-hush"}
+	var said strings.Builder
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
+		fmt.Fprintf(&said, format+"\n", who.Token)
+		fmt.Fprintf(&said, format+"\n", who)
+		fmt.Fprintf(&said, format+"\n", &who)
+	}
+	text, err := json.Marshal(who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said.Write(text)
+	for _, h := range []slog.Handler{slog.NewTextHandler(&said, nil), slog.NewJSONHandler(&said, nil)} {
+		slog.New(h).Info("called", "by", who, "pointer", &who, "token", who.Token)
+	}
+	for _, form := range []string{"hush", "68757368", "HUSH", "104"} {
+		if strings.Contains(said.String(), form) {
+			t.Errorf("the secret is told as %s:\n%s", form, said.String())
 		}
 	}
 }

@@ -120,4 +120,5 @@ func (c *Config) Challenge() string {
 var (
 	errNoSuchToken  = errors.New("keystone knows no such token")
 	errLoginRefused = errors.New("keystone refuses the credentials of this service")
+	errTrustRefused = errors.New("keystone gives no token for the trust: it is gone, has expired, is for another trustee, or its trustor may no longer what it grants")
 )

@@ -39,7 +39,7 @@ func New(c Config, now func() time.Time, log *slog.Logger) (*Identity, error) {
 		config: c, now: now, log: log,
 		valid: newCache(c.Entries), refused: newCache(c.Entries), shared: newShared(c.Memcached, log),
 	}
-	i.sessions = &sessions{http: newTransport(&c), config: &i.config, now: now, log: log, turn: make(chan struct{}, 1)}
+	i.sessions = &sessions{http: newTransport(&c), config: &i.config, section: "keystone_authtoken", now: now, log: log, turn: make(chan struct{}, 1)}
 	i.ctx, i.stop = context.WithCancel(context.Background())
 	i.flights = newFlights(i.ctx, i.patience())
 	return i, nil
@@ -86,7 +86,9 @@ func (i *Identity) Identify(ctx context.Context, r *http.Request) (messaging.Cal
 	if e.limits != nil && !e.limits.admit(r, i.prefix(r), i.config.ServiceType, chained) {
 		return messaging.Caller{}, messaging.E(messaging.Unauthenticated, "The access rules of the application credential do not allow this request.")
 	}
-	return e.caller, nil
+	who := e.caller
+	who.Token = messaging.Secret(token)
+	return who, nil
 }
 
 func (i *Identity) prefix(r *http.Request) string {

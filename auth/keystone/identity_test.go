@@ -44,7 +44,7 @@ func TestTheTokenAloneSaysWhoCalls(t *testing.T) {
 	f := newFake(t)
 	f.issue("tok-a", "p1", time.Hour, "member", "Reader")
 	i, _ := f.identity()
-	want := messaging.Caller{Project: "p1", User: "user-of-p1", Roles: []string{"member", "Reader"}, ProjectDomain: "default", UserDomain: "default"}
+	want := messaging.Caller{Project: "p1", User: "user-of-p1", Roles: []string{"member", "Reader"}, ProjectDomain: "default", UserDomain: "default", Token: "tok-a"}
 	for range 2 {
 		got := f.want(i, nil, "X-Auth-Token: tok-a", "X-Project-Id: p2", "X-Tenant-Id: p2", "X-User-Id: root", "X-Roles: admin",
 			"X-Identity-Status: Confirmed", "X-Domain-Id: d", "X-Is-Admin-Project: True", "OpenStack-System-Scope: all", "X-Service-Roles: service")
@@ -73,9 +73,9 @@ func TestScopes(t *testing.T) {
 	system["system"] = object{"all": true}
 	i, _ := f.identity()
 	for token, want := range map[string]messaging.Caller{
-		"tok-unscoped": {User: "user-of-p", UserDomain: "default"},
-		"tok-domain":   {User: "user-of-p", UserDomain: "default", Domain: "d1", Roles: []string{"admin"}},
-		"tok-system":   {User: "user-of-p", UserDomain: "default", System: "all", Roles: []string{"admin"}},
+		"tok-unscoped": {Token: "tok-unscoped", User: "user-of-p", UserDomain: "default"},
+		"tok-domain":   {Token: "tok-domain", User: "user-of-p", UserDomain: "default", Domain: "d1", Roles: []string{"admin"}},
+		"tok-system":   {Token: "tok-system", User: "user-of-p", UserDomain: "default", System: "all", Roles: []string{"admin"}},
 	} {
 		if d := cmp.Diff(want, f.want(i, nil, "X-Auth-Token: "+token, "X-Project-Id: p2"), addresses()); d != "" {
 			t.Error(token, d)

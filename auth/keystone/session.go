@@ -17,17 +17,20 @@ import (
 // session is what this service asks Keystone with.
 type session struct {
 	token    string
+	user     string    // id of whom it is for
 	endpoint string    // with /v3
+	catalog  []service // as far as it is for a project
 	renew    time.Time // when it is time for another one
 }
 
 // sessions keeps one session and renews it.
 type sessions struct {
-	http   *transport
-	config *Config
-	now    func() time.Time
-	log    *slog.Logger
-	turn   chan struct{} // who holds it may log in
+	http    *transport
+	config  *Config
+	section string // of the configuration, for logs
+	now     func() time.Time
+	log     *slog.Logger
+	turn    chan struct{} // who holds it may log in
 
 	mu      sync.Mutex
 	current *session
@@ -59,10 +62,7 @@ func (s *sessions) get(ctx context.Context, stale *session) (*session, error) {
 	if c := s.usable(stale); c != nil {
 		return c, nil
 	}
-	s.mu.Lock()
-	refused := s.now().Before(s.refused.Add(refusedPause)) && !s.refused.IsZero()
-	s.mu.Unlock()
-	if refused {
+	if s.lockedOut() {
 		return nil, errLoginRefused
 	}
 	c, err := s.login(ctx)
@@ -77,6 +77,13 @@ func (s *sessions) get(ctx context.Context, stale *session) (*session, error) {
 	return c, nil
 }
 
+// lockedOut reports whether the credentials were refused just now.
+func (s *sessions) lockedOut() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now().Before(s.refused.Add(refusedPause)) && !s.refused.IsZero()
+}
+
 func (s *sessions) usable(stale *session) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,11 +94,42 @@ func (s *sessions) usable(stale *session) *session {
 }
 
 func (s *sessions) login(ctx context.Context) (*session, error) {
+	g, err := s.authenticate(ctx, &s.config.Login)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	s.compareClocks(g.date, now)
+	return &session{
+		token:    g.token,
+		user:     g.document.Token.User.ID,
+		endpoint: cmp.Or(g.document.endpoint(s.config.Interface, s.config.Region), g.base),
+		catalog:  g.document.Token.Catalog,
+		renew:    now.Add(g.lasts(now)),
+	}, nil
+}
+
+// granted is a token that Keystone gave us.
+type granted struct {
+	token    string
+	base     string // who gave it
+	document *document
+	date     time.Time
+}
+
+// lasts is how long the token is used: not to its very end.
+func (g *granted) lasts(now time.Time) time.Duration {
+	life := g.document.lasts(g.date, now)
+	return life - min(time.Minute, life/10)
+}
+
+// authenticate logs in.
+func (s *sessions) authenticate(ctx context.Context, l *Login) (*granted, error) {
 	base, err := s.address(ctx)
 	if err != nil {
 		return nil, err
 	}
-	body, err := s.config.Login.request()
+	body, err := l.request()
 	if err != nil {
 		return nil, err
 	}
@@ -99,12 +137,14 @@ func (s *sessions) login(ctx context.Context) (*session, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case l.TrustID != s.config.Login.TrustID && refuses(a.status):
+		return nil, fmt.Errorf("%w (status %d)", errTrustRefused, a.status)
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
 		s.mu.Lock()
 		s.refused = s.now()
 		s.mu.Unlock()
-		s.log.Error("keystone refuses the credentials of this service: every request will be answered with 503 until "+
-			"[keystone_authtoken] is right", "login", s.config.Login, "status", a.status, "address", base)
+		s.log.Error("keystone refuses the credentials of this service: requests that need them fail until the section is right",
+			"section", s.section, "login", l, "status", a.status, "address", base)
 		return nil, fmt.Errorf("%w (status %d)", errLoginRefused, a.status)
 	case a.status != http.StatusCreated:
 		return nil, statusError("a request for a token of our own", a.status)
@@ -117,14 +157,12 @@ func (s *sessions) login(ctx context.Context) (*session, error) {
 	if token == "" {
 		return nil, oddAnswer("keystone's answer holds no token")
 	}
-	now := s.now()
-	s.compareClocks(a.date, now)
-	life := d.lasts(a.date, now)
-	return &session{
-		token:    token,
-		endpoint: cmp.Or(d.endpoint(s.config.Interface, s.config.Region), base),
-		renew:    now.Add(life - min(time.Minute, life/10)),
-	}, nil
+	return &granted{token, base, d, a.date}, nil
+}
+
+// refuses reports whether a status says that a trust cannot be used.
+func refuses(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound
 }
 
 // compareClocks tells about clocks that differ: Keystone's decides when tokens

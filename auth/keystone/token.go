@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -43,6 +44,7 @@ type ref struct {
 // service is an element of a catalogue.
 type service struct {
 	Type      string `json:"type"`
+	Name      string `json:"name"`
 	Endpoints []struct {
 		Interface string `json:"interface"`
 		Region    string `json:"region"`
@@ -113,13 +115,24 @@ func (d *document) endpoint(iface, region string) string {
 		if s.Type != "identity" {
 			continue
 		}
-		for _, e := range s.Endpoints {
-			if e.Interface == iface && (region == "" || e.Region == region || e.RegionID == region) && checkURL("", e.URL) == nil {
-				return versioned(e.URL)
+		for url := range s.endpoints(iface, region) {
+			if checkURL("", url) == nil {
+				return versioned(url)
 			}
 		}
 	}
 	return ""
+}
+
+// endpoints are the addresses of the service that fit.
+func (s *service) endpoints(iface, region string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, e := range s.Endpoints {
+			if e.Interface == iface && (region == "" || e.Region == region || e.RegionID == region) && !yield(e.URL) {
+				return
+			}
+		}
+	}
 }
 
 // versioned makes an address end with /v3.
