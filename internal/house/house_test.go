@@ -36,6 +36,7 @@ func rules() []rule {
 		{path: "notify", ours: []string{"messaging", "storage", "internal", "notify"}, not: slices.Concat(system, []string{"database/sql"})},
 		{path: "notify/notifytest", ours: []string{"messaging", "notify", "internal"}, wallTime: true},
 		{path: "notify/webhook", ours: []string{"messaging", "notify", "internal"}, not: []string{"os", "flag", "database/sql"}},
+		{path: "notify/trust", ours: []string{"messaging", "notify", "internal"}, not: []string{"os", "flag", "database/sql"}},
 		// It runs the operator's mail command.
 		{path: "notify/mail", ours: []string{"messaging", "notify", "internal"}, not: []string{"database/sql", "flag", "io/ioutil"}},
 		{path: "storage", ours: []string{"messaging"}, not: slices.Concat(network, system)},
