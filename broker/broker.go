@@ -50,6 +50,9 @@ type Parts struct {
 	Now      func() time.Time
 	Log      *slog.Logger // nil: logs are dropped
 	Tracer   trace.Tracer // of use cases within requests that are followed; nil: none
+	// Mark puts who asks into the context that the stores get; nil: nobody
+	// wants to know.
+	Mark func(ctx context.Context, who messaging.Caller) context.Context
 }
 
 // Broker serves the use cases. Its methods may be called concurrently.
@@ -62,6 +65,7 @@ type Broker struct {
 	now      func() time.Time
 	log      *slog.Logger
 	tracer   trace.Tracer
+	mark     func(context.Context, messaging.Caller) context.Context
 
 	active   atomic.Pointer[setup]
 	waiters  *hub
@@ -88,7 +92,7 @@ func New(c Config, p Parts) (*Broker, error) {
 	if p.Notifier == nil {
 		p.Notifier = nobody{}
 	}
-	b := &Broker{control: p.Control, data: p.Data, policy: p.Policy, quotas: p.Quotas, notifier: p.Notifier, now: p.Now, log: p.Log, tracer: p.Tracer}
+	b := &Broker{control: p.Control, data: p.Data, policy: p.Policy, quotas: p.Quotas, notifier: p.Notifier, now: p.Now, log: p.Log, tracer: p.Tracer, mark: p.Mark}
 	b.drafts.New = func() any { return new(drafts) }
 	s, err := newSetup(c)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // Messages that have been claimed too often are moved to the dead-letter queue
 // on the way (http-v2 §11.4).
 func (b *Broker) CreateClaim(ctx context.Context, who messaging.Caller, q messaging.QueueRef, in CreateClaim) (ClaimView, error) {
-	defer b.follow(&ctx, "CreateClaim")()
+	defer b.follow(&ctx, who, "CreateClaim")()
 	s, err := b.enterClaims(ctx, who, q, "claims:create")
 	if err != nil {
 		return ClaimView{}, err
@@ -82,7 +82,7 @@ func (b *Broker) claim(ctx context.Context, s *setup, q messaging.QueueRef, t st
 // ShowClaim returns a live claim with the messages it still holds, or NotFound
 // (http-v2 §9.3).
 func (b *Broker) ShowClaim(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.ClaimID) (ClaimView, error) {
-	defer b.follow(&ctx, "ShowClaim")()
+	defer b.follow(&ctx, who, "ShowClaim")()
 	s, err := b.enterClaims(ctx, who, q, "claims:get")
 	if err != nil {
 		return ClaimView{}, err
@@ -100,7 +100,7 @@ func (b *Broker) ShowClaim(ctx context.Context, who messaging.Caller, q messagin
 // UpdateClaim restarts a live claim from now with the terms given, or the
 // configured defaults, or returns NotFound (http-v2 §9.5).
 func (b *Broker) UpdateClaim(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.ClaimID, in UpdateClaim) error {
-	defer b.follow(&ctx, "UpdateClaim")()
+	defer b.follow(&ctx, who, "UpdateClaim")()
 	s, err := b.enterClaims(ctx, who, q, "claims:update")
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ func (b *Broker) UpdateClaim(ctx context.Context, who messaging.Caller, q messag
 // ReleaseClaim dissolves a claim: its messages are available at once. An
 // unknown claim is no error (http-v2 §9.6).
 func (b *Broker) ReleaseClaim(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.ClaimID) error {
-	defer b.follow(&ctx, "ReleaseClaim")()
+	defer b.follow(&ctx, who, "ReleaseClaim")()
 	if _, err := b.enterClaims(ctx, who, q, "claims:delete"); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ const (
 // Ping reports whether both stores can serve, as nil or Unavailable
 // (http-v2 §6.3).
 func (b *Broker) Ping(ctx context.Context, who messaging.Caller) error {
-	defer b.follow(&ctx, "Ping")()
+	defer b.follow(&ctx, who, "Ping")()
 	if _, err := b.admit(ctx, who, "ping:get", project(who)); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (b *Broker) reach(ctx context.Context) error {
 // of its own, and reports how that went. It fails only if that cannot be told
 // (http-v2 §6.4).
 func (b *Broker) Health(ctx context.Context, who messaging.Caller) (Health, error) {
-	defer b.follow(&ctx, "Health")()
+	defer b.follow(&ctx, who, "Health")()
 	if _, err := b.admit(ctx, who, "health:get", project(who)); err != nil {
 		return Health{}, err
 	}

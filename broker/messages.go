@@ -16,7 +16,7 @@ import (
 type Posting struct {
 	broker *Broker
 	setup  *setup
-	client messaging.ClientID
+	who    messaging.Caller
 	queue  messaging.QueueRef
 	record record
 
@@ -25,7 +25,7 @@ type Posting struct {
 
 // BeginPost lets a post in, before its body is read.
 func (b *Broker) BeginPost(ctx context.Context, who messaging.Caller, q messaging.QueueRef) (Posting, error) {
-	defer b.follow(&ctx, "BeginPost")()
+	defer b.follow(&ctx, who, "BeginPost")()
 	s, err := b.enter(ctx, who, q, "messages:create")
 	if err != nil {
 		return Posting{}, err
@@ -34,7 +34,7 @@ func (b *Broker) BeginPost(ctx context.Context, who messaging.Caller, q messagin
 	if err != nil {
 		return Posting{}, err
 	}
-	return Posting{broker: b, setup: s, client: who.Client, queue: q, record: r}, nil
+	return Posting{broker: b, setup: s, who: who, queue: q, record: r}, nil
 }
 
 // Limit returns how many bytes the body of the post may have: the configured
@@ -48,7 +48,7 @@ func (p *Posting) Created() bool { return p.created }
 // creates the queue if it is missing, once the posts have passed all checks
 // (http-v2 §8.2).
 func (p *Posting) Store(ctx context.Context, posts []Post) ([]messaging.MessageID, error) {
-	defer p.broker.follow(&ctx, "StoreMessages")()
+	defer p.broker.follow(&ctx, p.who, "StoreMessages")()
 	b, q := p.broker, p.queue
 	d := b.drafts.Get().(*drafts)
 	if err := d.fill(p.setup, q, p.record, posts); err != nil {
@@ -68,7 +68,7 @@ func (p *Posting) Store(ctx context.Context, posts []Post) ([]messaging.MessageI
 	began := b.now()
 	var ids []messaging.MessageID
 	err = b.intoQueue(ctx, q, true, func() (err error) {
-		put, err := b.data.Append(ctx, q, p.client, d.list, storage.AppendOptions{})
+		put, err := b.data.Append(ctx, q, p.who.Client, d.list, storage.AppendOptions{})
 		ids = put.IDs
 		return err
 	})
@@ -232,7 +232,7 @@ func (b *Broker) announce(q messaging.QueueRef, drafts []messaging.Draft, began 
 // for a first message that passes the filters; a wait that ends without one
 // gives an empty page (http-v2 §8.3).
 func (b *Broker) ListMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, in ListMessages) (Messages, error) {
-	defer b.follow(&ctx, "ListMessages")()
+	defer b.follow(&ctx, who, "ListMessages")()
 	s, err := b.enter(ctx, who, q, "messages:get_all")
 	if err != nil {
 		return Messages{}, err
@@ -315,7 +315,7 @@ func (b *Broker) messagesPage(ctx context.Context, s *setup, q messaging.QueueRe
 // GetMessages returns those of the messages that exist, in the order of the
 // ids, each once. NotFound if none does (http-v2 §8.4).
 func (b *Broker) GetMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ids []messaging.MessageID) (Messages, error) {
-	defer b.follow(&ctx, "GetMessages")()
+	defer b.follow(&ctx, who, "GetMessages")()
 	s, err := b.enter(ctx, who, q, "messages:get_all")
 	if err != nil {
 		return Messages{}, err
@@ -328,7 +328,7 @@ func (b *Broker) GetMessages(ctx context.Context, who messaging.Caller, q messag
 
 // GetMessage returns the message, or NotFound (http-v2 §8.5).
 func (b *Broker) GetMessage(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.MessageID) (Messages, error) {
-	defer b.follow(&ctx, "GetMessage")()
+	defer b.follow(&ctx, who, "GetMessage")()
 	s, err := b.enter(ctx, who, q, "messages:get")
 	if err != nil {
 		return Messages{}, err
@@ -358,7 +358,7 @@ func (b *Broker) fetch(ctx context.Context, s *setup, q messaging.QueueRef, ids 
 // under that one. A message that does not exist is no error, whatever the claim
 // (http-v2 §8.7).
 func (b *Broker) DeleteMessage(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.MessageID, claim messaging.ClaimID) error {
-	defer b.follow(&ctx, "DeleteMessage")()
+	defer b.follow(&ctx, who, "DeleteMessage")()
 	if _, err := b.enter(ctx, who, q, "messages:delete"); err != nil {
 		return err
 	}
@@ -390,7 +390,7 @@ func (b *Broker) DeleteMessage(ctx context.Context, who messaging.Caller, q mess
 // are no error. If the configuration says so, the claims must be given and
 // hold every one of the messages, else nothing is deleted (http-v2 §8.6).
 func (b *Broker) DeleteMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ids []messaging.MessageID, claims []messaging.ClaimID) error {
-	defer b.follow(&ctx, "DeleteMessages")()
+	defer b.follow(&ctx, who, "DeleteMessages")()
 	s, err := b.enter(ctx, who, q, "messages:delete_all")
 	if err != nil {
 		return err
@@ -426,7 +426,7 @@ func (b *Broker) remove(ctx context.Context, q messaging.QueueRef, ids []messagi
 // PopMessages removes and returns up to n of the oldest available messages
 // (http-v2 §8.6). It passes over messages whose key the server does not have.
 func (b *Broker) PopMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, n int) (Messages, error) {
-	defer b.follow(&ctx, "PopMessages")()
+	defer b.follow(&ctx, who, "PopMessages")()
 	s, err := b.enter(ctx, who, q, "messages:delete_all")
 	if err != nil {
 		return Messages{}, err

@@ -15,7 +15,7 @@ const filterChunk = 100
 // ListQueues returns a page of the caller's queues or topics, ascending
 // byte-wise by name (http-v2 §7.1).
 func (b *Broker) ListQueues(ctx context.Context, who messaging.Caller, in ListQueues) (QueuePage, error) {
-	defer b.follow(&ctx, "ListQueues")()
+	defer b.follow(&ctx, who, "ListQueues")()
 	s, err := b.admit(ctx, who, noun(messaging.QueueRef{Topic: in.Topics})+"s:get_all", project(who))
 	if err != nil {
 		return QueuePage{}, err
@@ -100,7 +100,7 @@ func (f Filter) equals(stored []byte) bool {
 // An existing queue is left as it is, which reports false; the metadata is
 // checked all the same (http-v2 §7.2).
 func (b *Broker) CreateQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef, m *messaging.Metadata) (created bool, err error) {
-	defer b.follow(&ctx, "CreateQueue")()
+	defer b.follow(&ctx, who, "CreateQueue")()
 	s, err := b.enter(ctx, who, q, rule(q, "create"))
 	if err != nil {
 		return false, err
@@ -114,7 +114,7 @@ func (b *Broker) CreateQueue(ctx context.Context, who messaging.Caller, q messag
 // ShowQueue returns the metadata with the defaults filled in; of a missing
 // queue, the defaults alone (http-v2 §7.3).
 func (b *Broker) ShowQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef) (*messaging.Metadata, error) {
-	defer b.follow(&ctx, "ShowQueue")()
+	defer b.follow(&ctx, who, "ShowQueue")()
 	s, err := b.enter(ctx, who, q, rule(q, "get"))
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (b *Broker) ShowQueue(ctx context.Context, who messaging.Caller, q messagin
 // would then return. NotFound: no such queue; Conflict: an operation addresses
 // a member that is not there; Invalid: the result breaks a rule (http-v2 §7.5).
 func (b *Broker) PatchQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef, ops []PatchOp) (*messaging.Metadata, error) {
-	defer b.follow(&ctx, "PatchQueue")()
+	defer b.follow(&ctx, who, "PatchQueue")()
 	s, err := b.enter(ctx, who, q, rule(q, "update"))
 	if err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func (b *Broker) PatchQueue(ctx context.Context, who messaging.Caller, q messagi
 // DeleteQueue removes the queue, its metadata, messages and claims. A missing
 // queue is no error, and subscriptions stay (http-v2 §7.4).
 func (b *Broker) DeleteQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef) error {
-	defer b.follow(&ctx, "DeleteQueue")()
+	defer b.follow(&ctx, who, "DeleteQueue")()
 	if _, err := b.enter(ctx, who, q, rule(q, "delete")); err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (b *Broker) deleteQueue(ctx context.Context, q messaging.QueueRef) error {
 // QueueStats counts the messages of a queue and returns the instant to which
 // ages refer. A missing queue has none (http-v2 §7.6).
 func (b *Broker) QueueStats(ctx context.Context, who messaging.Caller, q messaging.QueueRef) (messaging.Tally, time.Time, error) {
-	defer b.follow(&ctx, "QueueStats")()
+	defer b.follow(&ctx, who, "QueueStats")()
 	if _, err := b.enter(ctx, who, q, rule(q, "stats")); err != nil {
 		return messaging.Tally{}, time.Time{}, err
 	}
@@ -199,7 +199,7 @@ func (b *Broker) QueueStats(ctx context.Context, who messaging.Caller, q messagi
 // ShareQueue asks whether the caller may give others access to a queue
 // (http-v2 §7.9). The queue need not exist; fronts make the grant.
 func (b *Broker) ShareQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef) error {
-	defer b.follow(&ctx, "ShareQueue")()
+	defer b.follow(&ctx, who, "ShareQueue")()
 	_, err := b.enter(ctx, who, q, rule(q, "share"))
 	return err
 }
@@ -207,7 +207,7 @@ func (b *Broker) ShareQueue(ctx context.Context, who messaging.Caller, q messagi
 // PurgeQueue removes the messages that are not under a live claim, all
 // subscriptions, or both. The queue and its metadata stay (http-v2 §7.7).
 func (b *Broker) PurgeQueue(ctx context.Context, who messaging.Caller, q messaging.QueueRef, p Purge) error {
-	defer b.follow(&ctx, "PurgeQueue")()
+	defer b.follow(&ctx, who, "PurgeQueue")()
 	if _, err := b.enter(ctx, who, q, rule(q, "purge")); err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ type QuotaView struct {
 // ShowQuota returns the quota of a project and how much of it is used.
 // Everybody may see that of the own project.
 func (b *Broker) ShowQuota(ctx context.Context, who messaging.Caller, p messaging.Project) (QuotaView, error) {
-	defer b.follow(&ctx, "ShowQuota")()
+	defer b.follow(&ctx, who, "ShowQuota")()
 	if err := b.admitToQuota(ctx, who, p, "quotas:get"); err != nil {
 		return QuotaView{}, err
 	}
@@ -72,7 +72,7 @@ func (b *Broker) quotaView(ctx context.Context, p messaging.Project) (v QuotaVie
 // DefaultQuota returns what the project may have if no administrator grants it
 // something else.
 func (b *Broker) DefaultQuota(ctx context.Context, who messaging.Caller, p messaging.Project) (messaging.Limits, error) {
-	defer b.follow(&ctx, "DefaultQuota")()
+	defer b.follow(&ctx, who, "DefaultQuota")()
 	if err := b.admitToQuota(ctx, who, p, "quotas:get"); err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (b *Broker) admitToQuota(ctx context.Context, who messaging.Caller, p messa
 // ListQuotas returns a page of what administrators granted, ascending byte-wise
 // by project, strictly after the marker.
 func (b *Broker) ListQuotas(ctx context.Context, who messaging.Caller, marker messaging.Project, limit *int) ([]messaging.Quota, error) {
-	defer b.follow(&ctx, "ListQuotas")()
+	defer b.follow(&ctx, who, "ListQuotas")()
 	if err := b.admitToQuota(ctx, who, "", "quotas:get_all"); err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (b *Broker) ListQuotas(ctx context.Context, who messaging.Caller, marker me
 // is in force at once on this node. Of concurrent updates on several nodes the
 // last one counts.
 func (b *Broker) UpdateQuota(ctx context.Context, who messaging.Caller, p messaging.Project, in UpdateQuota) (QuotaView, error) {
-	defer b.follow(&ctx, "UpdateQuota")()
+	defer b.follow(&ctx, who, "UpdateQuota")()
 	if err := b.admitToQuota(ctx, who, p, "quotas:update"); err != nil {
 		return QuotaView{}, err
 	}
@@ -150,7 +150,7 @@ func (b *Broker) grant(ctx context.Context, p messaging.Project, in UpdateQuota)
 // DeleteQuota takes back all that was granted to the project. A project without
 // a quota of its own is no error.
 func (b *Broker) DeleteQuota(ctx context.Context, who messaging.Caller, p messaging.Project) error {
-	defer b.follow(&ctx, "DeleteQuota")()
+	defer b.follow(&ctx, who, "DeleteQuota")()
 	if err := b.admitToQuota(ctx, who, p, "quotas:delete"); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 // ListSubscriptions returns a page of the subscriptions to a queue or topic, in
 // order of creation. A missing queue has none (http-v2 §12.2).
 func (b *Broker) ListSubscriptions(ctx context.Context, who messaging.Caller, q messaging.QueueRef, in ListSubscriptions) (Subscriptions, error) {
-	defer b.follow(&ctx, "ListSubscriptions")()
+	defer b.follow(&ctx, who, "ListSubscriptions")()
 	s, err := b.enter(ctx, who, q, "subscription:get_all")
 	if err != nil {
 		return Subscriptions{}, err
@@ -30,7 +30,7 @@ func (b *Broker) ListSubscriptions(ctx context.Context, who messaging.Caller, q 
 // ShowSubscription returns a subscription and the instant to which its age
 // refers, or NotFound (http-v2 §12.4).
 func (b *Broker) ShowSubscription(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.SubscriptionID) (messaging.Subscription, time.Time, error) {
-	defer b.follow(&ctx, "ShowSubscription")()
+	defer b.follow(&ctx, who, "ShowSubscription")()
 	if _, err := b.enter(ctx, who, q, "subscription:get"); err != nil {
 		return messaging.Subscription{}, time.Time{}, err
 	}
@@ -43,7 +43,7 @@ func (b *Broker) ShowSubscription(ctx context.Context, who messaging.Caller, q m
 // asked for that once more, and nothing else happens; if it is confirmed, that
 // is a Conflict.
 func (b *Broker) CreateSubscription(ctx context.Context, who messaging.Caller, q messaging.QueueRef, in CreateSubscription) (Subscribed, error) {
-	defer b.follow(&ctx, "CreateSubscription")()
+	defer b.follow(&ctx, who, "CreateSubscription")()
 	s, err := b.enter(ctx, who, q, "subscription:create")
 	if err != nil {
 		return Subscribed{}, err
@@ -151,7 +151,7 @@ func (b *Broker) inform(ctx context.Context, sub messaging.Subscription, kind de
 // confirm anew. NotFound: no such subscription; Conflict: the queue has one of
 // the new subscriber.
 func (b *Broker) UpdateSubscription(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.SubscriptionID, in UpdateSubscription) error {
-	defer b.follow(&ctx, "UpdateSubscription")()
+	defer b.follow(&ctx, who, "UpdateSubscription")()
 	s, err := b.enter(ctx, who, q, "subscription:update")
 	if err != nil {
 		return err
@@ -255,7 +255,7 @@ func (b *Broker) abandon(ctx context.Context, sub, instead messaging.Subscriptio
 // (http-v2 §12.7). Whoever takes a confirmation back is told how to renew it,
 // where one is required.
 func (b *Broker) ConfirmSubscription(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.SubscriptionID, confirmed bool) error {
-	defer b.follow(&ctx, "ConfirmSubscription")()
+	defer b.follow(&ctx, who, "ConfirmSubscription")()
 	s, err := b.enter(ctx, who, q, "subscription:confirm")
 	if err != nil {
 		return err
@@ -282,7 +282,7 @@ func (b *Broker) ConfirmSubscription(ctx context.Context, who messaging.Caller, 
 // DeleteSubscription ends a subscription. One that is not there is no error
 // (http-v2 §12.6).
 func (b *Broker) DeleteSubscription(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.SubscriptionID) error {
-	defer b.follow(&ctx, "DeleteSubscription")()
+	defer b.follow(&ctx, who, "DeleteSubscription")()
 	if _, err := b.enter(ctx, who, q, "subscription:delete"); err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // Caller is who asks: an explicit argument of every use case, never a context
-// value. Project is always set; the rest may be empty.
+// value but for the stages of pipelines. Project is always set; the rest may be empty.
 type Caller struct {
 	Project Project
 	Client  ClientID
