@@ -49,6 +49,12 @@ type Control interface {
 	Lifecycle
 }
 
+// Store is a store of both planes.
+type Store interface {
+	Data
+	Control
+}
+
 // Lifecycle is common to both planes. A store that implements both has one of
 // each method and may be closed twice.
 type Lifecycle interface {
