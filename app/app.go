@@ -99,7 +99,7 @@ func (a *App) beginMonitor(ctx context.Context) error {
 }
 
 func (a *App) openStore(ctx context.Context) (fullStore, error) {
-	store, err := openStore(a.options.Store, storage.Env{Now: time.Now, Log: a.log})
+	store, err := openStore(a.options.Store, a.options.Extensions.Drivers, storage.Env{Now: time.Now, Log: a.log})
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
@@ -125,6 +125,9 @@ func (a *App) buildCore(ctx context.Context, store fullStore) (*denials, *trace.
 	parts := broker.Parts{Control: store, Data: store, Policy: denials, Quotas: a.quotas, Now: time.Now, Log: a.log}
 	tracer, err := a.follow(ctx, &parts)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := a.stages(store, &parts); err != nil {
 		return nil, nil, err
 	}
 	if a.broker, err = broker.New(a.options.Broker, parts); err != nil {

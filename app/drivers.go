@@ -10,10 +10,7 @@ import (
 )
 
 // fullStore is a store of both planes.
-type fullStore interface {
-	storage.Data
-	storage.Control
-}
+type fullStore = storage.Store
 
 // driver is a kind of store.
 type driver struct {
@@ -21,7 +18,7 @@ type driver struct {
 	open func(s Store, env storage.Env) (fullStore, error)
 }
 
-// drivers is the table of the stores that are offered, the default one first.
+// drivers is the table of the stores that are built in, the default one first.
 func drivers() []driver {
 	return []driver{
 		{"embedded", func(s Store, env storage.Env) (fullStore, error) {
@@ -34,7 +31,7 @@ func drivers() []driver {
 	}
 }
 
-// Drivers lists the names of the stores that are offered, the default first.
+// Drivers lists the names of the stores that are built in, the default first.
 func Drivers() []string {
 	var names []string
 	for _, d := range drivers() {
@@ -43,10 +40,15 @@ func Drivers() []string {
 	return names
 }
 
-func openStore(s Store, env storage.Env) (fullStore, error) {
+func openStore(s Store, others []Driver, env storage.Env) (fullStore, error) {
 	for _, d := range drivers() {
 		if d.name == s.Driver {
 			return d.open(s, env)
+		}
+	}
+	for _, d := range others {
+		if d.Name == s.Driver {
+			return d.Open(s.URI, env)
 		}
 	}
 	return nil, fmt.Errorf("there is no driver %q", s.Driver)

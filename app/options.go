@@ -8,6 +8,7 @@ import (
 	"zaqar/auth/keystone"
 	"zaqar/broker"
 	"zaqar/notify/webhook"
+	"zaqar/pipeline"
 	"zaqar/quota"
 )
 
@@ -32,7 +33,10 @@ type Options struct {
 	Quotas    Quotas
 	Health    Healthcheck
 	Tracing   Tracing
-	Webhooks  Webhooks
+	// Extensions are what the program adds, Pipelines the stages that are asked.
+	Extensions Extensions
+	Pipelines  pipeline.Config
+	Webhooks   Webhooks
 	// ShutdownTimeout bounds how long requests in flight are waited for.
 	ShutdownTimeout time.Duration
 	// Effective prints the configuration with secrets masked, for reports.
@@ -63,8 +67,9 @@ func (s SignedURL) secrets() []string { return append([]string{s.Key}, s.Old...)
 
 // Store chooses the store of messages and queues.
 type Store struct {
-	Driver string // a name of Drivers
+	Driver string // a name of Drivers, or of one of the Extensions
 	Dir    string // where the embedded store keeps its files
+	URI    string // where one of the Extensions finds the store; may hold a password
 }
 
 // Defaults returns the options of a server that was told nothing, except for
@@ -94,6 +99,7 @@ func Defaults() Options {
 		Tracing:         Tracing{Service: "zaqar", Sampling: 0.01},
 		Monitor:         Monitor{Bind: "127.0.0.1", Port: 9464, Backlog: BacklogTotal, MaxSeries: 1000},
 		Broker:          broker.Defaults(),
+		Pipelines:       pipeline.Config{Message: []string{pipeline.Notifier}},
 		Quotas:          Quotas{Config: quota.Config{Fresh: quota.DefaultFresh}},
 		ShutdownTimeout: 30 * time.Second,
 	}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+
 	"zaqar/app"
 	"zaqar/messaging"
 	"zaqar/observe"
@@ -39,14 +41,14 @@ func (v Value) Shown() string {
 // without errors and warnings nothing was misunderstood.
 func Load(src Sources) (*Config, Report) {
 	var r Report
-	x := newIndex(Table())
+	x := newIndex(slices.Concat(Table(), addedStores(src.Drivers)))
 	layers, headers, files := src.read(&r)
 	layers = append(layers, src.environment(x, &r), src.flags())
 	v := &values{x, layers, reference()}
 
 	warnUnknown(v, headers, &r)
 	s := defaults()
-	s.Store.Dir = src.DataDir
+	s.Store.Dir, s.drivers = src.DataDir, slices.Concat(app.Drivers(), src.Drivers)
 	c := &Config{Files: files}
 	for _, section := range x.sections {
 		for _, o := range section.Options {
@@ -70,6 +72,7 @@ func defaults() *settings {
 		clientIDs: "strict", clientCertificates: "required", minTLS: "1.2", policyFile: "policy.yaml",
 		tokenCacheTime: int64(app.Defaults().Identity.Keystone.CacheTime.Seconds()),
 		rateStatus:     "auto",
+		uris:           map[string]string{},
 	}
 	for range messaging.AllLimits() {
 		s.limits = append(s.limits, messaging.Unlimited)

@@ -67,6 +67,7 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"egress_proxy":     "http://proxy:3128",
 		"webhook_ca_file":  "/ca.pem",
 		"forwarded_header": "Forwarded",
+		"message_pipeline": "a", "claim_pipeline": "a", "subscription_pipeline": "a", "queue_pipeline": "a", "topic_pipeline": "a",
 	}
 	// What these say is refused or only warned about; rules_test has them.
 	judged := map[string]bool{

@@ -57,6 +57,8 @@ type settings struct {
 	authStrategy           string
 	transports             []string
 	messages, management   string
+	drivers                []string          // that there are
+	uris                   map[string]string // of the stores that the program adds
 	debug                  bool
 	level, format          string
 	logFile, logDir        string

@@ -79,7 +79,7 @@ func (c *rules) store() {
 	if c.messages == "" && c.management == "" {
 		if a, found := c.foreignStore(); found {
 			c.report.add(Error, a.from, a.section, "", "configures a store, but [drivers] message_store and management_store "+
-				"do not say which to use; set them to %s", offered())
+				"do not say which to use; set them to %s", c.offered())
 			return
 		}
 		c.messages = app.Defaults().Store.Driver
@@ -93,10 +93,10 @@ func (c *rules) store() {
 	ok := true
 	for _, store := range [][2]string{{"message_store", c.messages}, {"management_store", c.management}} {
 		_, named := c.values.set("drivers", store[0])
-		if !slices.Contains(app.Drivers(), store[1]) {
+		if !slices.Contains(c.drivers, store[1]) {
 			ok = false
 			if named { // what follows from the other key is reported there
-				c.refuse("drivers", store[0], "the store %q is not offered by this version; set it to %s", store[1], offered())
+				c.refuse("drivers", store[0], "the store %q is not offered by this version; set it to %s", store[1], c.offered())
 			}
 		}
 	}
@@ -104,17 +104,17 @@ func (c *rules) store() {
 		c.refuse("drivers", "management_store", "%q cannot be combined with message_store = %s: one store keeps both in this version",
 			c.management, c.messages)
 	}
-	c.Store.Driver = c.messages
+	c.Store.Driver, c.Store.URI = c.messages, c.uris[c.messages]
 }
 
-func offered() string { return strings.Join(app.Drivers(), " or ") }
+func (c *rules) offered() string { return strings.Join(c.drivers, " or ") }
 
 // foreignStore finds a value in the section of a store that is not offered.
 func (c *rules) foreignStore() (assignment, bool) {
 	for _, l := range c.values.layers {
 		for _, a := range l {
 			plane, name, _ := strings.Cut(strings.TrimPrefix(a.section, "drivers:"), ":")
-			if (plane == "message_store" || plane == "management_store") && !slices.Contains(app.Drivers(), name) {
+			if (plane == "message_store" || plane == "management_store") && !slices.Contains(c.drivers, name) {
 				return a, true
 			}
 		}

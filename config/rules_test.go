@@ -472,3 +472,20 @@ func TestRealWorldFile(t *testing.T) {
 		}
 	}
 }
+
+func TestStoresThatAProgramAdds(t *testing.T) {
+	const text = "[drivers]\nmessage_store = mine\n[drivers:message_store:mine]\nuri = mine://u:secret@h\n"
+	root := tree(t, map[string]string{"zaqar.conf": text})
+	src := Sources{Given: []Source{{Path: filepath.Join(root, "zaqar.conf")}}, Drivers: []string{"mine", "other"}}
+	c, report := Load(src)
+	if len(report) > 0 || c.Options.Store.Driver != "mine" || c.Options.Store.URI != "mine://u:secret@h" {
+		t.Errorf("%+v, %v", c.Options.Store, report)
+	}
+	if strings.Contains(c.Masked(), "u:secret") {
+		t.Errorf("the URI is shown: %s", c.Masked())
+	}
+	src.Drivers = nil
+	if _, report := Load(src); len(report.Errors()) == 0 || !strings.Contains(report.String(), "embedded or memory") {
+		t.Errorf("without the program: %v", report)
+	}
+}

@@ -43,6 +43,25 @@ func storeSections() []Section {
 	)
 }
 
+// addedStores are the sections of stores that the program adds.
+func addedStores(names []string) []Section {
+	var added []Section
+	for _, name := range names {
+		added = append(added, Section{
+			Name: "drivers:message_store:" + name,
+			Help: "The store " + name + ".",
+			Options: []Option{
+				Option{
+					Key: "uri", Help: "Where the store is, and how to get in.", Allowed: text().allowed,
+					set:  func(s *settings, uri string) error { s.uris[name] = uri; return nil },
+					show: func(s *settings) string { return s.uris[name] },
+				}.secret(),
+			},
+		})
+	}
+	return added
+}
+
 // secretNamed marks one of several options as a secret.
 func secretNamed(os []Option, keys ...string) []Option {
 	for i := range os {

@@ -9,11 +9,17 @@ func serviceSections() []Section {
 	return []Section{
 		{
 			Name: "storage",
-			Help: "Extra stages in front of the store.",
-			Options: append([]Option{
-				later("message_pipeline", list(), "", "zaqar.notification.notifier in this list turns notifications on. Other names are ignored."),
-			}, ignored("stages written in Python cannot be loaded",
-				"queue_pipeline", "claim_pipeline", "subscription_pipeline", "topic_pipeline")...),
+			Help: "Stages in front of the store: they see, change or refuse what is done to it, in the order of the list. Those but the built-in one come with programs that add them; stages written in Python cannot be loaded.",
+			Options: []Option{
+				of("message_pipeline", list(), func(s *settings) *[]string { return &s.Pipelines.Message },
+					"Stages for messages. zaqar.notification.notifier is built in: it lets subscribers know of messages. A list without it turns notifications off."),
+				stages("claim_pipeline", "claims", func(s *settings) *[]string { return &s.Pipelines.Claim }),
+				stages("subscription_pipeline", "subscriptions", func(s *settings) *[]string { return &s.Pipelines.Subscription }),
+				stages("queue_pipeline", "queues", func(s *settings) *[]string { return &s.Pipelines.Queue }),
+				stages("topic_pipeline", "topics", func(s *settings) *[]string { return &s.Pipelines.Topic }),
+				of("strict_pipelines", boolean(), func(s *settings) *bool { return &s.Pipelines.Strict },
+					"Do not start if a list names a stage that does not exist, or that does nothing there. Off: that is a warning, and the stage is left out."),
+			},
 		},
 		{
 			Name: "pooling:catalog",
@@ -89,4 +95,9 @@ func credentials() []Option {
 		later("keyfile", path(), "", "TLS key."),
 		later("insecure", boolean(), "False", "Do not check the identity service's certificate."),
 	}
+}
+
+// stages is a list of stages in front of the store.
+func stages(key, what string, at func(*settings) *[]string) Option {
+	return of(key, list(), at, "Stages for "+what+".")
 }

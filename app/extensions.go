@@ -1,0 +1,46 @@
+package app
+
+import (
+	"fmt"
+	"time"
+
+	"zaqar/broker"
+	"zaqar/pipeline"
+	"zaqar/storage"
+)
+
+// Extensions are what a program adds to the server that it is built of.
+type Extensions struct {
+	// Stages may be named in [storage] *_pipeline.
+	Stages pipeline.Stages
+	// Drivers may be named in [drivers] message_store.
+	Drivers []Driver
+}
+
+// Driver is a kind of store. Package storage/storagetest checks what it has to
+// keep.
+type Driver struct {
+	// Name is its name in [drivers] message_store, and that of its section,
+	// [drivers:message_store:<name>].
+	Name string
+	// Open opens the store that uri names, the key of the section. It is called
+	// once, and the store is closed when the server stops.
+	Open func(uri string, env storage.Env) (storage.Store, error)
+}
+
+// stages puts the stages that the configuration names between broker and store.
+func (a *App) stages(store storage.Store, parts *broker.Parts) error {
+	p, err := pipeline.New(a.options.Pipelines, a.options.Extensions.Stages, a.announcing(),
+		pipeline.Env{Now: time.Now, Log: a.log, Store: store})
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	parts.Data, parts.Control = p.Wrap(parts.Data, parts.Control)
+	if p.Foreign() {
+		parts.Mark = pipeline.WithCaller
+	}
+	return nil
+}
+
+// announcing is the stage pipeline.Notifier.
+func (a *App) announcing() pipeline.Stage { return pipeline.Stage{} }
