@@ -216,6 +216,9 @@ func (j *journal) writeNext() (closing bool) {
 	if cap(j.free) > 4<<20 {
 		j.free = nil
 	}
+	j.mu.Lock()
+	j.turns.resume(j.now())
+	j.mu.Unlock()
 	j.writing.Unlock()
 	// Who came before that found it locked, and waits for somebody to write.
 	j.mu.Lock()
@@ -229,7 +232,8 @@ func (j *journal) writeNext() (closing bool) {
 
 // take closes the group being gathered and starts the next. It first yields
 // for as long as that makes the group grow: callers just woken by the last
-// commit get in, and a sync serves more of them.
+// commit get in, and a sync serves more of them. Not if posts wait for the group
+// behind this one: it is large enough.
 func (j *journal) take(buf []byte) (*group, bool) {
 	before, idle := 0, 0
 	for range mostYields {
@@ -237,8 +241,11 @@ func (j *journal) take(buf []byte) (*group, bool) {
 			break
 		}
 		j.mu.Lock()
-		n := len(j.gathering.ops)
+		n, full := len(j.gathering.ops), len(j.turns.lines) > 0
 		j.mu.Unlock()
+		if full {
+			break
+		}
 		if n > before {
 			before, idle = n, 0
 		} else {

@@ -19,9 +19,16 @@ import (
 // While one project posts alone the budget is large. While several do it is as
 // small as commits are quick: what a disk of floorRate would write in the time
 // that they take. So on a disk where each commit is dear it lets big ones be.
+//
+// A post that alone is more than the budget is huge. A group takes one of them,
+// and then, if others post, the group behind it takes none: so who comes while
+// a huge one is written has to wait for that and for a small group at most. It
+// has its turn as soon as the writer would have nothing to do.
 type turns struct {
 	used  map[messaging.Project]int // bytes in the group
 	total int
+	huge  bool    // there is a huge post in the group
+	rest  bool    // the group takes none
 	lines []*line // those with somebody in them, the next to take a turn in front
 	line  map[messaging.Project]*line
 
@@ -45,7 +52,7 @@ type turn struct {
 
 const (
 	aloneBudget = 1 << 20
-	leastBudget = 128 << 10
+	leastBudget = 32 << 10
 	floorRate   = 64 << 20 // bytes a second
 	// little is what a project gets in with when the budget is used up, if
 	// that is more than one post.
@@ -105,8 +112,8 @@ func (ts *turns) enter(p messaging.Project, size int, now time.Time) *turn {
 		ts.last = p
 	}
 	l := ts.line[p]
-	if l == nil && (ts.total+size <= ts.budget(now) || ts.used[p]+size <= little || ts.used[p] == 0) {
-		ts.admit(p, size)
+	if budget := ts.budget(now); l == nil && (ts.fits(size, budget) || ts.used[p]+size <= little || ts.used[p] == 0 && ts.bears(size, budget)) {
+		ts.admit(p, size, budget)
 		return nil
 	}
 	if l == nil {
@@ -119,9 +126,24 @@ func (ts *turns) enter(p messaging.Project, size int, now time.Time) *turn {
 	return t
 }
 
-func (ts *turns) admit(p messaging.Project, size int) {
+// fits reports whether a post is within the budget.
+func (ts *turns) fits(size, budget int) bool { return ts.total+size <= budget }
+
+// bears reports whether the group can have a post beyond the budget.
+func (ts *turns) bears(size, budget int) bool {
+	return ts.total < gatherLimit && (size <= budget || !ts.huge && !ts.rest)
+}
+
+func (ts *turns) admit(p messaging.Project, size, budget int) {
 	ts.used[p] += size
 	ts.total += size
+	ts.huge = ts.huge || size > budget
+}
+
+// begin empties the group.
+func (ts *turns) begin(rest bool) {
+	clear(ts.used)
+	ts.total, ts.huge, ts.rest = 0, false, rest
 }
 
 // budget is how many bytes of posts a group takes.
@@ -149,32 +171,44 @@ func (ts *turns) leave(p messaging.Project, t *turn) bool {
 
 // next begins a group: each line has a turn, and more while the budget lasts.
 func (ts *turns) next(now time.Time) {
-	clear(ts.used)
-	ts.total = 0
-	ts.full = len(ts.lines) > 0 && now.Sub(ts.mixed) <= company
+	mixed := now.Sub(ts.mixed) <= company
+	ts.begin(ts.huge && mixed)
+	ts.full = len(ts.lines) > 0 && mixed
 	if len(ts.lines) == 0 {
 		return
 	}
-	budget := ts.budget(now)
+	front, budget := ts.lines[0], ts.budget(now)
 	for first, more := true, true; more; first = false {
 		more = false
 		for _, l := range ts.lines {
-			if len(l.posts) > 0 && (first && ts.total < gatherLimit || ts.total+l.posts[0].size <= budget) {
-				ts.admit(l.project, l.posts[0].size)
+			if len(l.posts) == 0 {
+				continue
+			}
+			if size := l.posts[0].size; ts.fits(size, budget) || first && ts.bears(size, budget) {
+				ts.admit(l.project, size, budget)
 				close(l.posts[0].come)
 				l.posts[0], l.posts = nil, l.posts[1:]
 				more = true
 			}
 		}
 	}
-	ts.lines = append(ts.lines[1:], ts.lines[0])
+	if ts.used[front.project] > 0 { // else it is in front next time, too
+		ts.lines = append(ts.lines[1:], front)
+	}
 	ts.sweep()
+}
+
+// resume lets huge posts in that wait for others to be served, when there are
+// no others.
+func (ts *turns) resume(now time.Time) {
+	if ts.rest && ts.total == 0 {
+		ts.next(now)
+	}
 }
 
 // release ends all waiting, when what was let in will not be written.
 func (ts *turns) release() {
-	clear(ts.used)
-	ts.total = 0
+	ts.begin(false)
 	for _, l := range ts.lines {
 		for _, t := range l.posts {
 			close(t.come)

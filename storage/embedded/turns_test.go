@@ -85,26 +85,6 @@ func TestQuietProjectNeverWaits(t *testing.T) {
 	}
 }
 
-func TestPostLargerThanTheBudget(t *testing.T) {
-	c := newDoorway()
-	if w := c.come("a", 1, 10*aloneBudget); len(w) != 0 {
-		t.Error("the first post of a group waits")
-	}
-	if w := c.come("b", 1, 10*aloneBudget); len(w) != 0 {
-		t.Error("the first post of a project in the group waits")
-	}
-	w := c.come("b", 2, 10*aloneBudget)
-	for n := range 2 {
-		if got := count(w); got != n {
-			t.Fatalf("%d turns came in round %d", got, n)
-		}
-		c.ts.next(c.now)
-	}
-	if count(w) != 2 || len(c.ts.lines) != 0 || len(c.ts.line) != 0 {
-		t.Errorf("%d turns came, %d lines are left", count(w), len(c.ts.lines))
-	}
-}
-
 func TestLinesTakeTurns(t *testing.T) {
 	c := newDoorway()
 	lines := map[messaging.Project][]*turn{}
