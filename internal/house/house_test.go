@@ -64,7 +64,10 @@ func rules() []rule {
 		{path: "app/apptest", ours: []string{"app"}},
 		{path: "config/ini", ours: []string{"internal"}, not: slices.Concat(network, system)},
 		{path: "bench", ours: []string{"bench", "storage/embedded/disk", "internal"}, not: []string{"flag"}, wallTime: true, surround: true},
-		{path: "cmd", ours: []string{"app", "auth/policy", "bench", "config", "messaging", "observe", "internal"}, wallTime: true, surround: true},
+		{path: "cli", ours: []string{"app", "auth/policy", "bench", "config", "messaging", "observe", "internal"}, wallTime: true, surround: true},
+		{path: "cmd", ours: []string{"cli"}},
+		// Built as others build theirs.
+		{path: "examples", ours: []string{"app", "cli", "messaging", "pipeline", "storage"}},
 		// Tests of the whole may use everything.
 		{path: "test", ours: []string{""}, wallTime: true, surround: true},
 	}
@@ -142,7 +145,7 @@ func breach(from, imported string, r rule) string {
 	case isOurs && !slices.ContainsFunc(r.ours, allowed):
 		return from + " may not import " + imported
 	}
-	if from == "app" || under(from, "test") || from == "storage/storagetest" {
+	if from == "app" || under(from, "test") || under(from, "examples") || from == "storage/storagetest" {
 		return ""
 	}
 	for _, d := range drivers() {
@@ -178,7 +181,7 @@ func TestRulesCanFail(t *testing.T) {
 		{"broker", "net/http"}, {"broker", "zaqar/storage/memory"}, {"broker", "zaqar/api/rest"}, {"broker", "os"},
 		{"api/rest", "zaqar/storage"}, {"api/rest", "zaqar/storage/embedded"}, {"api/rest", "zaqar/app"},
 		{"auth/policy", "zaqar/storage"}, {"observe", "zaqar/messaging"}, {"internal/checksum", "zaqar/messaging"},
-		{"app", "zaqar/config"}, {"config", "zaqar/storage/memory"}, {"cmd/zaqar", "zaqar/broker"},
+		{"app", "zaqar/config"}, {"config", "zaqar/storage/memory"}, {"cli", "zaqar/broker"}, {"cmd/zaqar", "zaqar/app"}, {"examples/custom", "zaqar/broker"},
 		{"bench", "zaqar/app"}, {"bench/load", "zaqar/storage/embedded"},
 	} {
 		r, ok := ruleFor(c[0])

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"zaqar/app"
 )
 
-func backupCommand() *cobra.Command {
+func (prog Program) backupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup TO",
 		Short: "Copy a store, also while a server runs on it",
@@ -36,7 +36,7 @@ prints).`,
   zaqar store backup --rate 20 /var/backups/zaqar`,
 		Args: cobra.ExactArgs(1),
 	}
-	t := storeFlags(cmd)
+	t := prog.storeFlags(cmd)
 	verify := cmd.Flags().Bool("verify", false, "read the copy back and verify it")
 	rate := cmd.Flags().Int64("rate", 0, "copy at most so many `MiB` a second, for the sake of a server on the same disk; 0: as fast as possible")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bufio"
@@ -19,8 +19,7 @@ const asProgram = "ZAQAR_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
-		main()
-		return
+		Main(Program{})
 	}
 	os.Exit(m.Run())
 }

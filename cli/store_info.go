@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"cmp"
@@ -16,7 +16,7 @@ import (
 	"zaqar/app"
 )
 
-func infoCommand() *cobra.Command {
+func (prog Program) infoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "info [DIRECTORY]",
 		Short: "Tell what is in a store and what takes its space",
@@ -39,7 +39,7 @@ Sizes are bytes, times are RFC 3339.`,
   zaqar store info --json --queues --limit 0 | jq '.per_queue[] | select(.messages > 1000)'`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	t := storeFlags(cmd)
+	t := prog.storeFlags(cmd)
 	queues := cmd.Flags().Bool("queues", false, "list queues, those that take most space first")
 	limit := cmd.Flags().Int("limit", 50, "how many queues to list at most; 0: all")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import "github.com/coreos/go-systemd/v22/daemon"
 

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -15,21 +15,21 @@ import (
 	"zaqar/config"
 )
 
-func policyCommand() *cobra.Command {
+func (prog Program) policyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Show who may do what, check files of rules",
 		Args:  subcommand,
 		RunE:  printHelp,
 	}
-	cmd.AddCommand(policyListCommand(), policyCheckCommand())
+	cmd.AddCommand(prog.policyListCommand(), prog.policyCheckCommand())
 	return cmd
 }
 
 // policySource adds the flags that say where configuration is found, and
 // returns where a server with it looks for rules.
-func policySource(cmd *cobra.Command) func() (app.Policy, error) {
-	src := sources(cmd.Flags())
+func (prog Program) policySource(cmd *cobra.Command) func() (app.Policy, error) {
+	src := prog.sources(cmd.Flags())
 	return func() (app.Policy, error) {
 		c, report := config.Load(*src)
 		others := slices.DeleteFunc(report.Errors(), func(f config.Finding) bool { return f.Section == "oslo_policy" })
@@ -41,7 +41,7 @@ func policySource(cmd *cobra.Command) func() (app.Policy, error) {
 	}
 }
 
-func policyListCommand() *cobra.Command {
+func (prog Program) policyListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Print the rules in force, what they guard and their defaults",
@@ -57,7 +57,7 @@ JSON: files, rules [{name, check, default, changed, file, line, help, operations
   zaqar policy list --json | jq -r '.rules[] | select(.check == "") | .name'`,
 		Args: cobra.NoArgs,
 	}
-	from := policySource(cmd)
+	from := prog.policySource(cmd)
 	changed := cmd.Flags().Bool("changed", false, "only rules that a file defines")
 	asJSON := cmd.Flags().Bool("json", false, "print one JSON object")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -20,7 +20,7 @@ const (
 	upgradeUnexpected = 255
 )
 
-func upgradeCommand() *cobra.Command {
+func (prog Program) upgradeCommand() *cobra.Command {
 	group := &cobra.Command{
 		Use:   "upgrade",
 		Short: "Check what an operator of an older server brings along",
@@ -46,7 +46,7 @@ details}].`,
 		Args: func(cmd *cobra.Command, args []string) error { return unexpected(cobra.NoArgs(cmd, args)) },
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return unexpected(err) })
-	src := sources(cmd.Flags())
+	src := prog.sources(cmd.Flags())
 	asJSON := cmd.Flags().Bool("json", false, "print one JSON object")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return upgradeCheck(cmd.Context(), *src, cmd.OutOrStdout(), *asJSON)

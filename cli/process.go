@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -16,18 +16,19 @@ import (
 
 // process is a running server with what signals act on.
 type process struct {
-	src    config.Sources
-	log    *observe.Log
-	audit  *observe.Log // nil: there is none of its own
-	stderr io.Writer
-	config atomic.Pointer[config.Config] // in force
-	app    atomic.Pointer[app.App]       // nil until it is built
+	program Program
+	src     config.Sources
+	log     *observe.Log
+	audit   *observe.Log // nil: there is none of its own
+	stderr  io.Writer
+	config  atomic.Pointer[config.Config] // in force
+	app     atomic.Pointer[app.App]       // nil until it is built
 
 	stopping time.Time // since when; only the goroutine that handles signals uses it
 }
 
-func newProcess(src config.Sources, c *config.Config, log *observe.Log, stderr io.Writer) *process {
-	p := &process{src: src, log: log, stderr: stderr}
+func newProcess(prog Program, src config.Sources, c *config.Config, log *observe.Log, stderr io.Writer) *process {
+	p := &process{program: prog, src: src, log: log, stderr: stderr}
 	p.config.Store(c)
 	return p
 }

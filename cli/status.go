@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"cmp"
@@ -23,7 +23,7 @@ import (
 	"zaqar/config"
 )
 
-func statusCommand() *cobra.Command {
+func (prog Program) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Tell whether a server and its store are well, with an exit code",
@@ -51,7 +51,7 @@ unknown, problems, segments, disk, free_on_disk, quarantine}.`,
 		Args: subcommand,
 	}
 	f := cmd.Flags()
-	src := config.System()
+	src := prog.system()
 	s := &statusRun{src: &src, healthcheck: "/healthcheck"}
 	f.StringVarP(&s.url, "server-url", "s", "", "ask the server at this `URL`")
 	f.DurationVar(&s.timeout, "timeout", 5*time.Second, "how long to wait for its answer")
@@ -61,7 +61,7 @@ unknown, problems, segments, disk, free_on_disk, quarantine}.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
-	cmd.AddCommand(upgradeCommand())
+	cmd.AddCommand(prog.upgradeCommand())
 	return cmd
 }
 

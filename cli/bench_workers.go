@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -27,7 +27,7 @@ import (
 const messagesFile = "zaqar-benchmark-messages.json"
 
 // benchWorkersCommand is the older program zaqar-bench, with its options.
-func benchWorkersCommand() *cobra.Command {
+func (prog Program) benchWorkersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "workers",
 		Short: "Let producers, consumers and observers work on a server (zaqar-bench)",

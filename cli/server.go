@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"zaqar/observe"
 )
 
-func serverCommand() *cobra.Command {
+func (prog Program) serverCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "server",
 		Short: "Run the server",
@@ -28,18 +28,18 @@ report on the process to standard error.`,
   zaqar server --data-dir /srv/zaqar --bind 192.0.2.7
   zaqar server --config-file /etc/zaqar/zaqar.conf --debug`,
 		Args:    cobra.NoArgs,
-		Version: versionText(),
+		Version: prog.version(),
 	}
 	cmd.SetVersionTemplate("zaqar {{.Version}}\n")
-	src := sources(cmd.Flags())
+	src := prog.sources(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return serve(cmd.Context(), *src, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		return prog.serve(cmd.Context(), *src, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
 	return cmd
 }
 
 // serve runs a server until a signal ends it.
-func serve(ctx context.Context, src config.Sources, stdout, stderr io.Writer) error {
+func (prog Program) serve(ctx context.Context, src config.Sources, stdout, stderr io.Writer) error {
 	c, report := config.Load(src)
 	if errs := report.Errors(); len(errs) > 0 {
 		fmt.Fprint(stderr, report)
@@ -63,7 +63,7 @@ func serve(ctx context.Context, src config.Sources, stdout, stderr io.Writer) er
 	if audit != nil {
 		defer func() { _ = audit.Close() }()
 	}
-	p := newProcess(src, c, log, stderr)
+	p := newProcess(prog, src, c, log, stderr)
 	p.audit = audit
 	ctx, stop := p.handleSignals(ctx)
 	defer stop()
@@ -97,7 +97,8 @@ func (p *process) run(ctx context.Context) error {
 	c := p.config.Load()
 	c.Runtime.Apply()
 	o := c.Options
-	o.Version, o.Log, o.Access = versionText(), p.log.Logger, p.log.Access
+	o.Extensions = p.program.Extensions
+	o.Version, o.Log, o.Access = p.program.version(), p.log.Logger, p.log.Access
 	if p.audit != nil {
 		o.AuditLog = p.audit.Logger
 	}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"encoding/json"
@@ -11,18 +11,18 @@ import (
 	"zaqar/config"
 )
 
-func configCommand() *cobra.Command {
+func (prog Program) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Print a sample configuration, check one, show what is in force",
 		Args:  subcommand,
 		RunE:  printHelp,
 	}
-	cmd.AddCommand(sampleCommand(), checkCommand(), showCommand())
+	cmd.AddCommand(prog.sampleCommand(), prog.checkCommand(), prog.showCommand())
 	return cmd
 }
 
-func sampleCommand() *cobra.Command {
+func (prog Program) sampleCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "sample",
 		Short:   "Print a commented configuration of everything that has an effect",
@@ -34,7 +34,7 @@ func sampleCommand() *cobra.Command {
 	}
 }
 
-func checkCommand() *cobra.Command {
+func (prog Program) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Report every mistake of a configuration at once",
@@ -48,7 +48,7 @@ The exit code is 0 without errors, 1 with errors.`,
   zaqar config check --json | jq '.findings[] | select(.severity == "error")'`,
 		Args: cobra.NoArgs,
 	}
-	src := sources(cmd.Flags())
+	src := prog.sources(cmd.Flags())
 	asJSON := cmd.Flags().Bool("json", false, "print one JSON object")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, report := config.Load(*src)
@@ -80,7 +80,7 @@ func check(out io.Writer, files []string, report config.Report, asJSON bool) err
 	return err
 }
 
-func showCommand() *cobra.Command {
+func (prog Program) showCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Print the configuration in force, secrets masked",
@@ -89,7 +89,7 @@ and where each value that is not a default comes from. Secrets are stars.`,
 		Example: `  zaqar config show --config-file /etc/zaqar/zaqar.conf`,
 		Args:    cobra.NoArgs,
 	}
-	src := sources(cmd.Flags())
+	src := prog.sources(cmd.Flags())
 	asJSON := cmd.Flags().Bool("json", false, "print one JSON object")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, report := config.Load(*src)

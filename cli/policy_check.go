@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ import (
 // exitDenied says that the caller that was asked about does not pass.
 const exitDenied = 3
 
-func policyCheckCommand() *cobra.Command {
+func (prog Program) policyCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [FILE...]",
 		Short: "Report every mistake in files of rules, or ask whether a caller passes one",
@@ -39,7 +39,7 @@ passed, detail, parts}, and the parts are reasons again.`,
   zaqar policy check --rule queues:get --roles member,reader --project p1
   zaqar policy check --rule queues:delete --roles member --project p1 --queue billing --json`,
 	}
-	from := policySource(cmd)
+	from := prog.policySource(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print one JSON object")
 	ask := askFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

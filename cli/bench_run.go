@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 	"zaqar/bench"
 )
 
-func benchRunCommand() *cobra.Command {
+func (prog Program) benchRunCommand() *cobra.Command {
 	o := bench.DefaultRun()
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO...",
@@ -52,7 +52,7 @@ Scenarios; a number after the name is N, as in post-10 and claim-10-bulk:
 			return err
 		}
 		var err error
-		if o.Programs, err = benchPrograms(""); err != nil {
+		if o.Programs, err = prog.benchPrograms(""); err != nil {
 			return failureError{err}
 		}
 		ctx, stop := interruptible(cmd.Context())

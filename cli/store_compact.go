@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"zaqar/app"
 )
 
-func compactCommand() *cobra.Command {
+func (prog Program) compactCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compact [DIRECTORY]",
 		Short: "Give back the space of what is gone, in a store that is stopped",
@@ -26,7 +26,7 @@ JSON: dir, before and after {segments, log, live}, in bytes.`,
   zaqar store compact --data-dir /srv/zaqar --json`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	t := storeFlags(cmd)
+	t := prog.storeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return t.run(cmd, oneDirectory(args), func(ctx context.Context, tools app.Tools) error {
 			if err := ownStore(tools.Dir); err != nil {

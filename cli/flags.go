@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -11,11 +11,20 @@ import (
 
 // sources adds the flags that say where configuration comes from and those
 // that set options, and returns what collects them.
-func sources(f *pflag.FlagSet) *config.Sources {
-	s := config.System()
+func (prog Program) sources(f *pflag.FlagSet) *config.Sources {
+	s := prog.system()
 	fileFlags(f, &s)
 	serverFlags(f, &s)
 	return &s
+}
+
+// system returns where this program looks for its configuration.
+func (prog Program) system() config.Sources {
+	s := config.System()
+	for _, d := range prog.Drivers {
+		s.Drivers = append(s.Drivers, d.Name)
+	}
+	return s
 }
 
 // fileFlags adds the flags that name configuration files.

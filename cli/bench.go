@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"zaqar/bench"
 )
 
-func benchCommand() *cobra.Command {
+func (prog Program) benchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure a server over HTTP, and account for every message",
@@ -26,11 +26,11 @@ or out of order fails the benchmark.`,
 		Args: subcommand,
 		RunE: printHelp,
 	}
-	cmd.AddCommand(benchRunCommand(), benchTargetsCommand(), benchNullCommand(), benchServeCommand(), benchWorkersCommand())
+	cmd.AddCommand(prog.benchRunCommand(), prog.benchTargetsCommand(), prog.benchNullCommand(), prog.benchServeCommand(), prog.benchWorkersCommand())
 	return cmd
 }
 
-func benchTargetsCommand() *cobra.Command {
+func (prog Program) benchTargetsCommand() *cobra.Command {
 	o := bench.DefaultTargets()
 	cmd := &cobra.Command{
 		Use:   "targets",
@@ -72,7 +72,7 @@ Rows:
 		if err := o.Check(); err != nil {
 			return err
 		}
-		if o.Programs, err = benchPrograms(*program); err != nil {
+		if o.Programs, err = prog.benchPrograms(*program); err != nil {
 			return failureError{err}
 		}
 		ctx, stop := interruptible(cmd.Context())
@@ -95,7 +95,7 @@ func interruptible(ctx context.Context) (_ context.Context, stop func()) {
 
 // benchPrograms says how a benchmark starts this program in its several roles.
 // server, if not empty, is another one to measure.
-func benchPrograms(server string) (bench.Programs, error) {
+func (prog Program) benchPrograms(server string) (bench.Programs, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return bench.Programs{}, err
@@ -104,7 +104,7 @@ func benchPrograms(server string) (bench.Programs, error) {
 		server = self
 	}
 	return bench.Programs{
-		Version:   versionText(),
+		Version:   prog.version(),
 		Server:    []string{server, "server"},
 		Inspected: []string{server, "bench", "serve"},
 		Null:      []string{self, "bench", "null"},

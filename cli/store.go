@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"zaqar/config"
 )
 
-func storeCommand() *cobra.Command {
+func (prog Program) storeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "store",
 		Short: "Inspect, verify, back up and compact the embedded store",
@@ -31,7 +31,7 @@ backup found damage, 2 when the command line was not understood.`,
 		Args: subcommand,
 		RunE: printHelp,
 	}
-	cmd.AddCommand(infoCommand(), verifyCommand(), backupCommand(), compactCommand())
+	cmd.AddCommand(prog.infoCommand(), prog.verifyCommand(), prog.backupCommand(), prog.compactCommand())
 	return cmd
 }
 
@@ -42,9 +42,9 @@ type storeTool struct {
 }
 
 // storeFlags adds the flags that all of them have.
-func storeFlags(cmd *cobra.Command) *storeTool {
+func (prog Program) storeFlags(cmd *cobra.Command) *storeTool {
 	f := cmd.Flags()
-	src := config.System()
+	src := prog.system()
 	t := &storeTool{src: &src}
 	dataDirFlag(f, t.src)
 	fileFlags(f, t.src)

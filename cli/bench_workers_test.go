@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"encoding/json"
@@ -83,7 +83,7 @@ func TestWorkersDefaults(t *testing.T) {
 			t.Errorf("--%s: %+v, want the default %q", name, f, value)
 		}
 	}
-	docs, err := os.ReadFile("../../docs/benchmark.md")
+	docs, err := os.ReadFile("../docs/benchmark.md")
 	if err != nil {
 		t.Fatal(err)
 	}

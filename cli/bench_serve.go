@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -18,7 +18,7 @@ import (
 
 // benchNullCommand runs the null sink with the product's settings for
 // connections and memory.
-func benchNullCommand() *cobra.Command {
+func (prog Program) benchNullCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:    "null",
 		Short:  "Run the null sink",
@@ -42,7 +42,7 @@ func benchNullCommand() *cobra.Command {
 
 // benchServeCommand runs the product with a second listener for profiles, and
 // for the memory that is in use after a collection.
-func benchServeCommand() *cobra.Command {
+func (prog Program) benchServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:    "serve",
 		Short:  "Run the server with a second listener for profiles",

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"zaqar/app"
 )
 
-func verifyCommand() *cobra.Command {
+func (prog Program) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify [DIRECTORY]",
 		Short: "Read every byte of a store and name what is damaged",
@@ -41,7 +41,7 @@ live is missing where it is not known.`,
   zaqar store verify --json | jq '.damage[] | select(.live != false)'`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	t := storeFlags(cmd)
+	t := prog.storeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		damaged := false
 		err := t.run(cmd, oneDirectory(args), func(ctx context.Context, tools app.Tools) error {
