@@ -122,6 +122,31 @@ func (f *faulty) Release(ctx context.Context, q messaging.QueueRef, id messaging
 	return do(f, "Release", func() (int, error) { return f.Store.Release(ctx, q, id) })
 }
 
+func (f *faulty) Subscribe(ctx context.Context, s messaging.Subscription) (stored messaging.Subscription, created bool, err error) {
+	err = f.void("Subscribe", func() (err error) { stored, created, err = f.Store.Subscribe(ctx, s); return err })
+	return stored, created, err
+}
+
+func (f *faulty) Subscription(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID) (messaging.Subscription, error) {
+	return do(f, "Subscription", func() (messaging.Subscription, error) { return f.Store.Subscription(ctx, q, id) })
+}
+
+func (f *faulty) SubscriptionTo(ctx context.Context, q messaging.QueueRef, subscriber string) (messaging.Subscription, error) {
+	return do(f, "SubscriptionTo", func() (messaging.Subscription, error) { return f.Store.SubscriptionTo(ctx, q, subscriber) })
+}
+
+func (f *faulty) Subscriptions(ctx context.Context, q messaging.QueueRef, after messaging.SubscriptionID, limit int) ([]messaging.Subscription, error) {
+	return do(f, "Subscriptions", func() ([]messaging.Subscription, error) { return f.Store.Subscriptions(ctx, q, after, limit) })
+}
+
+func (f *faulty) AmendSubscription(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID, edit func(*messaging.Subscription) error) (messaging.Subscription, error) {
+	return do(f, "AmendSubscription", func() (messaging.Subscription, error) { return f.Store.AmendSubscription(ctx, q, id, edit) })
+}
+
+func (f *faulty) Unsubscribe(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID) error {
+	return f.void("Unsubscribe", func() error { return f.Store.Unsubscribe(ctx, q, id) })
+}
+
 func (f *faulty) UnsubscribeAll(ctx context.Context, q messaging.QueueRef) error {
 	return f.void("UnsubscribeAll", func() error { return f.Store.UnsubscribeAll(ctx, q) })
 }

@@ -24,6 +24,8 @@ type Notifier interface {
 	Forget(ctx context.Context, sub messaging.Subscription)
 	// Resume takes note of a subscription that was changed, or confirmed.
 	Resume(ctx context.Context, sub messaging.Subscription)
+	// Replay makes deliveries once more and returns how many.
+	Replay(ctx context.Context, sub messaging.Subscription, what delivery.Replay) (int, error)
 }
 
 // nobody is the Notifier of a Broker that has none: subscriptions are kept,
@@ -36,3 +38,6 @@ func (nobody) Confirm(context.Context, messaging.Subscription, delivery.Kind, ti
 }
 func (nobody) Forget(context.Context, messaging.Subscription) {}
 func (nobody) Resume(context.Context, messaging.Subscription) {}
+func (nobody) Replay(context.Context, messaging.Subscription, delivery.Replay) (int, error) {
+	return 0, messaging.E(messaging.Unsupported, "This server delivers nothing to subscribers.")
+}

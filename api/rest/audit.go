@@ -27,7 +27,7 @@ func changes(rules map[string]string) map[string]bool {
 		case "messages", "claims", "ping", "health":
 			continue
 		}
-		if !strings.HasPrefix(action, "get") && action != "stats" {
+		if !strings.HasPrefix(action, "get") && action != "stats" && action != "deliveries" {
 			found[method] = true
 		}
 	}

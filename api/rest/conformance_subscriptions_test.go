@@ -21,13 +21,13 @@ func everywhere(run func(s *server, at string)) func(*server) {
 
 const hook = `{"subscriber": "http://hook.example/1"}`
 
-// Statements 218-234: subscriptions to queues, and to topics.
+// Statements 218-235: subscriptions to queues, and to topics.
 func subscriptionStatements() []statement {
 	return []statement{
 		{218, "subscribe", everywhere(func(s *server, at string) {
 			r := s.post(at+"/subscriptions", hook).want(201).wantHeader("Location", at+"/subscriptions")
 			equal(s.t, "members", r.keys(""), "subscription_id")
-			s.get(at+"/subscriptions/"+r.str("subscription_id")).want(200)
+			s.get(at + "/subscriptions/" + r.str("subscription_id")).want(200)
 			s.put(at, "").want(204) // it exists
 		}), nil},
 		{219, "refused_subscriptions_create_nothing", everywhere(func(s *server, at string) {
@@ -205,6 +205,18 @@ func subscriptionStatements() []statement {
 			equal(s.t, "listed", s.get(at+"/subscriptions").count("subscriptions"), 1)
 			s.put(at, "").want(201)
 			s.get(one).want(200)
+		}), nil},
+		{235, "signed_confirmations", everywhere(func(s *server, at string) {
+			n := new(notices)
+			s = s.another(confirming(n))
+			one := at + "/subscriptions/" + s.subscribe(at, hook)
+			headers := append(signedConfirm(s, n.last()), "Client-ID: "+clientB)
+			for _, method := range []string{"GET", "PATCH", "DELETE", "POST", "PUT"} {
+				s.do(method, one, `{"ttl": 60}`, headers...).want(404)
+				s.do(method, at+"/messages", `{"messages": [{"body": 1}]}`, headers...).want(404)
+			}
+			s.do("OPTIONS", one+"/confirm", "", headers...).want(404)
+			s.put(one+"/confirm", `{"confirmed": true}`, headers...).want(204)
 		}), nil},
 	}
 }

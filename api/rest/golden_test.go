@@ -53,6 +53,7 @@ var goldenSettings = map[string]func(*setup){
 	"checksums":           checksums,
 	"delete_needs_claims": deleteNeedsClaims,
 	"keys":                withKey("k1"),
+	"notifier":            func(set *setup) { set.notifier = new(notices) },
 	"quotas": withQuotas(messaging.Limits{messaging.LimitQueues: 3, messaging.LimitTopics: 2,
 		messaging.LimitMessages: 5, messaging.LimitMessageBytes: 100}),
 	"signing": signing,

@@ -56,6 +56,8 @@ type setup struct {
 	policy string // text of a policy file
 	wrap   func(storage.Data) storage.Data
 	quotas *quota.Config // nil: none
+	// notifier is told of subscriptions; nil: nobody is.
+	notifier broker.Notifier
 }
 
 // server is a real server over a store, with a clock that only tests move.
@@ -101,7 +103,7 @@ func newServer(t *testing.T, open open, changes ...func(*setup)) *server {
 		}
 		s.quotas, set.rest.Quotas = guard, guard
 	}
-	b, err := broker.New(set.broker, broker.Parts{Control: s.control, Data: data, Policy: rules, Quotas: s.quotas, Now: s.clock.Now, Log: log})
+	b, err := broker.New(set.broker, broker.Parts{Control: s.control, Data: data, Policy: rules, Quotas: s.quotas, Notifier: set.notifier, Now: s.clock.Now, Log: log})
 	if err != nil {
 		t.Fatalf("broker.New: %v", err)
 	}

@@ -13,7 +13,7 @@ import (
 func subscriptionRoutes(container, prefix string) []route {
 	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	all, one := container+"/subscriptions", container+"/subscriptions/{subscription_id}"
-	return []route{
+	return append([]route{
 		{path: all, on: verbs{get: (*call).listSubscriptions, post: (*call).createSubscription}, home: []relation{
 			{rel: prefix + "subscriptions_get", query: "{?marker,limit}", allow: []string{get}, limit: "subscription_limit"},
 			{rel: prefix + "subscriptions_post", allow: []string{post}, accepts: true, limit: "subscription_limit", more: []string{"limit"}}}},
@@ -22,7 +22,7 @@ func subscriptionRoutes(container, prefix string) []route {
 			{rel: prefix + "subscription_patch", allow: []string{patch}, accepts: true, rename: subscriptionVariable}}},
 		{path: one + "/confirm", on: verbs{put: (*call).confirmSubscription}, home: []relation{
 			{rel: prefix + "subscription_confirm", allow: []string{put}, rename: subscriptionVariable}}},
-	}
+	}, deliveryRoutes(one, prefix)...)
 }
 
 // subscriptionVariable is what the home document calls the variable of these

@@ -15,6 +15,7 @@ func TestDefaultRules(t *testing.T) {
 		"messages:get_all messages:create messages:get messages:delete messages:delete_all " +
 		"claims:create claims:get claims:update claims:delete " +
 		"subscription:get_all subscription:create subscription:get subscription:update subscription:delete subscription:confirm " +
+		"subscription:deliveries subscription:replay subscription:secret " +
 		"topics:get_all topics:create topics:get topics:update topics:delete topics:stats topics:purge " +
 		"ping:get flavors:get_all flavors:get"
 	admin := "health:get pools:get_all pools:create pools:get pools:update pools:delete " +

@@ -94,6 +94,11 @@ func subscriptionRules() []Rule {
 		{"subscription:update", anyone, "Change a subscription.", at("PATCH", one)},
 		{"subscription:delete", anyone, "Unsubscribe.", at("DELETE", one)},
 		{"subscription:confirm", anyone, "Confirm a subscription, or take that back.", at("PUT", one+"/confirm")},
+		// The original does not have these: they follow what an operator says about those it has.
+		{"subscription:deliveries", "rule:subscription:get", "See what became of the deliveries of a subscription.", at("GET", one+"/deliveries")},
+		{"subscription:replay", "rule:subscription:update", "Have deliveries made once more.", at("POST", one+"/replay")},
+		{"subscription:secret", "rule:subscription:update", "See or rotate the keys that sign deliveries.",
+			append(at("GET", one+"/secret"), at("POST", one+"/secret")...)},
 	}
 }
 

@@ -35,6 +35,24 @@ func TestSign(t *testing.T) {
 	}
 }
 
+// The vectors of notifications §12.1: of signatures in confirmations.
+func TestVectors(t *testing.T) {
+	for _, c := range []struct{ key, paths, methods, project, expires, want string }{
+		{"test", "/v2/queues/shared/messages", "GET", "None", "2100-05-31T17:00:17", "62e7ad71a837c6d02b627350c1ed0f46a16759b783ff9ace4ac3553ccb309444"},
+		{"secret", "/v2/queues/q1/subscriptions/57692ab13990b48c644bb7e6/confirm", "PUT", "p1", "2100-01-01T00:00:00", "bd9920e5c572f65d5ae6619c49458481edf90af30be79761812f32fbe7d0a9f5"},
+		{"secret", "/v2/queues/q1/messages /v2/queues/q1/claims", "POST GET", "p1", "2100-01-01T00:00:00", "383d27a143e5bf383ca8da73219d41255a1705ffc54cc9c0e736a6541e9d046f"},
+	} {
+		expires, err := signed.ParseInstant(c.expires)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := signed.Grant{Project: messaging.Project(c.project), Paths: strings.Fields(c.paths), Methods: strings.Fields(c.methods), Expires: expires}
+		if got, err := signed.NewKeys(c.key).Sign(g); err != nil || got != c.want {
+			t.Errorf("%s: %s, %v, want %s", c.paths, got, err, c.want)
+		}
+	}
+}
+
 // TestSignaturesOfTheOriginal has what Zaqar 15.0.0 answered to posts to
 // /v2/queues/th.q/share.
 func TestSignaturesOfTheOriginal(t *testing.T) {

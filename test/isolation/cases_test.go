@@ -29,6 +29,7 @@ func cases() map[string]ask {
 	subscribe := ask{bodies: []string{`{"subscriber": "http://of.b/new"}`, `{"subscriber": "` + subscriberOfBoth + `"}`, `{"subscriber": "http://of.b/{subscription_id}", "options": {"trust_id": "{subscription_id}"}}`}}
 	resubscribe := ask{bodies: []string{`{"ttl": 7200}`, `{"subscriber": "http://of.b/2"}`, `{"options": {"post_data": "B"}}`}}
 	confirm := ask{bodies: []string{`{"confirmed": true}`, `{"confirmed": false}`}}
+	replay := ask{bodies: []string{`{"what": "all"}`, `{"what": "failed", "since": "2020-01-01T00:00:00Z"}`}}
 	all := map[string]ask{
 		"GET /": {}, "GET /openapi.yaml": {}, "GET /v2/": {}, "GET /v2/ping": {}, "HEAD /v2/ping": {}, "GET /v2/health": {},
 
@@ -53,6 +54,7 @@ func cases() map[string]ask {
 		all["GET "+it+"/subscriptions"], all["POST "+it+"/subscriptions"] = subscribers, subscribe
 		sub := it + "/subscriptions/{subscription_id}"
 		all["GET "+sub], all["PATCH "+sub], all["DELETE "+sub], all["PUT "+sub+"/confirm"] = ask{}, resubscribe, ask{}, confirm
+		all["GET "+sub+"/deliveries"], all["POST "+sub+"/replay"], all["GET "+sub+"/secret"], all["POST "+sub+"/secret"] = ask{}, replay, ask{}, ask{}
 		all["GET "+it+"/messages/{message_id}"], all["DELETE "+it+"/messages/{message_id}"] = one, one
 	}
 	return all

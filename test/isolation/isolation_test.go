@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -68,36 +69,55 @@ func (p *pair) compare(as credentials, project string, q request) (here answer, 
 	return here, ""
 }
 
-var numeric = regexp.MustCompile(`([?&]marker=)(\d+)`)
+// places are the markers that stand for a place in the order of the store: the
+// number of a message, the id of a subscription.
+var places = regexp.MustCompile(`([?&])marker=(\d+|[0-9a-f]{24})(&|$)`)
 
 // counterpart is the request for the server without A that asks for the same as
-// q does of the server with A. A number marks a place in the order in which
-// the store got the messages of all tenants, so that one place has two numbers:
-// of B's messages as many lie before it here as there.
+// q does of the server with A. The store has one order for what all tenants
+// have, so that one place has two names: of B's as many lie before it here as
+// there.
 func (p *pair) counterpart(as credentials, project string, q request, here answer) request {
 	p.t.Helper()
 	at, _, _ := strings.Cut(q.target, "?")
-	found := numeric.FindStringSubmatch(q.target)
-	if found == nil || q.method != http.MethodGet || !strings.HasSuffix(at, "/messages") || here.status != http.StatusOK {
+	found := places.FindStringSubmatch(q.target)
+	if found == nil || q.method != http.MethodGet || here.status != http.StatusOK || path.Base(at) != "messages" && path.Base(at) != "subscriptions" {
 		return q
 	}
-	marker, err := strconv.ParseUint(found[2], 10, 64)
-	if err != nil {
-		return q // a number that marks nothing
-	}
-	mine, others := p.with.places(p.t, as, project, at), p.without.places(p.t, as, project, at)
+	mine, others := p.with.markers(p.t, as, project, at), p.without.markers(p.t, as, project, at)
 	if len(mine) != len(others) {
-		p.t.Errorf("project %s: %s holds %d messages with A, %d without", project, at, len(mine), len(others))
+		p.t.Errorf("project %s: %s holds %d things with A, %d without", project, at, len(mine), len(others))
 		return q
 	}
-	place := uint64(0)
-	for i, n := range mine {
-		if n <= marker {
-			place = others[i]
-		}
+	if len(mine) > 0 && !sameOrder(found[2], mine[0]) {
+		return q // it marks nothing
 	}
-	q.target = numeric.ReplaceAllString(q.target, fmt.Sprint("${1}", place))
+	before := 0
+	for before < len(mine) && !less(found[2], mine[before]) {
+		before++
+	}
+	marker := ""
+	if before > 0 {
+		marker = others[before-1]
+	}
+	q.target = places.ReplaceAllString(q.target, "${1}marker="+marker+"${3}")
 	return q
+}
+
+// sameOrder reports whether both mark places in one order: numbers do that fit
+// 64 bits, and ids that begin as all of a store do.
+func sameOrder(x, y string) bool {
+	if len(x) == 24 || len(y) == 24 {
+		return len(x) == len(y) && x[:8] == y[:8]
+	}
+	_, err := strconv.ParseUint(x, 10, 64)
+	return err == nil
+}
+
+// less compares two markers of one order.
+func less(x, y string) bool {
+	x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
+	return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(x, y)) < 0
 }
 
 // operations lists what the running server answers to, as it says itself:

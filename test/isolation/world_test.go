@@ -9,7 +9,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -122,7 +121,8 @@ func (a answer) plain() string {
 var (
 	ids      = regexp.MustCompile(`\b[0-9a-f]{24}\b`)
 	markers  = regexp.MustCompile(`marker=\d+`)
-	instants = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ?"`)
+	instants = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?"`)
+	keys     = regexp.MustCompile(`"whsec_[A-Za-z0-9+/]+=*"`)
 	numbers  = regexp.MustCompile(`"(age|seconds)":[0-9.e-]+`)
 	requests = regexp.MustCompile(`req-[0-9a-f-]{36}`)
 	shared   = regexp.MustCompile(`"signature":"[0-9a-f]{64}"`)
@@ -140,13 +140,14 @@ func normal(text string) string {
 	text = markers.ReplaceAllString(text, "marker=<n>")
 	text = instants.ReplaceAllString(text, `"<instant>"`)
 	text = numbers.ReplaceAllString(text, `"$1":<n>`)
+	text = keys.ReplaceAllString(text, `"<key>"`)
 	text = shared.ReplaceAllString(text, `"signature":"<hex>"`)
 	return requests.ReplaceAllString(text, "<request>")
 }
 
-// places are the numbers of all messages at a path, oldest first: the markers
-// behind pages of one.
-func (s site) places(t *testing.T, as credentials, project, at string) (list []uint64) {
+// markers are those of all messages or subscriptions at a path, oldest first:
+// the ones behind pages of one.
+func (s site) markers(t *testing.T, as credentials, project, at string) (list []string) {
 	t.Helper()
 	for target := at + "?limit=1&echo=true&include_claimed=true&include_delayed=true"; ; {
 		page := s.send(t, as, project, clientB, request{method: "GET", target: target})
@@ -157,14 +158,10 @@ func (s site) places(t *testing.T, as credentials, project, at string) (list []u
 		}
 		_, query, _ := strings.Cut(found.Links[0].Href, "?")
 		values, err := url.ParseQuery(query)
-		if err != nil {
-			t.Fatal(err)
+		if err != nil || values.Get("marker") == "" {
+			t.Fatalf("%s: a page links to %q", s.name, found.Links[0].Href)
 		}
-		n, err := strconv.ParseUint(values.Get("marker"), 10, 64)
-		if err != nil {
-			t.Fatalf("%s: a page ends with the marker %q", s.name, values.Get("marker"))
-		}
-		list = append(list, n)
+		list = append(list, values.Get("marker"))
 		target = at + "?" + query
 	}
 }
@@ -236,6 +233,15 @@ func (s site) view(t *testing.T, as credentials, project, id string, have things
 			see(at + "/stats")
 			see(at + "/messages?echo=true&include_claimed=true&include_delayed=true&limit=20")
 			see(at + "/subscriptions?limit=20")
+		}
+	}
+	for i, id := range have["subscription_id"] { // two in each container: both queues and topics of one name, then those of the other
+		c := containers()[i/2%2]
+		at := "/v2/" + c.kind + "/" + have[c.variable][i/4] + "/subscriptions/" + id
+		for _, part := range []string{"", "/deliveries", "/secret"} {
+			if found := see(at + part); found.status != 200 {
+				t.Errorf("%s: %s", s.name, found.body)
+			}
 		}
 	}
 	for i, claim := range have["claim_id"] {

@@ -1,0 +1,390 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"zaqar/auth/policy"
+	"zaqar/broker"
+	"zaqar/messaging"
+	"zaqar/messaging/delivery"
+	"zaqar/storage"
+)
+
+// trustee is a notifier that makes a trust for every subscriber that brings
+// none, and counts those that are left.
+type trustee struct {
+	made    int
+	trusts  map[string]bool
+	log     []string
+	refuse  error // of Admit
+	confirm error // of Confirm
+}
+
+func (n *trustee) Admit(_ context.Context, _ messaging.Caller, sub *messaging.Subscription) error {
+	if n.refuse != nil {
+		return n.refuse
+	}
+	if o, _ := delivery.ParseOptions(sub.Options); o.TrustID == "" {
+		n.made++
+		id := fmt.Sprint("t", n.made)
+		n.trusts[id] = true
+		sub.Options = fmt.Appendf(nil, `{"trust_id":%q}`, id)
+	}
+	return nil
+}
+
+func (n *trustee) Confirm(_ context.Context, sub messaging.Subscription, kind delivery.Kind, _ time.Time) error {
+	n.log = append(n.log, fmt.Sprint(kind, " ", sub.Subscriber))
+	return n.confirm
+}
+
+func (n *trustee) Forget(_ context.Context, sub messaging.Subscription) {
+	o, _ := delivery.ParseOptions(sub.Options)
+	delete(n.trusts, o.TrustID)
+	if sub.ID != "" {
+		n.log = append(n.log, "forget "+sub.Subscriber)
+	}
+}
+
+func (n *trustee) Resume(_ context.Context, sub messaging.Subscription) {
+	n.log = append(n.log, "resume "+sub.Subscriber)
+}
+
+func (n *trustee) Replay(context.Context, messaging.Subscription, delivery.Replay) (int, error) {
+	return 3, n.refuse
+}
+
+// notified is a world with a notifier, on a store that can fail.
+func notified(t *testing.T, edits ...func(*broker.Config)) (*world, *trustee, *faulty) {
+	t.Helper()
+	w := newWorld(t)
+	n, store := &trustee{trusts: map[string]bool{}}, &faulty{Store: w.store}
+	b, err := broker.New(config(edits...), broker.Parts{Control: store, Data: store, Policy: policy.Default(), Notifier: n,
+		Now: w.clock.now, Log: slog.New(slog.NewTextHandler(w.log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	w.Broker = b
+	return w, n, store
+}
+
+const hook = "http://hook.example/"
+
+func (w *world) subscribe(q messaging.QueueRef, subscriber string) messaging.SubscriptionID {
+	w.Helper()
+	made, err := w.CreateSubscription(w.ctx(), w.who, q, broker.CreateSubscription{Subscriber: subscriber})
+	if err != nil {
+		w.Fatalf("subscribe %s: %v", subscriber, err)
+	}
+	return made.ID
+}
+
+func (w *world) subscription(q messaging.QueueRef, id messaging.SubscriptionID) messaging.Subscription {
+	w.Helper()
+	sub, _, err := w.ShowSubscription(w.ctx(), w.who, q, id)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return sub
+}
+
+// What the notifier refuses leaves nothing behind.
+func TestSubscribeNeedsTheNotifier(t *testing.T) {
+	for _, kind := range []messaging.Kind{messaging.Invalid, messaging.Unavailable} {
+		w, n, _ := notified(t)
+		n.refuse = messaging.E(kind, "No.")
+		_, err := w.CreateSubscription(w.ctx(), w.who, q, broker.CreateSubscription{Subscriber: hook})
+		wantKind(t, err, kind, "subscribe")
+		wantEqual(t, "queues", w.names(false), "")
+		page, err := w.ListSubscriptions(w.ctx(), w.who, q, broker.ListSubscriptions{})
+		if err != nil || len(page.List) > 0 {
+			t.Errorf("%v, %v", page.List, err)
+		}
+	}
+}
+
+// Trusts are kept exactly for what is stored, wherever the store fails.
+func TestNoTrustIsLeftBehind(t *testing.T) {
+	for n := 1; ; n++ {
+		w, trusts, store := notified(t)
+		store.fail = func(string) error {
+			if len(store.calls) == n {
+				return errBroken
+			}
+			return nil
+		}
+		_, err := w.CreateSubscription(w.ctx(), w.who, q, broker.CreateSubscription{Subscriber: hook})
+		if err == nil && n > 3 {
+			break
+		}
+		wantKind(t, err, messaging.Internal, "call %d fails: %v", n, store.calls)
+		wantEqual(t, fmt.Sprintf("trusts after call %d failed", n), len(trusts.trusts), 0)
+	}
+	for n := 1; ; n++ {
+		w, trusts, store := notified(t)
+		id := w.subscribe(q, hook)
+		store.calls = nil
+		store.fail = func(string) error {
+			if len(store.calls) == n {
+				return errBroken
+			}
+			return nil
+		}
+		err := w.UpdateSubscription(w.ctx(), w.who, q, id, broker.UpdateSubscription{Subscriber: new("http://other.example/"), Options: []byte(`{"a":1}`)})
+		store.fail = nil
+		kept := len(trusts.trusts)
+		o, _ := delivery.ParseOptions(w.subscription(q, id).Options)
+		if kept != 1 || !trusts.trusts[o.TrustID] {
+			t.Errorf("call %d fails (%v): the trusts are %v, the subscription has %s", n, err, trusts.trusts, o.TrustID)
+		}
+		if err == nil {
+			wantEqual(t, "trust", o.TrustID, "t2")
+			break
+		}
+	}
+}
+
+// Of two who subscribe the same at a time, one makes the subscription, and both
+// get it.
+func TestSubscribeRace(t *testing.T) {
+	w, n, store := notified(t)
+	var first messaging.Subscription
+	store.after = func(method string) {
+		if method != "CreateQueue" || first.ID != "" {
+			return
+		}
+		var err error
+		first, _, err = w.store.Subscribe(w.ctx(), messaging.Subscription{Source: q, Subscriber: hook, TTL: 600, Options: []byte(`{}`)})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	made, err := w.CreateSubscription(w.ctx(), w.who, q, broker.CreateSubscription{Subscriber: hook})
+	wantKind(t, err, "", "subscribe")
+	wantEqual(t, "made", made, broker.Subscribed{ID: first.ID, Queue: true})
+	wantEqual(t, "trusts", len(n.trusts), 0)
+}
+
+// The order of the checks: the first that fails answers, and no queue is made.
+func TestSubscriptionChecks(t *testing.T) {
+	bad := []byte(`{"_retry_policy": 1}`)
+	for _, c := range []struct {
+		in   broker.CreateSubscription
+		says string
+	}{
+		{broker.CreateSubscription{Subscriber: "ftp://x", Options: bad, TTL: ptr[int64](1)}, "subscriber"},
+		{broker.CreateSubscription{Subscriber: "http://x\x00", Options: bad}, "control characters"},
+		{broker.CreateSubscription{Subscriber: "http://" + strings.Repeat("x", 4096), Options: bad}, "4096"},
+		{broker.CreateSubscription{Subscriber: hook, Options: bad, TTL: ptr[int64](1)}, "options"},
+		{broker.CreateSubscription{Subscriber: hook, Options: []byte(`{"post_data": 1}`)}, "post_data"},
+		{broker.CreateSubscription{Subscriber: hook, Options: []byte(`{"post_headers": {"a b": "c"}}`)}, "post_headers"},
+		{broker.CreateSubscription{Subscriber: hook, Options: []byte(`{"dead_letter_queue": "q"}`)}, "itself"},
+		{broker.CreateSubscription{Subscriber: hook, Options: []byte(`{"dead_letter_queue": "a b"}`)}, "dead_letter_queue"},
+		{broker.CreateSubscription{Subscriber: hook, TTL: ptr[int64](59)}, "ttl"},
+	} {
+		w := newWorld(t)
+		_, err := w.CreateSubscription(w.ctx(), w.who, q, c.in)
+		wantKind(t, err, messaging.Invalid, "%+v", c.in)
+		wantText(t, err, c.says)
+		wantEqual(t, "queues", w.names(false), "")
+		update := broker.UpdateSubscription{Subscriber: &c.in.Subscriber, TTL: c.in.TTL, Options: c.in.Options}
+		err = w.UpdateSubscription(w.ctx(), w.who, q, "nope", update)
+		wantKind(t, err, messaging.Invalid, "update %+v", c.in) // before anything is looked up
+	}
+	w := newWorld(t)
+	made, err := w.CreateSubscription(w.ctx(), w.who, topic("q"), broker.CreateSubscription{Subscriber: hook, Options: []byte(` {"b" : 1, "dead_letter_queue": "q", "b":2 }`)})
+	wantKind(t, err, "", "the queue of a topic's name is another one")
+	wantEqual(t, "options", string(w.subscription(topic("q"), made.ID).Options), `{"b":2,"dead_letter_queue":"q"}`)
+}
+
+// Subscriptions end before the year 10000.
+func TestLongestSubscription(t *testing.T) {
+	w := newWorld(t)
+	longest := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix() - w.clock.at.Unix()
+	made, err := w.CreateSubscription(w.ctx(), w.who, q, broker.CreateSubscription{Subscriber: hook, TTL: &longest})
+	wantKind(t, err, "", "the longest")
+	wantEqual(t, "expires", w.subscription(q, made.ID).Expires.UTC(), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC))
+	for _, ttl := range []int64{longest + 1, 1 << 62, -1 << 63} {
+		_, err = w.CreateSubscription(w.ctx(), w.who, q, broker.CreateSubscription{Subscriber: "http://x", TTL: &ttl})
+		wantKind(t, err, messaging.Invalid, "%d seconds", ttl)
+		wantKind(t, w.UpdateSubscription(w.ctx(), w.who, q, made.ID, broker.UpdateSubscription{TTL: &ttl}), messaging.Invalid, "update to %d seconds", ttl)
+	}
+	w.clock.move(1)
+	err = w.UpdateSubscription(w.ctx(), w.who, q, made.ID, broker.UpdateSubscription{TTL: &longest})
+	wantKind(t, err, messaging.Invalid, "the longest a second later")
+}
+
+// A subscription stands, whether or not the subscriber could be asked.
+func TestConfirmationsThatCannotBeSent(t *testing.T) {
+	w, n, _ := notified(t, func(c *broker.Config) { c.RequireConfirmation = true })
+	n.confirm = messaging.Wrap(messaging.Unavailable, "No.", errors.New("full"))
+	id := w.subscribe(q, hook)
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, true), "", "confirm")
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, false), "", "take it back")
+	wantEqual(t, "told", n.log, []string{"SubscriptionConfirmation " + hook, "resume " + hook, "UnsubscribeConfirmation " + hook})
+	if got := strings.Count(w.log.String(), "cannot be told about confirmation"); got != 2 || !strings.Contains(w.log.String(), "full") {
+		t.Errorf("%d records: %s", got, w.log)
+	}
+}
+
+// Without confirmations nobody is asked, and confirming is as possible.
+func TestConfirmationsThatAreNotRequired(t *testing.T) {
+	w, n, _ := notified(t)
+	id := w.subscribe(q, hook)
+	w.subscribe(q, hook)
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, false), "", "take it back")
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, true), "", "confirm")
+	wantEqual(t, "told", n.log, []string{"resume " + hook})
+}
+
+func TestSubscriptionQuota(t *testing.T) {
+	w := newWorld(t)
+	w.within(messaging.Limits{messaging.LimitSubscriptions: 2, messaging.LimitQueues: 1})
+	first := w.subscribe(q, hook)
+	w.subscribe(topic("q"), hook)
+	_, err := w.CreateSubscription(w.ctx(), w.who, q, broker.CreateSubscription{Subscriber: "http://x"})
+	wantKind(t, err, messaging.OverQuota, "the third")
+	wantEqual(t, "the same again", w.subscribe(q, hook), first)
+	wantKind(t, w.DeleteSubscription(w.ctx(), w.who, q, first), "", "delete")
+	_, err = w.CreateSubscription(w.ctx(), w.who, queue("other"), broker.CreateSubscription{Subscriber: "http://x"})
+	wantKind(t, err, messaging.OverQuota, "a second queue")
+	w.subscribe(q, "http://y")
+	w.clock.move(3600)
+	w.subscribe(q, "http://z") // those that ended make room
+}
+
+// Every use case asks its rule, and is about the caller's project only.
+func TestSubscriptionRules(t *testing.T) {
+	w := newWorld(t)
+	id := w.subscribe(q, hook)
+	for rule, do := range subscriptionUseCases(id) {
+		rules, findings := policy.Compile([]policy.File{{Name: "p", Text: []byte(`"` + rule + `": "!"`)}}, "")
+		if rules == nil {
+			t.Fatal(findings)
+		}
+		b, err := broker.New(config(), broker.Parts{Control: w.store, Data: w.store, Policy: rules, Now: w.clock.now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		wantKind(t, do(b, w.who, q), messaging.Denied, "%s", rule)
+		stranger := w.who
+		stranger.Project = "other"
+		wantKind(t, do(w.Broker, stranger, q), messaging.Denied, "%s of a stranger", rule)
+		wantKind(t, do(w.Broker, w.who, queue("a/b")), messaging.Invalid, "%s on a wrong name", rule)
+	}
+	wantEqual(t, "confirmed", w.subscription(q, id).Confirmed, false)
+}
+
+func subscriptionUseCases(id messaging.SubscriptionID) map[string]func(*broker.Broker, messaging.Caller, messaging.QueueRef) error {
+	ctx := context.Background()
+	return map[string]func(*broker.Broker, messaging.Caller, messaging.QueueRef) error{
+		"subscription:get_all": func(b *broker.Broker, who messaging.Caller, q messaging.QueueRef) error {
+			_, err := b.ListSubscriptions(ctx, who, q, broker.ListSubscriptions{})
+			return err
+		},
+		"subscription:create": func(b *broker.Broker, who messaging.Caller, q messaging.QueueRef) error {
+			_, err := b.CreateSubscription(ctx, who, q, broker.CreateSubscription{Subscriber: "http://new"})
+			return err
+		},
+		"subscription:get": func(b *broker.Broker, who messaging.Caller, q messaging.QueueRef) error {
+			_, _, err := b.ShowSubscription(ctx, who, q, id)
+			return err
+		},
+		"subscription:update": func(b *broker.Broker, who messaging.Caller, q messaging.QueueRef) error {
+			return b.UpdateSubscription(ctx, who, q, id, broker.UpdateSubscription{TTL: ptr[int64](60)})
+		},
+		"subscription:delete": func(b *broker.Broker, who messaging.Caller, q messaging.QueueRef) error {
+			return b.DeleteSubscription(ctx, who, q, id)
+		},
+		"subscription:confirm": func(b *broker.Broker, who messaging.Caller, q messaging.QueueRef) error {
+			return b.ConfirmSubscription(ctx, who, q, id, true)
+		},
+		"subscription:deliveries": func(b *broker.Broker, who messaging.Caller, q messaging.QueueRef) error {
+			_, err := b.ShowDeliveries(ctx, who, q, id)
+			return err
+		},
+		"subscription:replay": func(b *broker.Broker, who messaging.Caller, q messaging.QueueRef) error {
+			_, err := b.ReplayDeliveries(ctx, who, q, id, delivery.Replay{What: delivery.AgainAll})
+			return err
+		},
+		"subscription:secret": func(b *broker.Broker, who messaging.Caller, q messaging.QueueRef) error {
+			_, err := b.ShowSecrets(ctx, who, q, id)
+			_, again := b.RotateSecret(ctx, who, q, id)
+			return errors.Join(err, again)
+		},
+	}
+}
+
+// Every call to the store that fails is reported.
+func TestSubscriptionStoreFailures(t *testing.T) {
+	sound, _, _ := notified(t)
+	for rule := range subscriptionUseCases(sound.subscribe(q, hook)) {
+		for n := 1; ; n++ {
+			w, _, store := notified(t)
+			do := subscriptionUseCases(w.subscribe(q, hook))[rule]
+			store.calls = nil
+			store.fail = func(string) error {
+				if len(store.calls) == n {
+					return errBroken
+				}
+				return nil
+			}
+			err := do(w.Broker, w.who, q)
+			store.fail = nil
+			if n > len(store.calls) {
+				wantKind(t, err, "", "%s on a sound store", rule)
+				break
+			}
+			if !errors.Is(err, messaging.Internal) || strings.Contains(clientText(err), "fire") {
+				t.Errorf("%s, call %d (%v) fails: %v", rule, n, store.calls, err)
+			}
+		}
+	}
+}
+
+// A purge tells the notifier about every subscription.
+func TestPurgeForgets(t *testing.T) {
+	w, n, store := notified(t)
+	for i := range 250 {
+		w.subscribe(q, fmt.Sprint(hook, i))
+	}
+	w.subscribe(topic("q"), hook)
+	n.log, store.calls = nil, nil
+	wantKind(t, w.PurgeQueue(w.ctx(), w.who, q, broker.Purge{Subscriptions: true}), "", "purge")
+	wantEqual(t, "forgotten", len(n.log), 250)
+	wantEqual(t, "trusts", len(n.trusts), 1)
+	wantEqual(t, "pages", store.count("Subscriptions"), 3)
+	if left, err := w.store.Subscriptions(w.ctx(), q, "", 10); err != nil || len(left) > 0 {
+		t.Errorf("%d are left, %v", len(left), err)
+	}
+}
+
+func TestDeliveryStateOfABrokenStore(t *testing.T) {
+	w := newWorld(t)
+	id := w.subscribe(q, hook)
+	_, err := w.store.AmendSubscription(w.ctx(), q, id, func(sub *messaging.Subscription) error {
+		sub.State, sub.Secrets = []byte("nonsense"), []byte("nonsense")
+		return nil
+	})
+	wantKind(t, err, "", "amend")
+	d, err := w.ShowDeliveries(w.ctx(), w.who, q, id)
+	wantKind(t, err, "", "deliveries")
+	wantEqual(t, "state", d, broker.Deliveries{})
+	_, err = w.ShowSecrets(w.ctx(), w.who, q, id)
+	wantKind(t, err, messaging.Internal, "secrets")
+	_, err = w.RotateSecret(w.ctx(), w.who, q, id)
+	wantKind(t, err, messaging.Internal, "rotation")
+}
+
+var (
+	_ broker.Notifier = (*trustee)(nil)
+	_ storage.Data    = (*faulty)(nil)
+)
