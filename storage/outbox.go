@@ -37,8 +37,9 @@ type Appended struct {
 	Announced bool
 }
 
-// Copy is a message in an outbox, as ReadCopy finds it in its body. Poster, Key
-// and the instant of posting are those of the message that holds it.
+// Copy is a message in an outbox, as ReadCopy finds it in its body. Poster, Key,
+// Checksum, which a sealed body may be bound to, and the instant of posting are
+// those of the message that holds it.
 type Copy struct {
 	ID         messaging.MessageID // of the message in the queue
 	Index      int                 // its place in the post, from 0

@@ -170,7 +170,7 @@ func (p *appending) encode(b []byte, n uint64) []byte {
 			}
 			if to.note != nil {
 				lead = storage.AppendCopy(lead[:0], messaging.MessageID(s.id(p.batches[k-1].first+uint64(i))), i, d, to.note.Note)
-				m.lead, m.ttl, m.available, m.sum = lead, uint32(to.note.TTL), 0, ""
+				m.lead, m.ttl, m.available = lead, uint32(to.note.TTL), 0
 			}
 			m.expires = expiry(p.now, m.ttl)
 			m.key, m.body = d.Key, d.Body

@@ -107,7 +107,7 @@ func (s *Store) append(q messaging.QueueRef, by messaging.ClientID, drafts []mes
 func copies(drafts []messaging.Draft, ids []messaging.MessageID, a *storage.Announcement) (list []messaging.Draft) {
 	for i, d := range drafts {
 		body := append(storage.AppendCopy(nil, ids[i], i, &d, a.Note), d.Body...)
-		list = append(list, messaging.Draft{TTL: a.TTL, Body: body, Key: d.Key})
+		list = append(list, messaging.Draft{TTL: a.TTL, Body: body, Key: d.Key, Checksum: d.Checksum})
 	}
 	return list
 }
