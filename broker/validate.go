@@ -47,6 +47,10 @@ func (s *setup) checkMember(q messaging.QueueRef, before *messaging.Metadata, m 
 	case messaging.KeyRetryPolicy:
 		_, err := delivery.ParseRetryPolicy(m.Value)
 		return err
+	case messaging.KeyAcceptFrom:
+		if _, _, ok := messaging.Projects(m.Value); !ok {
+			return invalid("%s must be an array of projects or \"*\", not %s.", m.Name, given(m.Value))
+		}
 	}
 	return nil
 }

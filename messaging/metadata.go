@@ -49,6 +49,7 @@ const (
 	KeyEncrypt         = "_enable_encrypt_messages"
 	KeyFlavor          = "_flavor"
 	KeyRetryPolicy     = "_retry_policy"
+	KeyAcceptFrom      = "_accept_from"
 )
 
 // NewMetadata builds a metadata object of the members in their order. Of
@@ -218,3 +219,23 @@ func Text(value []byte) (string, bool) {
 	}
 	return *s, true
 }
+
+// Projects reads the JSON text of whom a queue takes messages from: an array of
+// projects, or "*", which is everybody. It is false for anything else.
+func Projects(value []byte) (list []Project, everybody, ok bool) {
+	if text, isText := Text(value); isText {
+		return nil, text == everyProject, text == everyProject
+	}
+	if err := json.Unmarshal(value, &list); err != nil {
+		return nil, false, false
+	}
+	for _, p := range list {
+		if p == "" {
+			return nil, false, false
+		}
+		everybody = everybody || p == everyProject
+	}
+	return list, everybody, true
+}
+
+const everyProject = "*"

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -13,6 +14,7 @@ const LogSize = 20
 // State is what is remembered about the deliveries of a subscription, in
 // Subscription.State. The zero value is that of one nothing happened to.
 type State struct {
+	Socket   bool      // the subscriber is a WebSocket: nobody has to confirm
 	Failing  time.Time // since when attempts have done nothing but fail; zero: they have not
 	Disabled time.Time // since when nothing is delivered; zero: it is
 	Reason   string    // why it is disabled
@@ -68,10 +70,39 @@ func (s *State) Note(a Attempt) {
 // longestTook is more than any attempt takes, in milliseconds.
 const longestTook = 1 << 40
 
-// stateText is a State as JSON: short names, instants in milliseconds.
+// Merge adds what happened later.
+func (s *State) Merge(later *State) {
+	s.Attempts += later.Attempts
+	s.Delivered += later.Delivered
+	s.GivenUp += later.GivenUp
+	if later.Delivered > 0 || s.Failing.IsZero() {
+		s.Failing = later.Failing
+	}
+	s.Log = append(s.Log[:len(s.Log):len(s.Log)], later.Log...)
+	if n := len(s.Log) - LogSize; n > 0 {
+		s.Log = s.Log[n:]
+	}
+}
+
+// IsDisabled reports whether the State in the text is that of a disabled
+// subscription, without reading all of it.
+func IsDisabled(raw []byte) bool {
+	return bytes.HasPrefix(raw, []byte(`{"d":`)) ||
+		bytes.HasPrefix(raw, []byte(socketText+`,"d":`))
+}
+
+// IsSocket reports whether the State in the text is that of a subscription of a
+// WebSocket.
+func IsSocket(raw []byte) bool { return bytes.HasPrefix(raw, []byte(socketText)) }
+
+const socketText = `{"w":true`
+
+// stateText is a State as JSON: short names, instants in milliseconds. What IsDisabled
+// and IsSocket ask for comes first.
 type stateText struct {
-	Failing   int64         `json:"f,omitempty"`
+	Socket    bool          `json:"w,omitempty"`
 	Disabled  int64         `json:"d,omitempty"`
+	Failing   int64         `json:"f,omitempty"`
 	Reason    string        `json:"r,omitempty"`
 	Attempts  int64         `json:"a,omitempty"`
 	Delivered int64         `json:"ok,omitempty"`
@@ -92,7 +123,7 @@ type attemptText struct {
 
 // Append appends the text that ReadState reads.
 func (s *State) Append(dst []byte) []byte {
-	t := stateText{Failing: unixMilli(s.Failing), Disabled: unixMilli(s.Disabled), Reason: s.Reason,
+	t := stateText{Socket: s.Socket, Failing: unixMilli(s.Failing), Disabled: unixMilli(s.Disabled), Reason: s.Reason,
 		Attempts: s.Attempts, Delivered: s.Delivered, GivenUp: s.GivenUp}
 	for _, a := range s.Log {
 		at := attemptText{At: unixMilli(a.At), Took: a.Took.Milliseconds(), Message: a.Message, Status: a.Status, Error: a.Error}
@@ -121,7 +152,7 @@ func ReadState(raw []byte) State {
 	if len(raw) == 0 || json.Unmarshal(raw, &t) != nil {
 		return State{}
 	}
-	s := State{Failing: instant(t.Failing), Disabled: instant(t.Disabled), Reason: t.Reason,
+	s := State{Socket: t.Socket, Failing: instant(t.Failing), Disabled: instant(t.Disabled), Reason: t.Reason,
 		Attempts: t.Attempts, Delivered: t.Delivered, GivenUp: t.GivenUp}
 	for _, at := range t.Log {
 		a := Attempt{At: instant(at.At), Took: time.Duration(min(max(at.Took, 0), longestTook)) * time.Millisecond, Kind: at.Kind,

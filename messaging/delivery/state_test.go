@@ -43,6 +43,47 @@ func TestState(t *testing.T) {
 	}
 }
 
+func TestStateAtAGlance(t *testing.T) {
+	for _, socket := range []bool{true, false} {
+		for _, disabled := range []time.Time{{}, time.UnixMilli(5).UTC()} {
+			s := delivery.State{Socket: socket, Disabled: disabled, Failing: time.UnixMilli(3).UTC(), Reason: "r", Attempts: 1}
+			raw := s.Append(nil)
+			if got := delivery.ReadState(raw); !cmp.Equal(got, s) {
+				t.Error(cmp.Diff(s, got))
+			}
+			if delivery.IsDisabled(raw) != !disabled.IsZero() || delivery.IsSocket(raw) != socket {
+				t.Errorf("%s is disabled: %t, is a socket: %t", raw, delivery.IsDisabled(raw), delivery.IsSocket(raw))
+			}
+		}
+	}
+}
+
+func TestMerge(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(int64(s), 0).UTC() }
+	try := func(s int, o delivery.Outcome) delivery.Attempt {
+		return delivery.Attempt{At: at(s), Kind: delivery.Notification, Number: 1, Outcome: o}
+	}
+	for name, outcomes := range map[string][]delivery.Outcome{
+		"fails on":   {delivery.Retried, delivery.Retried, delivery.GivenUp},
+		"recovers":   {delivery.Retried, delivery.Retried, delivery.Delivered},
+		"fails anew": {delivery.Retried, delivery.Delivered, delivery.Retried},
+		"works":      {delivery.Delivered, delivery.Delivered, delivery.Delivered},
+	} {
+		var whole, first, later delivery.State
+		for i, o := range outcomes {
+			whole.Note(try(i+1, o))
+			if i == 0 {
+				first.Note(try(i+1, o))
+			} else {
+				later.Note(try(i+1, o))
+			}
+		}
+		if first.Merge(&later); !cmp.Equal(first, whole) {
+			t.Errorf("%s: %s", name, cmp.Diff(whole, first))
+		}
+	}
+}
+
 func FuzzState(f *testing.F) {
 	f.Add([]byte(`{"f":1,"l":[{"t":2,"n":3}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
