@@ -33,6 +33,12 @@ type Delivery struct {
 	Posted       time.Time
 	Attempt      int    // 1 is the first
 	Trace        string // W3C traceparent, or empty
+
+	// The same in parts, for those that do not send the document.
+	Subscriber *url.URL // the subscription's
+	Body       []byte   // of the message: JSON text
+	TTL, Delay int64    // of the message, seconds
+	Hops       int      // queues that the message has passed
 }
 
 // Receipt is what is known about a delivery that an attempt ended.
@@ -82,3 +88,15 @@ func (f *Failure) Error() string {
 
 // Unwrap gives the cause.
 func (f *Failure) Unwrap() error { return f.Err }
+
+// Inspector is what a Sender may be as well: one that has to know whose a
+// subscription is to say whether it could serve it. It is asked after Check.
+type Inspector interface {
+	Inspect(ctx context.Context, sub *messaging.Subscription, subscriber *url.URL) error
+}
+
+// GroupSender is what a Sender may be as well: one that can make the deliveries
+// of one message together. It returns an error for each, nil for those made.
+type GroupSender interface {
+	SendAll(ctx context.Context, ds []*Delivery) []error
+}

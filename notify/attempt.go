@@ -1,0 +1,222 @@
+package notify
+
+import (
+	"errors"
+	"net/url"
+	"time"
+
+	"zaqar/messaging"
+	"zaqar/messaging/delivery"
+)
+
+// deliver carries out a job: its messages in their order, each once.
+func (n *Notifier) deliver(j *job) {
+	for _, it := range j.items {
+		if a := n.begin(j.lane, it); a != nil {
+			n.attempt(a)
+		}
+	}
+}
+
+// attempt is one try to deliver a message.
+type attempt struct {
+	lane    *lane
+	item    *item
+	number  int // 1 is the first
+	begun   time.Time
+	sub     *messaging.Subscription
+	options *delivery.Options
+	url     *url.URL
+	sender  Sender
+}
+
+// begin decides whether a message of a job is attempted; nil if not, and then
+// it is seen to.
+func (n *Notifier) begin(l *lane, it *item) *attempt {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now, e := n.now(), &it.envelope
+	switch {
+	case l.gone:
+		n.done(it)
+		return nil
+	case !n.wants(l, e.Kind) && l.disabled:
+		n.bury(l, it, &Failure{What: "The subscription is disabled."})
+		return nil
+	case !n.wants(l, e.Kind):
+		n.done(it)
+		return nil
+	case n.overdue(e, now):
+		l.stale = true
+		n.counters.outcome(delivery.GivenUp)
+		n.bury(l, it, &Failure{Status: e.Status, What: late(e)})
+		return nil
+	case !n.running && it.lot.lane != nil:
+		return nil // it is in the backlog, and free when the lease is given back
+	case !n.running, n.held(l) && it.lot.lane == nil, now.Before(l.until):
+		n.keep(l, it, e.Attempts, 0)
+		return nil
+	}
+	l.stale = false
+	return &attempt{lane: l, item: it, number: e.Attempts + 1, begun: now, sub: l.sub, options: l.options, url: l.url, sender: l.sender}
+}
+
+// overdue reports whether a delivery has been tried for long enough.
+func (n *Notifier) overdue(e *delivery.Envelope, now time.Time) bool {
+	begun := e.First
+	if begun.IsZero() {
+		begun = e.Posted
+	}
+	return !now.Before(begun.Add(n.config.Lifetime))
+}
+
+func late(e *delivery.Envelope) string {
+	if e.Error != "" {
+		return e.Error
+	}
+	return "It could not be delivered in time."
+}
+
+// attempt makes it, and does what its outcome asks for.
+func (n *Notifier) attempt(a *attempt) {
+	e := &a.item.envelope
+	d := Delivery{
+		Subscription: a.sub, Options: a.options, Kind: e.Kind, Message: e.Message, Document: a.item.document(a.sub.Source.Name),
+		Posted: e.Posted, Attempt: a.number, Trace: e.Note.Trace,
+		Subscriber: a.url, Body: a.item.body, TTL: e.TTL, Delay: e.Delay, Hops: e.Note.Hops,
+	}
+	receipt, err := a.sender.Send(n.sending, &d)
+	n.judge(a, receipt, failureOf(err))
+}
+
+// failureOf returns an error of a Sender as a Failure.
+func failureOf(err error) *Failure {
+	if err == nil {
+		return nil
+	}
+	if f := (*Failure)(nil); errors.As(err, &f) {
+		return f
+	}
+	return &Failure{What: "The delivery failed.", Err: err}
+}
+
+func (n *Notifier) judge(a *attempt, receipt Receipt, f *Failure) {
+	var wait time.Duration
+	again := false
+	if f != nil && f.Verdict != Disable && (f.Verdict != GiveUp || a.number > 1) {
+		wait, again = n.wait(a)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := n.now()
+	took := now.Sub(a.begun)
+	cut := f != nil && n.sending.Err() != nil // it failed because the notifier stops
+	made := delivery.Attempt{At: a.begun, Took: took, Kind: a.item.envelope.Kind, Message: a.item.envelope.Message, Number: a.number}
+	l := a.lane
+	switch {
+	case f == nil:
+		made.Outcome, made.Status = delivery.Delivered, receipt.Status
+		n.succeeded(l, took)
+		n.done(a.item)
+	case cut:
+		n.keep(l, a.item, a.number, 0)
+		return
+	default:
+		made.Status, made.Error = f.Status, f.What
+		n.failed(a, f, took, now)
+		made.Outcome = n.afterFailure(a, f, wait, again, now)
+	}
+	n.counters.attempt(made.Outcome, took)
+	n.note(l.target, made)
+}
+
+// wait asks the retry policy how long to wait before the next attempt; false if
+// there is to be none.
+func (n *Notifier) wait(a *attempt) (time.Duration, bool) {
+	var ofQueue *delivery.RetryPolicy
+	if a.item.envelope.Kind == delivery.Notification {
+		q, err := n.queues.Queue(n.working, a.lane.target.source)
+		if err == nil {
+			ofQueue = delivery.QueuePolicy(q.Metadata)
+		} else if !errors.Is(err, messaging.NotFound) {
+			n.log.Warn("the retry policy of a queue cannot be read", "project", a.lane.target.source.Project, "queue", a.lane.target.source.Name, "error", err)
+		}
+	}
+	return delivery.ChooseRetryPolicy(a.options.RetryPolicy, ofQueue).Wait(a.number + 1)
+}
+
+// afterFailure stores what failed with its next wait, or gives it up. The
+// caller holds n.mu.
+func (n *Notifier) afterFailure(a *attempt, f *Failure, wait time.Duration, again bool, now time.Time) delivery.Outcome {
+	first := a.item.envelope.First
+	if first.IsZero() {
+		first = a.begun
+	}
+	again = again && now.Add(wait).Before(first.Add(n.config.Lifetime))
+	if f.Verdict == Disable {
+		n.disable(a.lane, f.What)
+	}
+	if !again {
+		n.bury(a.lane, a.item, f)
+		return delivery.GivenUp
+	}
+	n.retry(a, f, max(wait, min(f.After, longestHold)))
+	return delivery.Retried
+}
+
+// longestHold is how long a subscriber can ask to be left alone.
+const longestHold = time.Hour
+
+// succeeded is what a delivery means for the lane. The caller holds n.mu.
+func (n *Notifier) succeeded(l *lane, took time.Duration) {
+	l.fails, l.pause, l.until = 0, 0, time.Time{}
+	l.slow = took >= slowAfter
+	if l.open {
+		l.open = false
+		n.counters.open.Add(-1)
+		n.log.Info("a subscriber answers again", l.attrs()...)
+	}
+}
+
+// failed is what a failure means for the lane. The caller holds n.mu.
+func (n *Notifier) failed(a *attempt, f *Failure, took time.Duration, now time.Time) {
+	l := a.lane
+	l.fails++
+	l.slow = took >= slowAfter
+	if f.After > 0 {
+		n.hold(l, now.Add(min(f.After, longestHold)))
+	}
+	if l.fails < breakAfter || f.Verdict == GiveUp && a.number == 1 || now.Before(l.until) {
+		return
+	}
+	l.pause = min(max(2*l.pause, firstPause), lastPause)
+	if !l.open {
+		l.open = true
+		n.counters.open.Add(1)
+		n.log.Warn("a subscriber does not answer and is left alone for some time", append(l.attrs(), "failures", l.fails, "last", f.What)...)
+	}
+	n.hold(l, now.Add(l.pause))
+}
+
+// hold keeps the lane from sending for some time: what waits goes to the
+// backlog. The caller holds n.mu.
+func (n *Notifier) hold(l *lane, until time.Time) {
+	if until.After(l.until) {
+		l.until = until
+	}
+	n.fallBehind(l)
+	for l.waiting.len() > 0 {
+		n.spill(l.waiting.pop())
+	}
+}
+
+// attrs name the lane in logs, without its subscriber: URIs hold secrets.
+func (l *lane) attrs() []any {
+	return []any{"project", l.target.source.Project, "queue", l.target.source.Name, "topic", l.target.source.Topic, "subscription", l.id}
+}
+
+// done ends a delivery that needs nothing more. The caller holds n.mu.
+func (n *Notifier) done(it *item) {
+	n.load.jobs--
+	n.endJob(it)
+}

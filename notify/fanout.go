@@ -1,0 +1,374 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+
+	"zaqar/messaging"
+	"zaqar/messaging/delivery"
+	"zaqar/storage"
+)
+
+// source is a queue or topic that has, or had, subscriptions.
+type source struct {
+	ref   messaging.QueueRef
+	lanes map[messaging.SubscriptionID]*lane
+	alarm alarm // when its outbox is to be looked at again
+
+	queued, busy, again bool // among those to be fanned out; being so; and woken meanwhile
+	// congested says that all lanes that keep up have enough to do: the rest
+	// waits in the outbox until one has not.
+	congested bool
+	size      int // of an entry, on average, in bytes
+	lots      int // that are open
+
+	fanning *fanning // a lot that not all subscriptions were offered
+}
+
+// fanning is a lot on its way to the lanes.
+type fanning struct {
+	lot    *lot
+	posts  []*post
+	after  messaging.SubscriptionID // the last one that was offered it
+	hungry bool                     // a lane that took a job had little to do
+}
+
+// lot is what one claim holds.
+type lot struct {
+	part    messaging.QueueRef
+	claim   messaging.ClaimID
+	until   time.Time // the end of its lease
+	source  *source
+	lane    *lane // of a backlog's; nil: it came from the outbox
+	open    int   // items that have not ended
+	entries int   // items that are not removed yet
+}
+
+// item is one entry of an outbox or a backlog.
+type item struct {
+	lot       *lot
+	entry     messaging.MessageID
+	envelope  delivery.Envelope // Attempts are those before this claim
+	key, sum  string            // as stored
+	body      []byte            // plain
+	size      int               // what it counts for in memory
+	jobs      int               // that have not ended, and the fan-out
+	rendering sync.Once
+	text      []byte // see document
+}
+
+// post is what was posted together, as far as it is in one lot.
+type post struct {
+	items     []*item
+	continues bool // the beginning was in the lot before
+}
+
+// Wake says that something was put into the outbox of the queue or topic. It
+// returns at once.
+func (n *Notifier) Wake(q messaging.QueueRef) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.wake(n.sourceOf(q.Whole()))
+}
+
+func (n *Notifier) sourceOf(q messaging.QueueRef) *source {
+	s := n.sources[q]
+	if s == nil {
+		s = &source{ref: q, lanes: map[messaging.SubscriptionID]*lane{}, size: lotBytes / 8}
+		s.alarm.ring = func() { n.wake(s) }
+		n.sources[q] = s
+	}
+	return s
+}
+
+// wake has the source's outbox looked at. The caller holds n.mu.
+func (n *Notifier) wake(s *source) {
+	switch {
+	case s.busy:
+		s.again = true
+	case !s.queued && !s.congested:
+		s.queued = true
+		n.fans.turns.push(s.ref.Project, s)
+		n.start()
+	}
+}
+
+// fan takes one step with a source: it claims a lot, or offers one to a page of
+// subscriptions.
+func (n *Notifier) fan(s *source) {
+	n.mu.Lock()
+	s.queued, s.busy, s.again = false, true, false
+	n.mu.Unlock()
+	more, err := n.step(n.working, s)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s.busy = false
+	switch {
+	case err != nil:
+		n.log.Error("messages cannot be brought to subscribers", "project", s.ref.Project, "queue", s.ref.Name, "topic", s.ref.Topic, "error", err)
+		n.setAlarm(&s.alarm, n.now().Add(storeRetry))
+	case more || s.again:
+		n.wake(s)
+	}
+}
+
+// storeRetry is the pause after the store has failed.
+const storeRetry = time.Second
+
+func (n *Notifier) step(ctx context.Context, s *source) (more bool, err error) {
+	if s.fanning == nil {
+		if err := n.claimLot(ctx, s); err != nil {
+			return false, err
+		}
+		if s.fanning == nil {
+			return false, n.expectLater(ctx, s)
+		}
+	}
+	f := s.fanning
+	page, err := n.data.Subscriptions(ctx, s.ref, f.after, pageSize)
+	if err != nil {
+		return false, err
+	}
+	n.offer(s, f, page)
+	if len(page) == pageSize {
+		f.after = page[len(page)-1].ID
+		return true, nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s.fanning = nil
+	for _, p := range f.posts {
+		for _, it := range p.items {
+			n.endJob(it)
+		}
+	}
+	s.congested = !f.hungry && !n.hungry(s, f)
+	return !s.congested, nil
+}
+
+// hungry reports whether a lane that was given of the lot and keeps up has
+// little to do by now. The caller holds n.mu.
+func (n *Notifier) hungry(s *source, f *fanning) bool {
+	busy := false
+	for _, l := range s.lanes {
+		if l.fed != f.lot || l.behind {
+			continue
+		}
+		if l.waiting.len() <= hungryBelow {
+			return true
+		}
+		busy = true
+	}
+	return !busy
+}
+
+// hungryBelow is with how many waiting jobs a lane should get more.
+const hungryBelow = room / 4
+
+// expectLater sets the alarm to when a lease that is not ours ends.
+func (n *Notifier) expectLater(ctx context.Context, s *source) error {
+	n.mu.Lock()
+	ours := s.lots > 0
+	n.mu.Unlock()
+	if ours {
+		return nil // it would be the end of our own
+	}
+	at, some, err := n.data.Due(ctx, s.ref.In(messaging.Outbox))
+	if err == nil && some {
+		n.mu.Lock()
+		n.setAlarm(&s.alarm, at)
+		n.mu.Unlock()
+	}
+	return err
+}
+
+// terms are those of every claim.
+func (n *Notifier) terms(limit int) storage.Terms {
+	return storage.Terms{TTL: int64(n.config.Lease / time.Second), Limit: limit}
+}
+
+// claimLot claims what is in the outbox.
+func (n *Notifier) claimLot(ctx context.Context, s *source) error {
+	limit := min(max(lotBytes/max(s.size, 1), 1), lotSize)
+	l, err := n.data.Claim(ctx, s.ref.In(messaging.Outbox), n.terms(limit))
+	if err != nil || len(l.Messages) == 0 {
+		return err
+	}
+	lot := &lot{part: s.ref.In(messaging.Outbox), claim: l.Claim.ID, until: l.Claim.Expires, source: s}
+	f := &fanning{lot: lot}
+	bytes := 0
+	var circling []*item
+	for i := range l.Messages {
+		m := &l.Messages[i]
+		bytes += len(m.Body)
+		c, err := storage.ReadCopy(m.Body)
+		if err != nil {
+			n.log.Error("an entry of an outbox cannot be read and is left out", "project", s.ref.Project, "queue", s.ref.Name, "entry", m.ID, "error", err)
+			continue
+		}
+		it := &item{lot: lot, entry: m.ID, key: m.Key, sum: m.Checksum, jobs: 1, envelope: delivery.Envelope{
+			Kind: delivery.Notification, Message: c.ID, TTL: c.TTL, Delay: c.Delay, Posted: m.Posted,
+			Attempts: m.Claims - 1, Note: delivery.ReadNote(c.Note), Body: c.Body,
+		}}
+		if !n.unseal(s.ref.Project, it) {
+			continue
+		}
+		if it.envelope.Note.Hops > delivery.MaxHops {
+			circling = append(circling, it) // in a circle: it goes no further
+			continue
+		}
+		if c.Index == 0 || len(f.posts) == 0 {
+			f.posts = append(f.posts, &post{continues: c.Index > 0})
+		}
+		p := f.posts[len(f.posts)-1]
+		p.items = append(p.items, it)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s.size = (3*s.size + bytes/len(l.Messages)) / 4
+	for _, p := range f.posts {
+		n.admit(lot, p.items)
+	}
+	n.admit(lot, circling)
+	for _, it := range circling {
+		n.endJob(it)
+	}
+	if lot.open > 0 {
+		s.fanning = f
+	} else {
+		n.setAlarm(&s.alarm, lot.until)
+	}
+	return nil
+}
+
+// unseal makes the body plain. Where that fails the entry stays where it is, to
+// be claimed again when the lease has ended: a key may come back.
+func (n *Notifier) unseal(p messaging.Project, it *item) bool {
+	m := messaging.Message{ID: it.envelope.Message, Body: it.envelope.Body, Key: it.key, Checksum: it.sum}
+	if err := n.open(p, &m); err != nil {
+		n.log.Error("a message cannot be decrypted and waits for its key", "project", p, "message", it.envelope.Message, "error", err)
+		return false
+	}
+	it.body = m.Body
+	it.size = 2*len(it.envelope.Body) + perItem
+	if it.key != "" {
+		it.size += len(it.body)
+	}
+	return true
+}
+
+// perItem is what an item takes beside its message.
+const perItem = 512
+
+// admit counts the items of a lot. The caller holds n.mu.
+func (n *Notifier) admit(l *lot, items []*item) {
+	if len(items) == 0 {
+		return
+	}
+	if l.entries == 0 {
+		n.lots[l] = true
+		l.source.lots++
+		n.counters.lots.Add(1)
+	}
+	l.open += len(items)
+	l.entries += len(items)
+	for _, it := range items {
+		n.load.bytes += it.size
+	}
+}
+
+// offer makes jobs for a page of subscriptions.
+func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) {
+	lanes := make([]*lane, 0, len(page))
+	n.mu.Lock()
+	for i := range page {
+		if l := n.laneFor(s, &page[i]); l != nil && n.wants(l, delivery.Notification) {
+			lanes = append(lanes, l)
+		}
+	}
+	n.mu.Unlock()
+	jobs := make([]*job, 0, len(lanes)*len(f.posts))
+	for _, l := range lanes {
+		for _, p := range f.posts {
+			if items := n.wanted(l, p.items); len(items) > 0 {
+				jobs = append(jobs, &job{lane: l, items: items, continues: p.continues})
+			}
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, j := range jobs {
+		for _, it := range j.items {
+			it.jobs++
+		}
+		n.load.jobs += len(j.items)
+		l := j.lane
+		if !n.takes(l) {
+			n.fallBehind(l)
+			n.spill(j)
+			continue
+		}
+		l.fed = f.lot
+		f.hungry = f.hungry || l.waiting.len() <= hungryBelow
+		n.enqueue(j)
+	}
+	n.start()
+}
+
+// wanted returns those of the items that pass the filter of the subscription.
+func (n *Notifier) wanted(l *lane, items []*item) []*item {
+	missed := 0
+	var some []*item
+	for i, it := range items {
+		switch {
+		case !matches(l.options, it.body):
+			if missed == 0 {
+				some = append(some, items[:i]...)
+			}
+			missed++
+		case missed > 0:
+			some = append(some, it)
+		}
+	}
+	if missed == 0 {
+		return items
+	}
+	n.counters.filtered.Add(int64(missed))
+	return some
+}
+
+// matches reports whether a message passes the filter in the options.
+func matches(*delivery.Options, []byte) bool { return true }
+
+// endJob ends one job of an item, and with the last one the item. The caller
+// holds n.mu.
+func (n *Notifier) endJob(it *item) {
+	if it.jobs--; it.jobs > 0 {
+		return
+	}
+	l := it.lot
+	n.load.bytes -= it.size
+	n.discard(it)
+	if l.open--; l.open == 0 && l.lane != nil {
+		n.drained(l.lane)
+	}
+}
+
+// document renders what is sent, once for all subscribers.
+func (it *item) document(queue string) []byte {
+	it.rendering.Do(func() {
+		if e := &it.envelope; e.Kind == delivery.Notification {
+			it.text = delivery.AppendDocument(make([]byte, 0, len(it.body)+len(queue)+96), queue, e.TTL, e.Delay, it.body)
+		} else {
+			it.text = it.body
+		}
+	})
+	return it.text
+}
+
+// sameOptions reports whether a subscription asks for the same as before.
+func sameOptions(a, b *messaging.Subscription) bool {
+	return a.Subscriber == b.Subscriber && bytes.Equal(a.Options, b.Options)
+}

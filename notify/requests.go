@@ -1,0 +1,223 @@
+package notify
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"zaqar/messaging"
+	"zaqar/messaging/delivery"
+	"zaqar/storage"
+)
+
+// Registrar is what a Sender may be as well: one that needs something of others
+// for each subscription, which it gets when the subscription is made.
+type Registrar interface {
+	// Register gets it and notes it in the subscription's options. An error has
+	// a kind, and means that nothing was left behind.
+	Register(ctx context.Context, who messaging.Caller, sub *messaging.Subscription) error
+	// Unregister gives it back.
+	Unregister(ctx context.Context, sub *messaging.Subscription) error
+}
+
+// Admit says whether a subscription could be served: nil, or Invalid with a
+// sentence for the client. It may add to the subscription's options.
+func (n *Notifier) Admit(ctx context.Context, who messaging.Caller, sub *messaging.Subscription) error {
+	u, err := url.Parse(sub.Subscriber)
+	if err != nil || u.Scheme == "" {
+		return messaging.E(messaging.Invalid, "subscriber must be a URI.")
+	}
+	sender := n.senders[strings.ToLower(u.Scheme)]
+	if sender == nil {
+		return messaging.E(messaging.Invalid, "subscriber must not be a URI of the scheme "+messaging.Quoted(u.Scheme)+": this server does not serve it.")
+	}
+	o, err := delivery.ParseOptions(sub.Options)
+	if err != nil {
+		return err
+	}
+	if err := sender.Check(ctx, u, o); err != nil {
+		return err
+	}
+	if i, ok := sender.(Inspector); ok {
+		if err := i.Inspect(ctx, sub, u); err != nil {
+			return err
+		}
+	}
+	if r, ok := sender.(Registrar); ok {
+		return r.Register(ctx, who, sub)
+	}
+	return nil
+}
+
+// Confirm stores a document for the subscriber that asks for confirmation, or
+// tells of the end of the subscription, and is valid until expires. It is
+// attempted like a message.
+func (n *Notifier) Confirm(ctx context.Context, sub messaging.Subscription, kind delivery.Kind, expires time.Time) error {
+	text, err := n.render(ctx, &sub, kind, expires)
+	if err != nil {
+		return err
+	}
+	now := n.now()
+	e := delivery.Envelope{Kind: kind, Message: messaging.MessageID(strings.ToLower(rand.Text())), Posted: now, First: now, Body: text}
+	return n.put(ctx, &sub, []messaging.Draft{{TTL: n.backlogTTL(), Body: e.Append(nil)}})
+}
+
+func (n *Notifier) backlogTTL() int64 { return int64((n.config.Lifetime + slack) / time.Second) }
+
+// put appends to the backlog of a subscription, and has it looked at.
+func (n *Notifier) put(ctx context.Context, sub *messaging.Subscription, drafts []messaging.Draft) error {
+	_, err := n.data.Append(ctx, sub.Source.In(messaging.Backlog(sub.ID)), poster, drafts, storage.AppendOptions{})
+	if err == nil {
+		n.lookFor(sub.Source, sub)
+	}
+	return err
+}
+
+// Forget lets go of all that belongs to a subscription that was removed. Without
+// an ID that is only what its options name.
+func (n *Notifier) Forget(ctx context.Context, sub messaging.Subscription) {
+	if u, err := url.Parse(sub.Subscriber); err == nil {
+		if r, ok := n.senders[strings.ToLower(u.Scheme)].(Registrar); ok {
+			if err := r.Unregister(ctx, &sub); err != nil {
+				n.log.Warn("what a subscription was granted could not be given back", "project", sub.Source.Project, "subscription", sub.ID, "error", err)
+			}
+		}
+	}
+	if sub.ID == "" {
+		return
+	}
+	n.mu.Lock()
+	if s := n.sources[sub.Source]; s != nil && s.lanes[sub.ID] != nil {
+		s.lanes[sub.ID].gone = true
+	}
+	n.mu.Unlock()
+	for _, p := range []messaging.Part{messaging.Backlog(sub.ID), messaging.Failed(sub.ID)} {
+		if err := n.data.Drop(ctx, sub.Source.In(p)); err != nil {
+			n.log.Warn("what waits for a subscription that is gone stays until it expires", "project", sub.Source.Project, "subscription", sub.ID, "error", err)
+		}
+	}
+}
+
+// Resume has a subscription that was changed or confirmed delivered to again, as
+// if nothing had failed, and looks at its backlog.
+func (n *Notifier) Resume(ctx context.Context, sub messaging.Subscription) {
+	stored, err := n.data.AmendSubscription(ctx, sub.Source, sub.ID, func(sub *messaging.Subscription) error {
+		s := delivery.ReadState(sub.State)
+		if s.Disabled.IsZero() && s.Failing.IsZero() {
+			return errUnchanged
+		}
+		s.Disabled, s.Reason, s.Failing = time.Time{}, "", time.Time{}
+		sub.State = s.Append(nil)
+		return nil
+	})
+	switch {
+	case errors.Is(err, errUnchanged):
+		stored = sub
+	case err != nil:
+		n.log.Warn("a subscription cannot be enabled again", "project", sub.Source.Project, "subscription", sub.ID, "error", err)
+		return
+	}
+	n.mu.Lock()
+	if r := n.records[target{sub.Source, sub.ID}]; r != nil {
+		r.reason, r.state.Failing = "", time.Time{}
+	}
+	if l := n.laneFor(n.sourceOf(sub.Source), &stored); l != nil {
+		n.closeBreaker(l)
+		l.fails, l.pause, l.until, l.slow = 0, 0, time.Time{}, false
+		n.look(l)
+	}
+	n.mu.Unlock()
+}
+
+var errUnchanged = errors.New("nothing changes")
+
+// Replay has deliveries made once more, and returns how many.
+func (n *Notifier) Replay(ctx context.Context, sub messaging.Subscription, what delivery.Replay) (int, error) {
+	switch what.What {
+	case delivery.AgainFailed:
+		return n.replayFailed(ctx, &sub, what.Since)
+	case delivery.AgainAll:
+		return n.replayAll(ctx, &sub, what.Since)
+	}
+	return 0, messaging.E(messaging.Invalid, "what must be failed or all.")
+}
+
+// replayLot is how many deliveries are replayed at once.
+const replayLot = 100
+
+// replayFailed takes what was given up back into the backlog: first it is there,
+// then it is removed here.
+func (n *Notifier) replayFailed(ctx context.Context, sub *messaging.Subscription, since time.Time) (total int, err error) {
+	part := sub.Source.In(messaging.Failed(sub.ID))
+	var after messaging.Position
+	for {
+		found, err := n.data.Scan(ctx, part, storage.Scan{After: after, Limit: replayLot, Claimed: true, Delayed: true})
+		if err != nil || len(found) == 0 {
+			return total, err
+		}
+		after = found[len(found)-1].Position
+		var drafts []messaging.Draft
+		var ids []messaging.MessageID
+		for _, m := range found {
+			e, err := delivery.ReadEnvelope(m.Body)
+			if err != nil || e.Posted.Before(since) {
+				continue
+			}
+			e.Attempts, e.First, e.Status, e.Error = 0, n.now(), 0, ""
+			drafts = append(drafts, messaging.Draft{TTL: n.backlogTTL(), Body: e.Append(nil), Key: m.Key, Checksum: m.Checksum})
+			ids = append(ids, m.ID)
+		}
+		if len(drafts) == 0 {
+			continue
+		}
+		if err := n.put(ctx, sub, drafts); err != nil {
+			return total, err
+		}
+		total += len(drafts)
+		if err := n.data.Remove(ctx, part, ids, storage.Hold{}); err != nil {
+			return total, err
+		}
+	}
+}
+
+// replayAll puts messages that are still there into the backlog.
+func (n *Notifier) replayAll(ctx context.Context, sub *messaging.Subscription, since time.Time) (total int, err error) {
+	options, _ := delivery.ParseOptions(sub.Options)
+	var after messaging.Position
+	for {
+		found, err := n.data.Scan(ctx, sub.Source, storage.Scan{After: after, Limit: replayLot, Claimed: true, Delayed: true})
+		if err != nil || len(found) == 0 {
+			return total, err
+		}
+		after = found[len(found)-1].Position
+		var drafts []messaging.Draft
+		for _, m := range found {
+			if m.Posted.Before(since) || !n.passes(sub, options, m) {
+				continue
+			}
+			e := delivery.Envelope{Kind: delivery.Notification, Message: m.ID, TTL: m.TTL, Posted: m.Posted, First: n.now(), Body: m.Body}
+			if !m.Available.IsZero() {
+				e.Delay = int64(m.Available.Sub(m.Posted) / time.Second)
+			}
+			drafts = append(drafts, messaging.Draft{TTL: n.backlogTTL(), Body: e.Append(nil), Key: m.Key, Checksum: m.Checksum})
+		}
+		if len(drafts) == 0 {
+			continue
+		}
+		if err := n.put(ctx, sub, drafts); err != nil {
+			return total, err
+		}
+		total += len(drafts)
+	}
+}
+
+// passes reports whether a stored message can be opened and passes the filter.
+func (n *Notifier) passes(sub *messaging.Subscription, o *delivery.Options, m messaging.Message) bool {
+	if err := n.open(sub.Source.Project, &m); err != nil {
+		return false
+	}
+	return matches(o, m.Body)
+}
