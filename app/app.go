@@ -17,6 +17,7 @@ import (
 	"zaqar/auth/keystone"
 	"zaqar/auth/signed"
 	"zaqar/broker"
+	"zaqar/notify"
 	"zaqar/observe/trace"
 	"zaqar/quota"
 	"zaqar/storage"
@@ -40,7 +41,8 @@ type App struct {
 	server       *http.Server
 	links        links
 	monitor      *monitor
-	quotas       *quota.Guard // nil: there are none
+	quotas       *quota.Guard     // nil: there are none
+	notifier     *notify.Notifier // nil: nothing is delivered
 	undo         undo
 }
 
@@ -127,12 +129,16 @@ func (a *App) buildCore(ctx context.Context, store fullStore) (*denials, *trace.
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := a.notifications(store, &parts); err != nil {
+		return nil, nil, err
+	}
 	if err := a.stages(store, &parts); err != nil {
 		return nil, nil, err
 	}
 	if a.broker, err = broker.New(a.options.Broker, parts); err != nil {
 		return nil, nil, fmt.Errorf("configuration: %w", err)
 	}
+	a.runNotifier()
 	return denials, tracer, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"zaqar/broker"
+	"zaqar/observe/trace"
 	"zaqar/pipeline"
 	"zaqar/storage"
 )
@@ -43,4 +44,11 @@ func (a *App) stages(store storage.Store, parts *broker.Parts) error {
 }
 
 // announcing is the stage pipeline.Notifier.
-func (a *App) announcing() pipeline.Stage { return pipeline.Stage{} }
+func (a *App) announcing() pipeline.Stage {
+	if a.notifier == nil {
+		return pipeline.Stage{}
+	}
+	return pipeline.Stage{Messages: func(next pipeline.MessageStore) pipeline.MessageStore {
+		return a.notifier.Announcing(next, trace.Carry)
+	}}
+}

@@ -7,6 +7,7 @@ import (
 	"zaqar/api/rest"
 	"zaqar/auth/keystone"
 	"zaqar/broker"
+	"zaqar/notify"
 	"zaqar/notify/webhook"
 	"zaqar/pipeline"
 	"zaqar/quota"
@@ -37,6 +38,8 @@ type Options struct {
 	Extensions Extensions
 	Pipelines  pipeline.Config
 	Webhooks   Webhooks
+	// Notification is about deliveries to subscribers.
+	Notification Notification
 	// ShutdownTimeout bounds how long requests in flight are waited for.
 	ShutdownTimeout time.Duration
 	// Effective prints the configuration with secrets masked, for reports.
@@ -100,6 +103,7 @@ func Defaults() Options {
 		Monitor:         Monitor{Bind: "127.0.0.1", Port: 9464, Backlog: BacklogTotal, MaxSeries: 1000},
 		Broker:          broker.Defaults(),
 		Pipelines:       pipeline.Config{Message: []string{pipeline.Notifier}},
+		Notification:    Notification{Workers: 10, Config: notify.Defaults()},
 		Quotas:          Quotas{Config: quota.Config{Fresh: quota.DefaultFresh}},
 		ShutdownTimeout: 30 * time.Second,
 	}

@@ -68,6 +68,8 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"webhook_ca_file":  "/ca.pem",
 		"forwarded_header": "Forwarded",
 		"message_pipeline": "a", "claim_pipeline": "a", "subscription_pipeline": "a", "queue_pipeline": "a", "topic_pipeline": "a",
+		"event_queue":               "events",
+		"external_confirmation_url": "https://example.org/confirm",
 	}
 	// What these say is refused or only warned about; rules_test has them.
 	judged := map[string]bool{

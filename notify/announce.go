@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"time"
 
 	"zaqar/messaging"
 	"zaqar/messaging/delivery"
@@ -12,21 +11,13 @@ import (
 // Announcing returns a store whose posts are announced to subscribers: those to
 // queues and topics with subscriptions leave copies in their outboxes, in the
 // same step, and the notifier is woken. carry tells where a request is in a
-// trace, empty for nowhere. What the store can do beside its contract it goes on
-// doing.
-func (n *Notifier) Announcing(d storage.Data, carry func(context.Context) string) storage.Data {
-	a := &announcing{Data: d, notifier: n, carry: carry, plain: storage.Announcement{TTL: int64((n.config.Lifetime + slack) / time.Second)}}
-	if s, ok := d.(storage.Surveyor); ok {
-		return struct {
-			*announcing
-			storage.Surveyor
-		}{a, s}
-	}
-	return a
+// trace, empty for nowhere.
+func (n *Notifier) Announcing(next storage.Messages, carry func(context.Context) string) storage.Messages {
+	return &announcing{Messages: next, notifier: n, carry: carry, plain: storage.Announcement{TTL: n.backlogTTL()}}
 }
 
 type announcing struct {
-	storage.Data
+	storage.Messages
 	notifier *Notifier
 	carry    func(context.Context) string
 	plain    storage.Announcement // of a post that is not followed
@@ -35,8 +26,6 @@ type announcing struct {
 // Append implements storage.Messages. A note that is there stays.
 func (a *announcing) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft, o storage.AppendOptions) (storage.Appended, error) {
 	switch {
-	case q.Part != "":
-		return a.Data.Append(ctx, q, by, drafts, o)
 	case o.Announce != nil:
 		o.Announce = &storage.Announcement{Note: o.Announce.Note, TTL: a.plain.TTL}
 	default:
@@ -46,7 +35,7 @@ func (a *announcing) Append(ctx context.Context, q messaging.QueueRef, by messag
 			o.Announce = &storage.Announcement{Note: note.Append(nil), TTL: a.plain.TTL}
 		}
 	}
-	done, err := a.Data.Append(ctx, q, by, drafts, o)
+	done, err := a.Messages.Append(ctx, q, by, drafts, o)
 	if done.Announced || err != nil { // of a failure nobody knows how far it came
 		a.notifier.Wake(q)
 		for _, q := range o.Also {

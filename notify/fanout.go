@@ -340,7 +340,9 @@ func (n *Notifier) wanted(l *lane, items []*item) []*item {
 }
 
 // matches reports whether a message passes the filter in the options.
-func matches(*delivery.Options, []byte) bool { return true }
+func matches(o *delivery.Options, body []byte) bool {
+	return o.Filter == nil || o.Filter.Match(body)
+}
 
 // endJob ends one job of an item, and with the last one the item. The caller
 // holds n.mu.

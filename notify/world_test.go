@@ -195,7 +195,7 @@ func (w *world) post(q messaging.QueueRef, bodies ...string) {
 	for _, b := range bodies {
 		drafts = append(drafts, messaging.Draft{TTL: 300, Body: []byte(b)})
 	}
-	store := w.data
+	var store storage.Messages = w.data
 	if w.notifier != nil {
 		store = w.notifier.Announcing(w.data, func(context.Context) string { return "" })
 	}

@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"zaqar/auth/signed"
+	"zaqar/broker"
+	"zaqar/messaging"
+	"zaqar/notify"
+	"zaqar/notify/confirm"
+	"zaqar/notify/queue"
+	"zaqar/notify/webhook"
+	"zaqar/pipeline"
+	"zaqar/storage"
+)
+
+// Notification says whether and how messages are delivered to subscribers.
+type Notification struct {
+	Workers int64 // notify.PerWorker deliveries in flight for each
+	notify.Config
+	Page string // that confirmation mails point to
+}
+
+// stopTime is what a notifier needs to stop beside its grace.
+const stopTime = 20 * time.Second
+
+// notifications builds the notifier, unless it is not among the stages of
+// messages.
+func (a *App) notifications(store storage.Store, parts *broker.Parts) error {
+	o := a.options.Notification
+	if !slices.Contains(a.options.Pipelines.Message, pipeline.Notifier) {
+		return nil
+	}
+	senders, err := a.senders(&o)
+	if err != nil {
+		return fmt.Errorf("[notification] %w", err)
+	}
+	o.Config.InFlight = int(o.Workers) * notify.PerWorker
+	o.Config.RequireConfirmation = a.options.Broker.RequireConfirmation
+	documents := confirm.New(confirm.Config{Sign: a.signConfirmation, Page: o.Page})
+	a.notifier, err = notify.New(o.Config, notify.Parts{
+		Data: store, Queues: store, Senders: senders,
+		Open:   func(p messaging.Project, m *messaging.Message) error { return a.broker.Unseal(p, m) },
+		Post:   a.postForOwner,
+		Render: documents.Render,
+		Now:    time.Now, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	parts.Notifier = a.notifier
+	return nil
+}
+
+// runNotifier starts deliveries, once the broker is there.
+func (a *App) runNotifier() {
+	if a.notifier == nil {
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		a.notifier.Run(ctx)
+		close(ended)
+	}()
+	a.undo.add("stop deliveries", a.options.Notification.Grace*2+stopTime, func(ctx context.Context) error {
+		stop()
+		select {
+		case <-ended:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
+
+// senders builds what delivers, by scheme.
+func (a *App) senders(o *Notification) (map[string]notify.Sender, error) {
+	c, err := a.options.Webhooks.Config()
+	if err != nil {
+		return nil, err
+	}
+	c.Now, c.InFlight = time.Now, int(o.Workers)*notify.PerWorker
+	hooks := webhook.New(c)
+	return map[string]notify.Sender{
+		"http": hooks, "https": hooks, queue.Scheme: queue.New(queues{a}),
+	}, nil
+}
+
+// signConfirmation signs the request that confirms a subscription.
+func (a *App) signConfirmation(p messaging.Project, method, path string, expires time.Time) (string, error) {
+	return a.signatures.Sign(signed.Grant{Project: p, Paths: []string{path}, Methods: []string{method}, Expires: expires})
+}
+
+// postForOwner posts what the notifier has to say.
+func (a *App) postForOwner(ctx context.Context, q messaging.QueueRef, p notify.Post) error {
+	return a.broker.Forward(ctx, broker.Forward{From: q.Project, To: []messaging.QueueRef{q}, Body: p.Body, TTL: p.TTL, Note: p.Note})[0]
+}
+
+// queues lets subscribers that are queues be reached through the broker.
+type queues struct{ app *App }
+
+// Accepts implements queue.Queues.
+func (q queues) Accepts(ctx context.Context, from messaging.Project, to messaging.QueueRef) error {
+	return q.app.broker.Accepts(ctx, from, to)
+}
+
+// Forward implements queue.Queues.
+func (q queues) Forward(ctx context.Context, m queue.Message) []error {
+	return q.app.broker.Forward(ctx, broker.Forward{From: m.From, To: m.To, Body: m.Body, TTL: m.TTL, Note: m.Note})
+}
