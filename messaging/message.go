@@ -18,7 +18,8 @@ type ClientID string
 
 // Position is the place of a message in its queue. Positions of a queue grow
 // strictly in the order in which posts become visible, survive restarts and
-// are never used twice. 0 stands before every message.
+// are never used twice. 0 stands before every message. Those of messages are
+// below 1<<53, which every number format can hold; readers may name any.
 type Position uint64
 
 // String returns the marker clients see in a next link.

@@ -24,17 +24,26 @@
 //     of things that do not exist. They are never an error of their own.
 //   - Deleting what is absent succeeds.
 //   - All methods may be called concurrently. A cancelled context may leave
-//     the operation done or not done, never half done.
+//     the operation done or not done, never half done; which of the two is settled
+//     when the call returns. Only if the connection to a store breaks
+//     (Unavailable) an operation may still take effect after it has failed.
 //
 // The Data store does not know which queues exist: an absent queue is an empty
 // one, and Append needs no preparation. Existence is the Control store's.
 //
+// # Several processes
+//
+// A store may serve several processes at once. Expiry is judged by the clock of
+// each (Env.Now), so their clocks have to be in step: by how much they are not is
+// by how much something may expire early or late for one of them. What was
+// reclaimed is gone for all. Each of them may sweep.
+//
 // # Sizes
 //
 // Lifetimes and delays of messages and claims up to MaxLifetime, a claim's TTL
-// and grace added up, client ids up to messaging.MaxClientIDSize, and posts of
-// 64 MiB of bodies, however many there are, are never refused for their size.
-// What is larger may be an Invalid error, with nothing stored.
+// and grace added up, client ids up to messaging.MaxClientIDSize, bodies of up to
+// 12 MiB, and posts of up to 10,000 messages and 64 MiB are never refused for
+// their size. What is larger may be an Invalid error, with nothing stored.
 //
 // # Slices
 //

@@ -35,9 +35,11 @@ type Messages interface {
 	// undelayed, and their claim count restarts at 0. They keep ID, body,
 	// checksum, poster and Posted. With ttl > 0 that is their new TTL and they
 	// expire that many seconds from now; with 0 both stay. It returns how many
-	// moved. They are never in both queues or in neither.
+	// moved. They are never in both queues. They are in neither only where a store
+	// spreads queues over machines: during the call, and after a crash in between
+	// until a Sweep brings them to where they go.
 	Move(ctx context.Context, q messaging.QueueRef, ids []messaging.MessageID, held messaging.ClaimID, to messaging.QueueRef, ttl int64) (int, error)
-	// Tally counts the unexpired messages.
+	// Tally counts the unexpired messages. It may be slow in proportion to them.
 	Tally(ctx context.Context, q messaging.QueueRef) (messaging.Tally, error)
 	// Volume counts the unexpired messages of all queues and topics of all
 	// projects, delayed and claimed ones included, and those of them under a
@@ -45,11 +47,12 @@ type Messages interface {
 	// call may be slow.
 	Volume(ctx context.Context) (total, claimed int, err error)
 	// Stored tells what the unexpired messages of a project amount to. A message
-	// counts from the moment it can be read until it is gone. The call is quick
-	// however many messages there are.
+	// counts from the moment it can be read until it is gone; changes made
+	// meanwhile may or may not be counted. The call is quick however many messages
+	// there are.
 	Stored(ctx context.Context, p messaging.Project) (messaging.Stored, error)
 	// Purge deletes every message that is not under a live claim, delayed ones
-	// included.
+	// included. It may do so in parts: after a failure some may be left.
 	Purge(ctx context.Context, q messaging.QueueRef) error
 	// Drop deletes every message and dissolves every claim of the queue.
 	Drop(ctx context.Context, q messaging.QueueRef) error

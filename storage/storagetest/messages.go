@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ func messagePromises() []promise {
 		{"a filtered scan pages through all that match", scanPagesWithFilters},
 		{"ids are opaque words that are no positions", messageIDs},
 		{"positions of a queue grow strictly and are never used twice", positionsGrow},
+		{"positions are below 1<<53, and a scan after the largest number is empty", positionsBounded},
 		{"a batch is adjacent", batchIsAdjacent},
 		{"an empty batch stores nothing", batchEmpty},
 		{"a batch of 1000 messages and one of large bodies are stored", batchLarge},
@@ -358,6 +360,18 @@ func messageIDs(s *subject) {
 		sub, _, err := s.Subscribe(s.ctx(), messaging.Subscription{Source: q, Subscriber: "http://a", TTL: 60})
 		s.ok(err)
 		check(string(sub.ID))
+	}
+}
+
+func positionsBounded(s *subject) {
+	s.post(inbox, 3)
+	for _, m := range s.all(inbox) {
+		if m.Position == 0 || m.Position >= 1<<53 {
+			s.Errorf("position %d", m.Position)
+		}
+	}
+	for _, after := range []messaging.Position{1 << 53, math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64} {
+		s.same(fmt.Sprint("page after ", uint64(after)), len(s.scan(inbox, storage.Scan{After: after, Limit: 10})), 0)
 	}
 }
 
