@@ -42,7 +42,7 @@ type controlPlane struct {
 	queues  map[messaging.QueueRef]*item // the items of tableQueues
 	counts  map[scope]int                // existing queues and topics
 	sources map[messaging.QueueRef]int   // subscriptions of each, those included that have expired and are still there
-	named   map[string]string            // queue key and subscriber -> key of the latest such subscription
+	named   map[string]string            // queue key and subscriber -> key of such a subscription; nil during recovery
 	last    *group                       // the latest change
 }
 
@@ -68,7 +68,6 @@ func (c *controlPlane) init(s *Store) {
 	c.queues = make(map[messaging.QueueRef]*item)
 	c.counts = make(map[scope]int)
 	c.sources = make(map[messaging.QueueRef]int)
-	c.named = make(map[string]string)
 }
 
 // staged is an edit with what it does in memory.

@@ -357,6 +357,7 @@ func (r *recovery) bind() {
 		q.advance(r.at)
 		q.watch()
 	}
+	r.control.nameSubscriptions()
 	r.swept.messages.Store(0)
 	r.swept.claims.Store(0)
 }

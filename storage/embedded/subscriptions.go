@@ -106,6 +106,9 @@ func (c *controlPlane) countSubscription(it *item, by int) {
 	if c.sources[sub.Source] += by; c.sources[sub.Source] == 0 {
 		delete(c.sources, sub.Source)
 	}
+	if c.named == nil {
+		return
+	}
 	name := subscriptionPrefix(sub.Source) + sub.Subscriber
 	switch other := c.subscriptionTo(sub.Source, sub.Subscriber); {
 	case by > 0 && (other == nil || other.ID == sub.ID):
@@ -113,6 +116,20 @@ func (c *controlPlane) countSubscription(it *item, by int) {
 	case by < 0 && c.named[name] == it.key:
 		delete(c.named, name)
 	}
+}
+
+// nameSubscriptions names those that recovery has found. Only when all is read
+// does one live subscription at most have a name: the removal of an earlier one
+// may have been carried behind it in the log.
+func (c *controlPlane) nameSubscriptions() {
+	c.named = make(map[string]string)
+	now := c.store.env.Now()
+	c.scan(tableSubscriptions, "", "", func(key string, value any) bool {
+		if sub := value.(*messaging.Subscription); now.Before(sub.Expires) {
+			c.named[subscriptionPrefix(sub.Source)+sub.Subscriber] = key
+		}
+		return true
+	})
 }
 
 // hasSubscriptions reports whether the queue has some that may not have expired.
