@@ -106,8 +106,8 @@ func seconds(lo, hi time.Duration) kind[time.Duration] {
 			}
 			return time.Duration(f * float64(time.Second)), nil
 		},
-		format:  func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'g', -1, 64) },
-		allowed: fmt.Sprintf("a number of seconds from %g to %g", lo.Seconds(), hi.Seconds()),
+		format:  inSeconds,
+		allowed: "a number of seconds from " + inSeconds(lo) + " to " + inSeconds(hi),
 	}
 }
 
@@ -321,3 +321,6 @@ func dictValue(s string) (value, rest string, err error) {
 	}
 	return value, strings.TrimPrefix(rest, ","), nil
 }
+
+// inSeconds writes a duration as a number of seconds, without an exponent.
+func inSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
