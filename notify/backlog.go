@@ -316,10 +316,10 @@ func (n *Notifier) claimBacklog(ctx context.Context, l *lane, limit int) error {
 	return nil
 }
 
-// together reports whether an item was posted, and stored, with those before.
+// together reports whether an item continues the post of those before.
 func together(items []*item, it *item) bool {
 	e, last := &it.envelope, &items[len(items)-1].envelope
-	return e.Posted.Equal(last.Posted) && e.Attempts == last.Attempts && e.Kind == last.Kind
+	return e.Index == last.Index+1 && e.Posted.Equal(last.Posted) && e.Attempts == last.Attempts && e.Kind == last.Kind
 }
 
 // readBacklog makes an item of an entry; nil if it has to stay where it is.

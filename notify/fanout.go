@@ -209,7 +209,7 @@ func (n *Notifier) claimLot(ctx context.Context, s *source) error {
 			continue
 		}
 		it := &item{lot: lot, entry: m.ID, key: m.Key, sum: m.Checksum, jobs: 1, envelope: delivery.Envelope{
-			Kind: delivery.Notification, Message: c.ID, TTL: c.TTL, Delay: c.Delay, Posted: m.Posted,
+			Kind: delivery.Notification, Message: c.ID, Index: c.Index, TTL: c.TTL, Delay: c.Delay, Posted: m.Posted,
 			Attempts: m.Claims - 1, Note: delivery.ReadNote(c.Note), Body: c.Body,
 		}}
 		if !n.unseal(s.ref.Project, it) {

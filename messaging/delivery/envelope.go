@@ -16,6 +16,7 @@ import (
 type Envelope struct {
 	Kind     Kind
 	Message  messaging.MessageID // or the id of the confirmation
+	Index    int                 // its place in the post, from 0
 	TTL      int64               // of the message, seconds
 	Delay    int64               // of the message, seconds
 	Posted   time.Time           // kept to the millisecond, as First is
@@ -35,7 +36,7 @@ const MaxErrorSize = 256
 // The layout, in this order, numbers as varints of encoding/binary and texts
 // with their length in front of them:
 //
-//	version (1 byte) | kind (1 byte) | message | ttl | delay | posted | attempts
+//	version (1 byte) | kind (1 byte) | message | index | ttl | delay | posted | attempts
 //	| first | note | status | error | body (the rest, without its length)
 //
 // posted and first are milliseconds since 1970, 0 for the zero time.
@@ -48,6 +49,7 @@ var kinds = [...]Kind{Notification, SubscriptionConfirmation, UnsubscribeConfirm
 func (e *Envelope) Append(dst []byte) []byte {
 	dst = append(dst, envelopeVersion, kindByte(e.Kind))
 	dst = appendText(dst, string(e.Message))
+	dst = binary.AppendVarint(dst, int64(e.Index))
 	dst = binary.AppendVarint(dst, e.TTL)
 	dst = binary.AppendVarint(dst, e.Delay)
 	dst = binary.AppendVarint(dst, millis(e.Posted))
@@ -106,6 +108,7 @@ func ReadEnvelope(raw []byte) (Envelope, error) {
 	e := Envelope{
 		Kind:     kinds[raw[1]],
 		Message:  messaging.MessageID(r.text()),
+		Index:    int(r.number()),
 		TTL:      r.number(),
 		Delay:    r.number(),
 		Posted:   r.instant(),
