@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"zaqar/auth/signed"
 	"zaqar/broker"
 	"zaqar/messaging"
 	"zaqar/notify"
@@ -21,7 +20,6 @@ import (
 type Notification struct {
 	Workers int64 // notify.PerWorker deliveries in flight for each
 	notify.Config
-	Page string // that confirmation mails point to
 }
 
 // stopTime is what a notifier needs to stop beside its grace.
@@ -34,13 +32,13 @@ func (a *App) notifications(store storage.Store, parts *broker.Parts) error {
 	if !slices.Contains(a.options.Pipelines.Message, pipeline.Notifier) {
 		return nil
 	}
-	senders, err := a.senders(&o)
+	documents := a.documents()
+	senders, err := a.senders(&o, documents, store)
 	if err != nil {
-		return fmt.Errorf("[notification] %w", err)
+		return err
 	}
 	o.Config.InFlight = int(o.Workers) * notify.PerWorker
 	o.Config.RequireConfirmation = a.options.Broker.RequireConfirmation
-	documents := confirm.New(confirm.Config{Sign: a.signConfirmation, Page: o.Page})
 	a.notifier, err = notify.New(o.Config, notify.Parts{
 		Data: store, Queues: store, Senders: senders,
 		Open:   func(p messaging.Project, m *messaging.Message) error { return a.broker.Unseal(p, m) },
@@ -78,21 +76,24 @@ func (a *App) runNotifier() {
 }
 
 // senders builds what delivers, by scheme.
-func (a *App) senders(o *Notification) (map[string]notify.Sender, error) {
+func (a *App) senders(o *Notification, documents *confirm.Documents, store storage.Subscriptions) (map[string]notify.Sender, error) {
 	c, err := a.options.Webhooks.Config()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("[notification] %w", err)
 	}
 	c.Now, c.InFlight = time.Now, int(o.Workers)*notify.PerWorker
 	hooks := webhook.New(c)
+	trusted, err := a.trusted(hooks, store)
+	if err != nil {
+		return nil, err
+	}
+	mails, err := a.options.Mail.sender(documents)
+	if err != nil {
+		return nil, err
+	}
 	return map[string]notify.Sender{
-		"http": hooks, "https": hooks, queue.Scheme: queue.New(queues{a}),
+		"http": hooks, "https": hooks, "trust+http": trusted, "trust+https": trusted, "mailto": mails, queue.Scheme: queue.New(queues{a}),
 	}, nil
-}
-
-// signConfirmation signs the request that confirms a subscription.
-func (a *App) signConfirmation(p messaging.Project, method, path string, expires time.Time) (string, error) {
-	return a.signatures.Sign(signed.Grant{Project: p, Paths: []string{path}, Methods: []string{method}, Expires: expires})
 }
 
 // postForOwner posts what the notifier has to say.

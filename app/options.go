@@ -8,6 +8,7 @@ import (
 	"zaqar/auth/keystone"
 	"zaqar/broker"
 	"zaqar/notify"
+	"zaqar/notify/mail"
 	"zaqar/notify/webhook"
 	"zaqar/pipeline"
 	"zaqar/quota"
@@ -40,6 +41,10 @@ type Options struct {
 	Webhooks   Webhooks
 	// Notification is about deliveries to subscribers.
 	Notification Notification
+	Mail         Mail
+	Trustee      Trustee
+	// Confirmation says what subscribers are asked.
+	Confirmation Confirmation
 	// ShutdownTimeout bounds how long requests in flight are waited for.
 	ShutdownTimeout time.Duration
 	// Effective prints the configuration with secrets masked, for reports.
@@ -99,6 +104,8 @@ func Defaults() Options {
 		Policy:          Policy{DefaultRule: "default", Interval: 5 * time.Second},
 		Store:           Store{Driver: "embedded"},
 		Webhooks:        Webhooks{Timeout: webhook.Defaults().Timeout},
+		Mail:            Mail{Command: "/usr/sbin/sendmail -t -oi", Server: mail.Server{Security: mail.Implicit}, Timeout: time.Minute, Limit: 10},
+		Trustee:         Trustee{Keystone: keystone.Defaults()},
 		Tracing:         Tracing{Service: "zaqar", Sampling: 0.01},
 		Monitor:         Monitor{Bind: "127.0.0.1", Port: 9464, Backlog: BacklogTotal, MaxSeries: 1000},
 		Broker:          broker.Defaults(),

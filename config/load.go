@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"zaqar/app"
+	"zaqar/auth/keystone"
 	"zaqar/messaging"
 	"zaqar/observe"
 )
@@ -73,6 +74,7 @@ func defaults() *settings {
 		tokenCacheTime: int64(app.Defaults().Identity.Keystone.CacheTime.Seconds()),
 		rateStatus:     "auto",
 		uris:           map[string]string{},
+		smtpMode:       "third_part", trusteeType: string(keystone.Password),
 	}
 	for range messaging.AllLimits() {
 		s.limits = append(s.limits, messaging.Unlimited)

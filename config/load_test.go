@@ -68,19 +68,23 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"webhook_ca_file":  "/ca.pem",
 		"forwarded_header": "Forwarded",
 		"message_pipeline": "a", "claim_pipeline": "a", "subscription_pipeline": "a", "queue_pipeline": "a", "topic_pipeline": "a",
-		"event_queue":               "events",
-		"external_confirmation_url": "https://example.org/confirm",
+		"event_queue":  "events",
+		"smtp_command": "/bin/true", "smtp_host": "mail.example", "smtp_port": "26", "smtp_security": "starttls", "smtp_cafile": "/ca.pem",
+		"smtp_user_name": "bus", "smtp_user_password": "secret",
+		"public_url": "https://cloud.example/messaging", "public_websocket_url": "wss://cloud.example:9000", "external_confirmation_url": "https://pages.example/?a=b",
+		"subscription_confirmation_email_template": "topic:T", "unsubscribe_confirmation_email_template": `{"body": "a, {2}"}`,
 	}
 	// What these say is refused or only warned about; rules_test has them.
 	judged := map[string]bool{
 		"backends": true, "disable_by_file_path": true, "disable_by_file_paths": true, "enable_by_file_paths": true,
 		"auth_strategy": true, "pooling": true, "transport": true, "message_encryption_algorithms": true, "key_file": true, "ca_file": true, "policy_file": true,
-		"auth_type": true, "auth_section": true, "memcache_sasl_enabled": true}
+		"auth_type": true, "auth_section": true, "memcache_sasl_enabled": true,
+		"smtp_mode": true, "trustee/auth_url": true}
 	const plain = "[drivers:transport:wsgi]\nbind = 127.0.0.2\n[quota]\nenabled = True\n"
 	before := mustLoad(t, plain)
 	for _, s := range Table() {
 		for _, o := range s.Options {
-			if o.Effect != Active || judged[o.Key] {
+			if o.Effect != Active || judged[o.Key] || judged[s.Name+"/"+o.Key] {
 				continue
 			}
 			t.Run(s.Name+"/"+o.Key, func(t *testing.T) {
@@ -96,7 +100,7 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 					text = "False"
 				case o.Default == "False":
 					text = "True"
-				case o.Default == "" && s.Name == keystoneSection:
+				case o.Default == "" && (s.Name == keystoneSection || s.Name == "trustee"):
 					text = "/other" // a text, a path or a list
 				default:
 					text = bump(t, o.Default)
@@ -180,7 +184,14 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"transport", "client_id_uuid_safe = loose", "one of strict, off"},
 		{"transport", "message_encryption_algorithms = DES", "one of AES256, RSA"},
 		{"notification", "smtp_mode = pigeon", "one of third_part, self_local"},
-		{"notification", "subscription_confirmation_email_template = topic", "key:value pairs"},
+		{"notification", "subscription_confirmation_email_template = topic", "a JSON object"},
+		{"notification", "subscription_confirmation_email_template = body:{3}", "a JSON object"},
+		{"notification", "smtp_security = ssl", "one of tls, starttls, none"},
+		{"notification", "public_url = cloud.example", "http:// or https://"},
+		{"notification", "public_url = https://user:password@cloud.example", "http:// or https://"},
+		{"notification", "public_websocket_url = https://cloud.example", "ws:// or wss://"},
+		{"notification", "external_confirmation_url = javascript:alert(1)", "http:// or https://"},
+		{"trustee", "auth_type = v3token", "one of password, v3password"},
 		{"drivers:message_store:redis", "reconnect_sleep = -1", "a number, at least 0"},
 	} {
 		t.Run(c.line, func(t *testing.T) {

@@ -85,6 +85,7 @@ type settings struct {
 	memcachedLogin         bool
 	limits                 []int64 // in the order of messaging.AllLimits
 	rateStatus             string
+	smtpMode, trusteeType  string
 }
 
 // of makes an option whose value is held by the field that at points to. Its

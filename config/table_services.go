@@ -43,13 +43,7 @@ func serviceSections() []Section {
 		{
 			Name: "notification",
 			Help: "Deliveries to subscribers.",
-			Options: []Option{
-				later("smtp_mode", choice("third_part", "self_local"), "third_part", "How mail is sent: third_part runs a command, self_local speaks SMTP."),
-				later("smtp_command", text(), "/usr/sbin/sendmail -t -oi", "The command that takes a mail on standard input."),
-				later("smtp_host", host(), "", "The mail server."),
-				later("smtp_port", port(), "", "Its port."),
-				later("smtp_user_name", text(), "", "Login at the mail server."),
-				later("smtp_user_password", text(), "", "Password at the mail server.").secret(),
+			Options: slices.Concat(mailOptions(), []Option{
 				of("webhook_timeout", seconds(time.Second, 10*time.Minute), func(s *settings) *time.Duration { return &s.Webhooks.Timeout },
 					"Seconds that an attempt to deliver over HTTP may take from beginning to end. It may be repeated then."),
 				of("allowed_targets", targets(), func(s *settings) *[]string { return &s.Webhooks.Allow },
@@ -76,37 +70,13 @@ func serviceSections() []Section {
 					"Deliveries in flight for one subscription, when more than a few wait. 1 keeps posts in their order for as long as nothing fails."),
 				of("require_confirmation", boolean(), func(s *settings) *bool { return &s.Broker.RequireConfirmation },
 					"Deliver to confirmed subscribers only. Subscribers are asked by a document that a [signed_url] secret_key signs."),
-				of("external_confirmation_url", text(), func(s *settings) *string { return &s.Notification.Page },
-					"The page that confirmation mails point to."),
-				later("subscription_confirmation_email_template", dict(), "", "The mail that asks for confirmation: topic, body, sender."),
-				later("unsubscribe_confirmation_email_template", dict(), "", "The mail that confirms the end of a subscription: topic, body, sender."),
-			},
+			}, confirmationOptions()),
 		},
 		{
-			Name: "trustee",
-			Help: "Credentials for deliveries on behalf of a subscriber.",
-			Options: slices.Concat(credentials(), []Option{
-				later("timeout", decimal(), "", "Seconds to wait for the identity service."),
-			}),
+			Name:    "trustee",
+			Help:    "The user who delivers on behalf of subscribers, under trusts that they give him (subscribers with trust+http and trust+https).",
+			Options: trusteeOptions(),
 		},
-	}
-}
-
-// credentials are the options of an identity client that both identity
-// sections have.
-func credentials() []Option {
-	return []Option{
-		later("auth_type", text(), "", "How to log in.").alias("auth_plugin"),
-		later("auth_url", text(), "", "The identity service."),
-		later("username", text(), "", "User name.").alias("user_name", "user-name"),
-		later("password", text(), "", "Password.").secret(),
-		later("user_id", text(), "", "User, by id."),
-		later("user_domain_id", text(), "", "The user's domain, by id."),
-		later("user_domain_name", text(), "", "The user's domain."),
-		later("cafile", path(), "", "TLS authorities."),
-		later("certfile", path(), "", "TLS certificate."),
-		later("keyfile", path(), "", "TLS key."),
-		later("insecure", boolean(), "False", "Do not check the identity service's certificate."),
 	}
 }
 

@@ -159,8 +159,13 @@ func TestMailPage(t *testing.T) {
 		d := confirm.New(config)
 		mail, err := d.Mail(render(t, d, subscription(), delivery.SubscriptionConfirmation))
 		if c.want == "" {
-			if err == nil {
-				t.Errorf("a mail without a page: %+v", mail)
+			if !errors.Is(err, messaging.Unsupported) {
+				t.Errorf("a mail without a page: %+v, %v", mail, err)
+			}
+			sub := subscription()
+			sub.Subscriber = "MailTo:ops@example.org"
+			if text, err := d.Render(t.Context(), sub, delivery.SubscriptionConfirmation, expires); !errors.Is(err, messaging.Unsupported) {
+				t.Errorf("a document for a mail without a page: %s, %v", text, err)
 			}
 			continue
 		}

@@ -71,7 +71,8 @@ type answer struct {
 
 // Render returns the document that asks for a confirmation of the
 // subscription, or says that it is not confirmed any more: JSON, good until
-// expires. Unsupported: there is no key to sign with, and nothing can be sent.
+// expires. Unsupported: there is no key to sign with, or no page for a mail to
+// point to, and nothing can be sent.
 func (d *Documents) Render(ctx context.Context, sub *messaging.Subscription, kind delivery.Kind, expires time.Time) ([]byte, error) {
 	path := Path(sub.Source, sub.ID)
 	signature, err := d.config.Sign(sub.Source.Project, http.MethodPut, path, expires)
@@ -79,13 +80,19 @@ func (d *Documents) Render(ctx context.Context, sub *messaging.Subscription, kin
 		return nil, err
 	}
 	api, websocket := d.config.Public(ctx)
-	return json.Marshal(document{
+	doc := document{
 		Kind: kind, Message: sentence(sub.Source, kind),
 		Signature: signature, Methods: http.MethodPut, Paths: path, Expires: expires.UTC().Format("2006-01-02T15:04:05"),
 		Project:       string(sub.Source.Project),
 		SubscribeBody: answer{true}, UnsubscribeBody: answer{false},
 		Queue: sub.Source.Name, URL: join(api, path), WebSocketURL: join(websocket, path),
-	})
+	}
+	if scheme, _, _ := strings.Cut(sub.Subscriber, ":"); strings.EqualFold(scheme, "mailto") {
+		if _, err := d.page(&doc); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(doc)
 }
 
 // Path is the path of the request that confirms a subscription.
@@ -117,22 +124,27 @@ func join(base, path string) string {
 	return strings.TrimSuffix(strings.TrimRight(base, "/"), "/v2") + path
 }
 
-var errNoPage = errors.New("there is no page for the mail to point to: neither external_confirmation_url nor where clients reach this server is known ([notification] public_url)")
+// page is the page that the mail points to.
+func (d *Documents) page(doc *document) (string, error) {
+	if d.config.Page != "" {
+		return d.config.Page, nil
+	}
+	if base, found := strings.CutSuffix(doc.URL, doc.Paths); found && base != "" {
+		return base + PagePath, nil
+	}
+	return "", messaging.E(messaging.Unsupported, "This server has no page for a mail to point to: neither external_confirmation_url nor where clients reach it is known ([notification] public_url).")
+}
 
-// Mail returns a document as a mail. It fails if no page is known that the
-// mail could point to, in which case none can be sent.
+// Mail returns a document as a mail. Unsupported: no page is known that the
+// mail could point to.
 func (d *Documents) Mail(rendered []byte) (Mail, error) {
 	var doc document
 	if err := json.Unmarshal(rendered, &doc); err != nil {
 		return Mail{}, errors.New("not a confirmation document")
 	}
-	page := d.config.Page
-	if page == "" {
-		base, found := strings.CutSuffix(doc.URL, doc.Paths)
-		if !found || base == "" {
-			return Mail{}, errNoPage
-		}
-		page = base + PagePath
+	page, err := d.page(&doc)
+	if err != nil {
+		return Mail{}, err
 	}
 	template := d.config.Subscribed.or(DefaultSubscribed())
 	if doc.Kind == delivery.UnsubscribeConfirmation {

@@ -55,7 +55,7 @@ func New(c Config) (*Sender, error) {
 	case c.Confirmation == nil:
 		return nil, errors.New("mail: Config.Confirmation is required")
 	case c.Server.Host != "":
-		if err := c.Server.check(); err != nil {
+		if err := c.Server.Check(); err != nil {
 			return nil, err
 		}
 		s.transport = &c.Server

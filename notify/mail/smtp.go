@@ -59,7 +59,8 @@ func (s Server) usual() int64 {
 	return 465
 }
 
-func (s *Server) check() error {
+// Check returns what is wrong with the configuration.
+func (s *Server) Check() error {
 	switch {
 	case s.Security != "" && s.Security != Implicit && s.Security != StartTLS && s.Security != Plain:
 		return fmt.Errorf("there is no security of mail called %q", s.Security)
@@ -218,7 +219,7 @@ func judged(step string, err error) *notify.Failure {
 }
 
 // login is AUTH PLAIN, or LOGIN where that is all there is. Passwords that go
-// without TLS stay on this machine (check).
+// without TLS stay on this machine (Check).
 func (s *Server) login(c *smtp.Client) error {
 	code := base64.StdEncoding.EncodeToString
 	_, offered := c.Extension("AUTH")
