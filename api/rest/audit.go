@@ -38,7 +38,8 @@ func changes(rules map[string]string) map[string]bool {
 // that were refused. It is called once the answer is known.
 func (c *call) audit(done *Served) {
 	refused := refuses(c.failure) || c.signed && !c.who.Signed
-	if !refused && !c.created && (c.route == nil || !c.route.changes[c.r.Method]) {
+	route, method := c.deed()
+	if !refused && !c.created && (route == nil || !route.changes[method]) {
 		return
 	}
 	list := make([]slog.Attr, 0, 20)
@@ -55,8 +56,8 @@ func (c *call) audit(done *Served) {
 		outcome = outcomeFailure
 	}
 	action, by := "", ""
-	if c.route != nil {
-		action = c.route.rules[c.r.Method]
+	if route != nil {
+		action = route.rules[method]
 	}
 	if c.created { // whatever became of the messages
 		action, by, outcome = creation(c.queue), action, outcomeSuccess
@@ -128,11 +129,12 @@ func (c *call) reason() string {
 // target names what the request is about, as its path says. Names that cannot
 // exist are left out: a caller who was refused may write anything there.
 func (c *call) target(add func(key, value string)) {
-	if c.route == nil {
+	route, _ := c.deed()
+	if route == nil {
 		return
 	}
 	n := 0
-	for _, segment := range c.route.segments {
+	for _, segment := range route.segments {
 		name, ok := strings.CutPrefix(segment, "{")
 		if !ok {
 			continue

@@ -79,6 +79,9 @@ func errNothing() error {
 // checkSignature lets requests with a signature pass that it covers. Of their
 // other headers only the project is believed, which is part of what was signed.
 func (c *call) checkSignature() error {
+	if c.route.page {
+		return c.openPage()
+	}
 	if !c.signed {
 		return nil
 	}
@@ -93,7 +96,7 @@ func (c *call) checkSignature() error {
 // checkForm refuses bodies that claim to be forms, so that no browser can be
 // led into posting one without a CORS check.
 func (c *call) checkForm() error {
-	if !strings.EqualFold(strings.TrimSpace(first(c.r.Header["Content-Type"])), "application/x-www-form-urlencoded") {
+	if c.route.page || !strings.EqualFold(strings.TrimSpace(first(c.r.Header["Content-Type"])), "application/x-www-form-urlencoded") {
 		return nil
 	}
 	has, err := c.hasBody()

@@ -16,7 +16,7 @@ import (
 // many connections. It comes as soon as the project is known: requests that are
 // refused for their form count like others. Those of no project are nobody's.
 func (c *call) checkQuota() error {
-	if c.Quotas == nil || c.route.needs != needsCaller || c.checkProject() != nil {
+	if c.Quotas == nil || c.route.needs != needsCaller && c.stands == nil || c.checkProject() != nil {
 		return nil
 	}
 	ctx := c.r.Context()

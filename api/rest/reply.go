@@ -158,6 +158,10 @@ func (c *call) fail(err error) {
 
 // answer sends the body of a failure.
 func (c *call) answer(status int, what string) {
+	if c.route != nil && c.route.page {
+		c.showFailure(status, what)
+		return
+	}
 	c.varies()
 	if status == http.StatusUnauthorized && c.Challenge != "" {
 		c.w.Header()["Www-Authenticate"] = []string{c.Challenge}

@@ -47,6 +47,9 @@ type Config struct {
 	Healthcheck Healthcheck
 	// Signatures are the keys of pre-signed URLs; nil is none.
 	Signatures *signed.Keys
+	// ConfirmationPage has a page at which subscribers who were asked by mail
+	// answer.
+	ConfirmationPage bool
 	// ShareLimit is how far ahead grants may expire; 0: any time.
 	ShareLimit time.Duration
 	// Access gets one record per request; nil is none.
@@ -112,6 +115,7 @@ func New(c Config, b *broker.Broker, log *slog.Logger) http.Handler {
 	s := &server{Config: c, broker: b, log: log}
 	s.table = newTable(routes(c))
 	s.home = homeDocument(s.table.routes)
+	s.pages = newPage()
 	return s
 }
 
@@ -121,6 +125,7 @@ type server struct {
 	log    *slog.Logger
 	table  table
 	home   []byte
+	pages  *page
 	pool   wire.Pool
 	calls  sync.Pool // of *call
 	attrs  sync.Pool // of *attrs
@@ -138,6 +143,8 @@ type call struct {
 	who     messaging.Caller
 	signed  bool // a signature stands for credentials
 	route   *route
+	stands  *route // for which a page stands; nil: it is none
+	until   string // when that ends
 	vars    vars
 	queue   messaging.QueueRef // of routes that name a queue or topic
 	query   query

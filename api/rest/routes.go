@@ -18,6 +18,7 @@ type route struct {
 	home  []relation // what the home document says about it
 
 	quiet bool // the access log has failures only
+	page  bool // for people: replies are HTML, and its form may post to it
 
 	number   int
 	segments []string
@@ -111,6 +112,9 @@ func routes(c Config) []route {
 	}
 	if c.Healthcheck.Path != "" && c.Healthcheck.Ask != nil {
 		list = append(list, c.Healthcheck.route())
+	}
+	if c.ConfirmationPage {
+		list = append(list, confirmationRoute())
 	}
 	if c.Admin {
 		list = append(list, route{path: "/v2/health", on: verbs{get: (*call).health}, home: []relation{

@@ -40,7 +40,7 @@ func newTokens(ask func(context.Context, string) (messaging.Secret, time.Duratio
 // get returns a token for a trust, and whether it was got just now.
 func (t *tokens) get(ctx context.Context, id string) (token messaging.Secret, fresh bool, err error) {
 	e := t.entry(id)
-	if token, err, known := e.known(t.now()); known {
+	if token, known, err := e.known(t.now()); known {
 		return token, false, err
 	}
 	select {
@@ -49,7 +49,7 @@ func (t *tokens) get(ctx context.Context, id string) (token messaging.Secret, fr
 	case <-ctx.Done():
 		return "", false, context.Cause(ctx)
 	}
-	if token, err, known := e.known(t.now()); known {
+	if token, known, err := e.known(t.now()); known {
 		return token, false, err
 	}
 	token, lasts, err := t.ask(ctx, id)
@@ -65,10 +65,11 @@ func (t *tokens) get(ctx context.Context, id string) (token messaging.Secret, fr
 	return token, true, err
 }
 
-func (e *entry) known(now time.Time) (messaging.Secret, error, bool) {
+// known returns what is known, if anything is.
+func (e *entry) known(now time.Time) (token messaging.Secret, known bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.token, e.err, now.Before(e.until)
+	return e.token, now.Before(e.until), e.err
 }
 
 // entry finds the entry of a trust, or makes one.
@@ -91,7 +92,7 @@ func (t *tokens) entry(id string) *entry {
 func (t *tokens) tidy() {
 	now := t.now()
 	for id, e := range t.entries {
-		if _, _, known := e.known(now); !known {
+		if _, known, _ := e.known(now); !known {
 			delete(t.entries, id)
 		}
 	}
