@@ -221,6 +221,21 @@ func (p *appending) applyTo(b *batch, seg *segment, at uint32) {
 	q.watch()
 }
 
+// idRange renders n successive sequence numbers.
+func (s *Store) idRange(first uint64, n int) []messaging.MessageID {
+	var short [16 * idLength]byte
+	b := short[:0]
+	for i := range n {
+		b = s.appendID(b, first+uint64(i))
+	}
+	text := string(b)
+	ids := make([]messaging.MessageID, n)
+	for i := range ids {
+		ids[i] = messaging.MessageID(text[i*idLength:][:idLength])
+	}
+	return ids
+}
+
 // checkDrafts refuses what the format cannot hold, and returns about how many
 // bytes the drafts take in the log.
 func checkDrafts(by messaging.ClientID, drafts []messaging.Draft, o storage.AppendOptions) (size int, err error) {

@@ -1,12 +1,15 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -241,6 +244,174 @@ func (b *backup) discard() error {
 	return nil
 }
 
+func (b *backup) copyAll(ctx context.Context) error {
+	b.damage = slices.Clone(b.sn.damage) // of headers
+	format, err := readFile(b.sn.fs, b.Dir+"/"+formatName)
+	if err == nil {
+		err = b.write(formatName, format)
+	}
+	if err != nil {
+		return err
+	}
+	open := b.sn.open
+	for i, seg := range open {
+		if err := b.copySegment(ctx, seg, i == len(open)-1); err != nil {
+			return err
+		}
+	}
+	for _, d := range b.sn.unread() {
+		if !slices.ContainsFunc(b.damage, d.overlaps) {
+			b.damage = append(b.damage, d)
+		}
+	}
+	for _, name := range segmentsOf(b.sn.names) {
+		if number, _ := segmentNumber(name, logSuffix); !b.sn.has(number) {
+			if err := b.copyUnreadable(ctx, number); err != nil {
+				return err
+			}
+		}
+	}
+	m := manifest{Format: formatVersion, Store: fmt.Sprintf("%08x", b.sn.epoch), Made: b.made, Files: b.files}
+	text, err := m.encode()
+	if err == nil {
+		err = b.write(manifestName, text)
+	}
+	return err
+}
+
+// has reports whether the segment is open.
+func (sn *snapshot) has(number uint32) bool {
+	return sn.segment(number) != nil || slices.ContainsFunc(sn.unused, func(s *segment) bool { return s.number == number })
+}
+
+// overlaps reports whether both are about the same bytes in part.
+func (d Damage) overlaps(o Damage) bool {
+	return d.Segment == o.Segment && d.Offset < o.Offset+o.Bytes && o.Offset < d.Offset+d.Bytes
+}
+
+// copySegment copies a segment up to where the log ends in it, and all but the
+// last with an index.
+func (b *backup) copySegment(ctx context.Context, seg *segment, last bool) error {
+	to := &segment{number: seg.number, salt: seg.salt}
+	var index []byte
+	w := &walker{
+		seg: seg, last: last, beyond: lookahead,
+		record: func(at uint32, f frame, record []byte) error {
+			index = appendIndexEntry(index, at, f, record)
+			return nil
+		},
+		hole: func(h hole) {
+			to.damaged.Store(true)
+			b.damage = append(b.damage, Damage{Segment: seg.number, Offset: h.at, Bytes: h.n, Problem: h.why.Error()})
+			to.size = h.at + h.n
+		},
+	}
+	end, err := w.walk()
+	if err != nil {
+		return err
+	}
+	to.size = max(to.size, end)
+	if !last {
+		// An index that exists is better: it knows what was in front of damage.
+		if f, err := readIndex(b.sn.fs, b.sn.dir, seg); err == nil {
+			to.size, index = f.size, f.entries
+			to.damaged.Store(f.damaged)
+		}
+	}
+	if err := b.copyFile(ctx, segmentName(seg.number), seg.file, max(int64(to.size), int64(end))); err != nil {
+		return err
+	}
+	b.segments++
+	if last {
+		return nil
+	}
+	return b.writeIndex(to, index)
+}
+
+func (b *backup) writeIndex(seg *segment, index []byte) error {
+	return b.write(indexName(seg.number), encodeIndex(seg, index))
+}
+
+// copyUnreadable copies a segment file without a header, for what it is worth.
+func (b *backup) copyUnreadable(ctx context.Context, number uint32) error {
+	name := segmentName(number)
+	f, err := b.sn.fs.Open(b.Dir + "/" + name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // set aside since
+	}
+	if err != nil {
+		return err
+	}
+	size, err := f.Size()
+	if err == nil {
+		err = b.copyFile(ctx, name, f, size)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// syncEvery is after how many bytes of a file what was copied is synced: the
+// disk may be that of the store, and is kept busy for moments only.
+const syncEvery = 4 << 20
+
+// copyFile copies the first size bytes of a file, or what there is of them.
+func (b *backup) copyFile(ctx context.Context, name string, from disk.File, size int64) (err error) {
+	f, err := b.FS.Create(b.partial + "/" + name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	entry := manifestFile{Name: name}
+	buf := make([]byte, windowSize)
+	for entry.Bytes < size {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := from.ReadAt(buf[:min(windowSize, size-entry.Bytes)], entry.Bytes)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+		if _, err := f.WriteAt(buf[:n], entry.Bytes); err != nil {
+			return err
+		}
+		entry.CRC = crc32.Update(entry.CRC, castagnoli, buf[:n])
+		entry.Bytes += int64(n)
+		if entry.Bytes%syncEvery == 0 {
+			if err := errors.Join(f.Sync(), b.needRoom(0)); err != nil {
+				return err
+			}
+		}
+		b.done += int64(n)
+		b.total = max(b.total, b.done)
+		b.tell("copying", b.done, b.total)
+	}
+	b.add(entry)
+	return f.Sync()
+}
+
+// write writes a small file.
+func (b *backup) write(name string, content []byte) error {
+	f, err := b.FS.Create(b.partial + "/" + name)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(content, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if name != manifestName {
+		b.add(manifestFile{name, int64(len(content)), crc32.Checksum(content, castagnoli)})
+	}
+	return errors.Join(err, f.Close())
+}
+
+func (b *backup) add(f manifestFile) {
+	b.files = append(b.files, f)
+	b.bytes += f.Bytes
+}
+
 // finish gives the backup its name. It is on disk then. The lock goes last: until
 // the backup has its name, nobody else may clear it away.
 func (b *backup) finish() (*BackupReport, error) {
@@ -274,4 +445,25 @@ func orEmpty[T any](s []T) []T {
 		return []T{}
 	}
 	return s
+}
+
+// sameContent reports whether the file is as the manifest says. Segment files
+// may have grown, by zeros.
+func (f manifestFile) sameContent(file disk.File) (bool, error) {
+	sum, buf := uint32(0), make([]byte, windowSize)
+	for at := int64(0); ; {
+		n, err := file.ReadAt(buf, at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, err
+		}
+		if n == 0 {
+			return at >= f.Bytes && sum == f.CRC, nil
+		}
+		b := buf[:min(int64(n), max(0, f.Bytes-at))]
+		sum = crc32.Update(sum, castagnoli, b)
+		if len(bytes.Trim(buf[len(b):n], "\x00")) > 0 {
+			return false, nil
+		}
+		at += int64(n)
+	}
 }

@@ -45,7 +45,7 @@
 // The crc32c covers all behind it and starts from the segment's salt and the
 // record's offset, so bytes of another time or place never pass for a record.
 // size counts the record without its padding; head is used by messages only.
-// messagerecord.go, operationrecord.go and record.go have the content of each type. A server that meets a type of record,
+// record.go has the content of each type. A server that meets a type of record,
 // or a table of control records, that it does not know refuses to open the
 // store: so a type may be added without another format, and a change to one may
 // not.

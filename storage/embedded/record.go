@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+
+	"zaqar/messaging"
 )
 
 // recordType says what a record does. The numbers are part of the format.
@@ -96,6 +98,231 @@ func seal(record []byte, salt, offset uint32) {
 // intact reports whether the record (unpadded) at offset is as it was sealed.
 func intact(record []byte, salt, offset uint32) bool {
 	return binary.LittleEndian.Uint32(record) == checksum(record, salt, offset)
+}
+
+// message is the content of a message record.
+type message struct {
+	queue     uint64
+	id        uint64
+	pos       uint64
+	posted    int64 // ms
+	ttl       uint32
+	expires   int64  // ms
+	available int64  // ms, 0: at once
+	poster    []byte // client id; the 16 bytes if it is a UUID
+	isUUID    bool
+	key       string
+	sum       string
+	claims    uint32
+	claim     uint64 // 0: none
+	renewed   int64  // of the claim
+	claimTTL  uint32
+	lead      []byte // what is written of the body before body
+	body      []byte
+	last      bool
+}
+
+// appendMessage encodes m as a record.
+func appendMessage(b []byte, m *message) []byte {
+	flags := uint8(0)
+	set := func(bit uint8, on bool) {
+		if on {
+			flags |= bit
+		}
+	}
+	plain := m.pos == m.id && m.claims == 0 && m.claim == 0 && m.expires == expiry(m.posted, m.ttl)
+	set(flagLast, m.last)
+	set(flagState, !plain)
+	set(flagKey, m.key != "")
+	set(flagSum, m.sum != "")
+	set(flagUUID, m.isUUID)
+	set(flagDelayed, m.available != 0)
+
+	b, at := beginRecord(b, recMessage, flags)
+	le := binary.LittleEndian
+	b = le.AppendUint64(b, m.queue)
+	b = le.AppendUint64(b, m.id)
+	b = le.AppendUint64(b, uint64(m.posted))
+	b = le.AppendUint32(b, m.ttl)
+	if m.available != 0 {
+		b = le.AppendUint64(b, uint64(m.available))
+	}
+	if !m.isUUID {
+		b = append(b, byte(len(m.poster)))
+	}
+	b = append(b, m.poster...)
+	if m.key != "" {
+		b = appendString(b, m.key)
+	}
+	if m.sum != "" {
+		b = appendString(b, m.sum)
+	}
+	if !plain {
+		b = le.AppendUint64(b, m.pos)
+		b = le.AppendUint64(b, uint64(m.expires))
+		b = le.AppendUint32(b, m.claims)
+		b = le.AppendUint64(b, m.claim)
+		b = le.AppendUint64(b, uint64(m.renewed))
+		b = le.AppendUint32(b, m.claimTTL)
+	}
+	le.PutUint16(b[at+10:], uint16(len(b)-at-frameSize))
+	b = append(b, m.lead...)
+	b = append(b, m.body...)
+	return endRecord(b, at)
+}
+
+// decodeMessage reads the content of a message record: its head and, unless
+// the content comes from an index, its body.
+func decodeMessage(f frame, content []byte) (message, error) {
+	if int(f.head) > len(content) {
+		return message{}, errShort
+	}
+	r := reader{b: content[:f.head]}
+	m := message{last: f.flags&flagLast != 0, body: content[f.head:]}
+	m.queue, m.id = r.u64(), r.u64()
+	m.pos = m.id
+	m.posted, m.ttl = int64(r.u64()), r.u32()
+	m.expires = expiry(m.posted, m.ttl)
+	if f.flags&flagDelayed != 0 {
+		m.available = int64(r.u64())
+	}
+	if m.isUUID = f.flags&flagUUID != 0; m.isUUID {
+		m.poster = r.take(16)
+	} else {
+		m.poster = r.take(int(r.take(1)[0]))
+	}
+	if f.flags&flagKey != 0 {
+		m.key = r.str()
+	}
+	if f.flags&flagSum != 0 {
+		m.sum = r.str()
+	}
+	if f.flags&flagState != 0 {
+		m.pos, m.expires, m.claims = r.u64(), int64(r.u64()), r.u32()
+		m.claim, m.renewed, m.claimTTL = r.u64(), int64(r.u64()), r.u32()
+	}
+	return m, r.err
+}
+
+// posterEnd is by how many bytes of a record its poster is over.
+const posterEnd = frameSize + 28 + 8 + 1 + 255
+
+// decodePoster reads the id and the poster of a message record, of which the
+// content need not be whole.
+func decodePoster(f frame, content []byte) (id uint64, poster []byte, ok bool) {
+	r := reader{b: content[:min(int(f.head), len(content))]}
+	r.u64() // queue
+	id = r.u64()
+	r.take(8 + 4) // posted, TTL
+	if f.flags&flagDelayed != 0 {
+		r.take(8)
+	}
+	if f.flags&flagUUID != 0 {
+		poster = r.take(16)
+	} else {
+		poster = r.take(int(r.take(1)[0]))
+	}
+	return id, poster, r.err == nil
+}
+
+// packClient returns the form of a client id that records keep.
+func packClient(id messaging.ClientID) (packed []byte, isUUID bool) {
+	if uuid, ok := parseUUID(string(id)); ok {
+		return uuid[:], true
+	}
+	return []byte(id), false
+}
+
+// client is the inverse of packClient.
+func (m *message) client() messaging.ClientID {
+	if m.isUUID {
+		return messaging.ClientID(formatUUID(m.poster))
+	}
+	return messaging.ClientID(m.poster)
+}
+
+// target is a message an operation touches: its position and the segment that
+// held its record at the time.
+type target struct {
+	pos uint64
+	seg uint32
+}
+
+// operation is the content of the records that change messages already stored:
+// claim, renew, release, remove, purge and move.
+type operation struct {
+	kind    recordType
+	queue   uint64
+	claim   uint64
+	now     int64 // ms
+	ttl     uint32
+	grace   uint32
+	to      uint64   // move: the other queue; purge: the last position it covers
+	from    uint64   // purge: the first position; stored where others have the claim
+	targets []target // purge: the exceptions
+	spent   []target // claim: leased without being counted
+	places  []place  // move: one per target
+}
+
+// place is where a moved message goes, and how long it lives there.
+type place struct {
+	id      uint64
+	pos     uint64
+	ttl     uint32
+	expires int64 // ms
+}
+
+// appendOperation encodes o as a record.
+func appendOperation(b []byte, o *operation) []byte {
+	b, at := beginRecord(b, o.kind, 0)
+	b = binary.LittleEndian.AppendUint64(b, o.queue)
+	claim := o.claim
+	if o.kind == recPurge {
+		claim = o.from
+	}
+	for _, v := range []uint64{claim, uint64(o.now), uint64(o.ttl), uint64(o.grace), o.to} {
+		b = binary.AppendUvarint(b, v)
+	}
+	b = appendTargets(b, o.targets)
+	b = appendTargets(b, o.spent)
+	for _, p := range o.places {
+		b = binary.AppendUvarint(b, p.id)
+		b = binary.AppendUvarint(b, p.pos)
+		b = binary.AppendUvarint(b, uint64(p.ttl))
+		b = binary.AppendUvarint(b, uint64(p.expires))
+	}
+	return endRecord(b, at)
+}
+
+// decodeOperation reads what appendOperation wrote.
+func decodeOperation(f frame, content []byte) (operation, error) {
+	r := reader{b: content}
+	o := operation{kind: f.kind, queue: r.u64()}
+	o.claim, o.now = r.uvarint(), int64(r.uvarint())
+	o.ttl, o.grace, o.to = uint32(r.uvarint()), uint32(r.uvarint()), r.uvarint()
+	if o.kind == recPurge {
+		o.claim, o.from = 0, o.claim
+	}
+	o.targets = r.targets()
+	o.spent = r.targets()
+	if o.kind == recMove {
+		for range o.targets {
+			o.places = append(o.places, place{r.uvarint(), r.uvarint(), uint32(r.uvarint()), int64(r.uvarint())})
+		}
+	}
+	return o, r.err
+}
+
+func appendTargets(b []byte, ts []target) []byte {
+	b = binary.AppendUvarint(b, uint64(len(ts)))
+	var pos uint64
+	var seg uint32
+	for _, t := range ts {
+		b = binary.AppendVarint(b, int64(t.pos-pos))
+		b = binary.AppendVarint(b, int64(t.seg)-int64(seg))
+		pos, seg = t.pos, t.seg
+	}
+	return b
 }
 
 // state is the content of a state record: what became of a message since its

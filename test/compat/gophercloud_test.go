@@ -38,6 +38,7 @@ func TestGophercloud(t *testing.T) {
 		{"messages are popped", gopherPop},
 		{"claims are created, shown, updated and deleted", gopherClaims},
 		{"claims lock messages", gopherClaimedMessages},
+		{"subscriptions are made, listed, updated and deleted", gopherSubscriptions},
 		{"refusals are errors with their status", gopherErrors},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(newGopher(t, cloud)) })
@@ -458,4 +459,42 @@ func upTo(n int) []int {
 		list = append(list, i)
 	}
 	return list
+}
+
+// gopherSubscriptions uses the library's client as such: it knows of
+// subscriptions only that queues can be purged of them.
+func gopherSubscriptions(g *gopher) {
+	at := g.client.ServiceURL("v2", "queues", "work", "subscriptions")
+	send := func(method, url string, in, out any, want int) {
+		g.t.Helper()
+		res, err := g.client.Request(g.t.Context(), method, url, &gophercloud.RequestOpts{JSONBody: in, JSONResponse: out, OkCodes: []int{want}})
+		if err != nil {
+			g.t.Fatalf("%s %s: %v", method, url, err)
+		}
+		if out == nil {
+			_ = res.Body.Close()
+		}
+	}
+	var made struct {
+		ID string `json:"subscription_id"`
+	}
+	send("POST", at, map[string]any{"subscriber": "http://hook.example", "ttl": 600}, &made, 201)
+	send("PATCH", at+"/"+made.ID, map[string]any{"ttl": 700}, nil, 204)
+	var page struct {
+		Subscriptions []struct {
+			ID, Subscriber, Source string
+			TTL                    int
+			Confirmed              *bool
+		}
+	}
+	send("GET", at, nil, &page, 200)
+	if len(page.Subscriptions) != 1 || page.Subscriptions[0].ID != made.ID || page.Subscriptions[0].TTL != 700 || page.Subscriptions[0].Confirmed == nil {
+		g.t.Errorf("listed: %+v", page)
+	}
+	purge := queues.PurgeOpts{ResourceTypes: []queues.PurgeResource{queues.ResourceSubscriptions}}
+	if err := queues.Purge(g.t.Context(), g.client, "work", purge).ExtractErr(); err != nil {
+		g.t.Fatal(err)
+	}
+	send("GET", at+"/"+made.ID, nil, nil, 404)
+	send("DELETE", at+"/"+made.ID, nil, nil, 204)
 }

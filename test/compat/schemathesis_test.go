@@ -82,7 +82,7 @@ func description(t *testing.T) string {
 	return file2
 }
 
-// knownResources makes messages and a claim, and returns how
+// knownResources makes messages, subscriptions and a claim, and returns how
 // schemathesis.toml calls them.
 func knownResources(t *testing.T, server *daemon.Daemon) (env []string) {
 	t.Helper()
@@ -91,7 +91,16 @@ func knownResources(t *testing.T, server *daemon.Daemon) (env []string) {
 	c.Do(t, "POST", "/v2/topics/known/messages", `{"messages": [{"body": "free"}]}`).Want(201)
 	topic := c.Do(t, "GET", "/v2/topics/known/messages?echo=true", nil).Want(200).Messages()
 	claim := c.Do(t, "POST", "/v2/queues/known/claims?limit=1", `{"ttl": 43200, "grace": 43200}`).Want(201)
+	subscribe := func(at string) string {
+		var made struct {
+			ID string `json:"subscription_id"`
+		}
+		c.Do(t, "POST", at+"/subscriptions", `{"subscriber": "http://hook.example", "ttl": 220367260800}`).Want(201).JSON(&made)
+		return made.ID
+	}
 	return []string{
+		"ZAQAR_QUEUE_SUBSCRIPTION=" + subscribe("/v2/queues/known"),
+		"ZAQAR_TOPIC_SUBSCRIPTION=" + subscribe("/v2/topics/known"),
 		"ZAQAR_PROJECT=" + c.Project,
 		"ZAQAR_QUEUE_MESSAGE=" + path.Base(queued[1]),
 		"ZAQAR_TOPIC_MESSAGE=" + path.Base(strings.TrimSuffix(topic[0].Href, "/")),

@@ -40,9 +40,13 @@ func tempestQueues() []tempestTest {
 		{"test_purge_queue", func(p *tempest) {
 			p.createQueue("work")
 			p.post("work", 20)
+			p.subscribe("work", subscribers()...)
 			p.send(204, http.MethodPost, queue("work")+"/purge", `{"resource_types": ["messages", "subscriptions"]}`)
 			if left := p.list(messagesOf("work") + "?echo=true"); len(left) != 0 {
 				p.Errorf("%d messages are left", len(left))
+			}
+			if left := p.subscriptions("work"); len(left) != 0 {
+				p.Errorf("%v are left", left)
 			}
 		}},
 	}

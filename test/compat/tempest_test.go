@@ -13,7 +13,7 @@ import (
 )
 
 // TestTempest pins what zaqar-tempest-plugin, Zaqar's own integration tests,
-// pins of queues, messages and claims; each test here has the name of the one
+// pins of queues, messages, claims and subscriptions; each test here has the name of the one
 // there. Its tests of tokens wait for authentication.
 //
 // The plugin's client checks statuses and the shape of answers on every call,
@@ -29,6 +29,9 @@ func TestTempest(t *testing.T) {
 		"test_messages_negative": tempestMessagesNegative(),
 		"test_claims":            tempestClaims(),
 		"test_claims_negative":   tempestClaimsNegative(),
+
+		"test_subscriptions":          tempestSubscriptions(),
+		"test_subscriptions_negative": tempestSubscriptionsNegative(),
 	} {
 		t.Run(class, func(t *testing.T) {
 			for _, c := range tests {

@@ -130,6 +130,49 @@ class Queues(Case):
         return stats['messages']['total']
 
 
+class Subscriptions(Case):
+
+    HOOK = 'http://hook.example/'
+
+    def subscribe(self, *more):
+        return self.table('subscription', 'create', 'work', *more)
+
+    def options(self, shown):
+        options = shown['Options']
+        return ast.literal_eval(options) if isinstance(options, str) else options
+
+    def test_life_of_a_subscription(self):
+        made = self.subscribe(self.HOOK, '600', '--options', '{"a": 1}')
+        self.assertEqual((self.HOOK, 600), (made['Subscriber'], int(made['TTL'])))
+        shown = self.table('subscription', 'show', 'work', made['ID'])
+        self.assertEqual(made['ID'], shown['ID'])
+        self.assertEqual('False', str(shown['Confirmed']))
+        self.assertEqual({'a': 1}, self.options(shown))
+
+        self.command('subscription', 'update', 'work', made['ID'], '--ttl', '900')
+        shown = self.table('subscription', 'show', 'work', made['ID'])
+        self.assertEqual((self.HOOK, 900), (shown['Subscriber'], int(shown['TTL'])))
+        self.command('subscription', 'update', 'work', made['ID'],
+                     '--subscriber', 'mailto:a@b.example', '--options', '{"subject": "x"}')
+        shown = self.table('subscription', 'show', 'work', made['ID'])
+        self.assertEqual('mailto:a@b.example', shown['Subscriber'])
+        self.assertEqual({'subject': 'x'}, self.options(shown))
+
+        self.command('subscription', 'delete', 'work', made['ID'])
+        self.fails('404', 'subscription', 'show', 'work', made['ID'])
+
+    def test_list(self):
+        ids = [self.subscribe(self.HOOK + str(n), '600')['ID'] for n in range(3)]
+        listed = self.table('subscription', 'list', 'work')
+        self.assertEqual(ids, [s['ID'] for s in listed])
+        self.assertEqual(ids[1:], [s['ID'] for s in self.table(
+            'subscription', 'list', 'work', '--marker', ids[0], '--limit', '2')])
+
+    def test_refused(self):
+        self.fails('400', 'subscription', 'create', 'work', 'ftp://x', '600')
+        self.fails('400', 'subscription', 'create', 'work', self.HOOK, '1')
+
+
 class Messages(Case):
 
     def test_post_and_list(self):

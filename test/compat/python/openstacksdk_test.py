@@ -211,5 +211,36 @@ class Claims(Case):
             self.message.create_claim('work', grace=43201)
 
 
+class Subscriptions(Case):
+
+    def test_life_of_a_subscription(self):
+        made = self.message.create_subscription(
+            'work', subscriber='http://hook.example', ttl=600, options={'a': 1})
+        self.assertTrue(made.subscription_id)
+        seen = self.message.get_subscription('work', made.subscription_id)
+        self.assertEqual(('http://hook.example', 600, {'a': 1}, 'work'),
+                         (seen.subscriber, seen.ttl, seen.options, seen.source))
+        self.assertLessEqual(0, seen.age)
+        again = self.message.create_subscription(
+            'work', subscriber='http://hook.example', ttl=900)
+        self.assertEqual(made.subscription_id, again.subscription_id)
+        self.message.delete_subscription('work', made.subscription_id)
+        with self.assertRaises(exceptions.NotFoundException):
+            self.message.get_subscription('work', made.subscription_id)
+
+    def test_list(self):
+        for n in range(13):
+            self.message.create_subscription(
+                'work', subscriber='http://hook.example/%d' % n, ttl=2**36)
+        listed = list(self.message.subscriptions('work'))
+        self.assertEqual(['http://hook.example/%d' % n for n in range(13)],
+                         [s.subscriber for s in listed])
+        self.assertEqual({2**36}, {s.ttl for s in listed})
+
+    def test_refused(self):
+        with self.assertRaises(exceptions.BadRequestException):
+            self.message.create_subscription('work', subscriber='ftp://x')
+
+
 if __name__ == '__main__':
     unittest.main()

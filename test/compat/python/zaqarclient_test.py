@@ -213,7 +213,9 @@ class Queues(Case):
     def test_purge(self):
         self.queue.metadata(new_meta={'a': 1})
         self.post(3)
+        self.client.subscription('work', subscriber='http://hook.example')
         self.queue.purge(resource_types=['subscriptions'])
+        self.assertEqual([], list(self.client.subscriptions('work')))
         self.assertEqual(3, self.stats()['total'])
         self.queue.purge(resource_types=['messages'])
         self.assertEqual(0, self.stats()['total'])
@@ -234,6 +236,78 @@ class Queues(Case):
         stranger = new_client(uuid.uuid4().hex)
         self.assertEqual([], list(stranger.queue('work').messages(echo=True)))
         self.assertEqual([], list(stranger.queues()[0]))
+
+
+class Subscriptions(Case):
+
+    HOOK = 'https://hook.example/?a=b'
+
+    def test_subscribe(self):
+        made = self.client.subscription('work', subscriber=self.HOOK, ttl=600,
+                                        options={'post_headers': {'X-A': 'b'}})
+        for one in (made, self.other.subscription('work', id=made.id)):
+            self.assertEqual(made.id, one.id)
+            self.assertEqual(self.HOOK, one.subscriber)
+            self.assertEqual(600, one.ttl)
+            self.assertEqual({'post_headers': {'X-A': 'b'}}, one.options)
+            self.assertIs(False, one.confirmed)
+            self.assertIsInstance(one.age, int)
+
+    def test_defaults(self):
+        made = self.client.subscription('work', subscriber='mailto:a@b.example')
+        self.assertEqual(60, made.ttl)  # the library's own
+        self.assertEqual({}, made.options)
+
+    def test_subscribing_creates_the_queue(self):
+        self.client.subscription('lazy', subscriber=self.HOOK)
+        self.assertEqual(['lazy', 'work'], [q.name for q in self.client.queues()[0]])
+
+    def test_subscribe_again(self):
+        first = self.client.subscription('work', subscriber=self.HOOK, ttl=600)
+        again = self.client.subscription('work', subscriber=self.HOOK, ttl=900)
+        self.assertEqual(first.id, again.id)
+        self.assertEqual(600, again.ttl)
+
+    def test_list(self):
+        for n in range(13):
+            self.client.subscription('work', subscriber='http://hook.example/%d' % n)
+        self.assertEqual(10, len(list(self.client.subscriptions('work'))))
+        listed = list(self.client.subscriptions('work').stream())
+        self.assertEqual(['http://hook.example/%d' % n for n in range(13)],
+                         [s.subscriber for s in listed])
+        page = list(self.client.subscriptions('work', limit=3, marker=listed[3].id))
+        self.assertEqual([s.id for s in listed[4:7]], [s.id for s in page])
+        self.assertEqual({False}, {s.confirmed for s in listed})
+        self.assertEqual([], list(self.client.subscriptions('absent')))
+
+    def test_update(self):
+        one = self.client.subscription('work', subscriber=self.HOOK, ttl=600)
+        one.update({'subscriber': 'http://other.example', 'ttl': 700, 'options': {'a': 1}})
+        seen = self.other.subscription('work', id=one.id)
+        self.assertEqual(('http://other.example', 700, {'a': 1}),
+                         (seen.subscriber, seen.ttl, seen.options))
+        with self.assertRaises(transport_errors.MalformedRequest):
+            one.update({'ttl': 1})
+
+    def test_update_to_another_subscriber(self):
+        self.client.subscription('work', subscriber='http://other.example')
+        one = self.client.subscription('work', subscriber=self.HOOK)
+        with self.assertRaises(transport_errors.ConflictError):
+            one.update({'subscriber': 'http://other.example'})
+
+    def test_delete(self):
+        one = self.client.subscription('work', subscriber=self.HOOK)
+        one.delete()
+        one.delete()
+        self.assertEqual([], list(self.client.subscriptions('work')))
+        with self.assertRaises(transport_errors.ResourceNotFound):
+            self.client.subscription('work', id=one.id)
+
+    def test_refused(self):
+        for wrong in ({'subscriber': 'ftp://x'}, {'subscriber': self.HOOK, 'ttl': 59},
+                      {'subscriber': self.HOOK, 'options': 'x'}, {'subscriber': 5}):
+            with self.assertRaises(transport_errors.TransportError, msg=str(wrong)):
+                self.client.subscription('work', **wrong)
 
 
 class Messages(Case):
