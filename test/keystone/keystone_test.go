@@ -84,6 +84,9 @@ func TestKeystone(t *testing.T) {
 		{"application credentials", applicationCredentials},
 		{"logins", logins},
 		{"signatures", signatures},
+		{"trusts", trusts},
+		{"trusts of others", foreignTrusts},
+		{"catalogue", catalogued},
 		{"python", python},
 		{"outage", outage},
 	} {
