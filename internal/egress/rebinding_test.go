@@ -83,6 +83,12 @@ func (n *nameServer) next(question string) []string {
 	return all[0]
 }
 
+func (n *nameServer) questions() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.asked
+}
+
 // TestRebinding has a name that is public when it is checked, and this
 // machine's when it is connected to.
 func TestRebinding(t *testing.T) {
@@ -117,8 +123,8 @@ func TestRebinding(t *testing.T) {
 		t.Error("a connection was made")
 	default:
 	}
-	if n.asked < 4 {
-		t.Errorf("the name server was asked %d times", n.asked)
+	if n.questions() < 4 {
+		t.Errorf("the name server was asked %d times", n.questions())
 	}
 
 	open := guard(t, egress.Config{Resolver: n.resolver(t), Allow: list(t, "127.0.0.0/8")})
