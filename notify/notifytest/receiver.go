@@ -174,6 +174,15 @@ func (r *Receiver) Requests() []Request {
 	return slices.Clone(r.requests)
 }
 
+// Take is Requests, and forgets them.
+func (r *Receiver) Take() []Request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.requests
+	r.requests = nil
+	return all
+}
+
 // stopped is closed when the receiver stops.
 func (r *Receiver) stopped() <-chan struct{} { return r.done }
 
