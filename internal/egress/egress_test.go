@@ -170,6 +170,7 @@ func TestLists(t *testing.T) {
 		{"denied domain", nil, []string{"*.example.org"}, "a.example.org", false},
 		{"denied address", nil, []string{"8.8.8.8"}, "8.8.8.8", false},
 		{"denied network", nil, []string{"8.8.0.0/16"}, "64:ff9b::808:808", false},
+		{"denied, with a zone", nil, []string{"64:ff9b::/96"}, "64:ff9b::808:808%eth0", false},
 		{"deny wins over allow", []string{"10.0.0.0/8"}, []string{"10.1.0.0/16"}, "10.1.2.3", false},
 		{"deny wins by name", []string{"*.example.org"}, []string{"a.example.org"}, "a.example.org", false},
 		{"IDN", nil, []string{"bücher.example"}, "xn--bcher-kva.example", false},

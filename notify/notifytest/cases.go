@@ -160,6 +160,7 @@ func behaviours() []behaviour {
 		{"drips one header", after(ok+"X-A: ", slowly("b")), 0},
 		{"huge headers", after(ok, flood("X-A: "+strings.Repeat("b", 1000)+"\r\n")), 0},
 		{"one huge header", after(ok+"X-A: ", flood(strings.Repeat("b", 1000))), 0},
+		{"a MiB of headers", after(ok+strings.Repeat("X-A: "+strings.Repeat("b", 1000)+"\r\n", 1000)+"\r\n", end), 0},
 		{"many headers", after(ok, flood("X-A: b\r\n")), 0},
 		{"a flood of 100 Continue", after("", flood("HTTP/1.1 100 Continue\r\n\r\n")), 0},
 		{"a flood of early hints", after("", flood("HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n")), 0},

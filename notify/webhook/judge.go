@@ -108,7 +108,7 @@ func explain(err error) (what string, cause error) {
 	case errors.As(err, &untrust):
 		return distrust(untrust.Err), err
 	case errors.As(err, &record):
-		return "The host does not speak TLS.", errors.New(record.Msg)
+		return "The host does not speak TLS.", err
 	case errors.As(err, &alert), isTLSTimeout(err):
 		return "TLS could not be set up.", err
 	case errors.Is(err, syscall.ECONNREFUSED):

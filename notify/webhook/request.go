@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -85,22 +86,23 @@ func (s *Sender) sign(h http.Header, d *notify.Delivery, body []byte) error {
 	return nil
 }
 
-// onWire is a URL as the request line says it: what a URL may not hold is
-// escaped, the fragment and credentials are no part of it.
+// onWire is a URL as the request line can say it: with what no query may hold
+// escaped, and its other characters as they are. (Credentials and fragments
+// are never said.)
 func onWire(u *url.URL) *url.URL {
-	clean := *u
-	clean.User, clean.Fragment, clean.RawFragment = nil, "", ""
-	if strings.ContainsFunc(u.RawQuery, outsideQuery) {
-		var b strings.Builder
-		for _, c := range []byte(u.RawQuery) {
-			if outsideQuery(rune(c)) {
-				b.WriteString("%" + strings.ToUpper(strconv.FormatInt(0x100|int64(c), 16)[1:]))
-			} else {
-				b.WriteByte(c)
-			}
-		}
-		clean.RawQuery = b.String()
+	if !strings.ContainsFunc(u.RawQuery, outsideQuery) {
+		return u
 	}
+	var b strings.Builder
+	for _, c := range []byte(u.RawQuery) {
+		if outsideQuery(rune(c)) {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	clean := *u
+	clean.RawQuery = b.String()
 	return &clean
 }
 

@@ -287,7 +287,8 @@ func TestProxyRefusesTunnel(t *testing.T) {
 	s := sender(t, func(c *webhook.Config) { c.Proxy = through })
 	_, err := s.Send(t.Context(), deliver(t, "https://hooks.example/a", `{}`))
 	var f *notify.Failure
-	if !errors.As(err, &f) || f.Verdict != notify.Retry || f.Status != 0 || strings.Contains(err.Error(), "SECRET") {
+	if !errors.As(err, &f) || f.Verdict != notify.Retry || f.Status != 0 ||
+		f.What != "The way out to this host is closed." || strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("%+v", err)
 	}
 	if r := proxy.Requests(); len(r) != 1 || r[0].Method != "CONNECT" || r[0].Target != "hooks.example:443" {
