@@ -93,3 +93,34 @@ func TestDriversOfExtensions(t *testing.T) {
 		t.Errorf("a store that cannot be opened: %v", err)
 	}
 }
+
+// keeper is a stage that does not let queues be deleted.
+type keeper struct{ pipeline.QueueStore }
+
+func (keeper) DeleteQueue(context.Context, messaging.QueueRef) error {
+	return messaging.E(messaging.Denied, "It stays.")
+}
+
+// A queue that may not be deleted keeps what is in it.
+func TestStagesProtectQueues(t *testing.T) {
+	o := options(t)
+	o.Pipelines.Queue = []string{"keeper"}
+	o.Extensions.Stages = pipeline.Stages{"keeper": func(pipeline.Env) (pipeline.Stage, error) {
+		return pipeline.Stage{Queues: func(next pipeline.QueueStore) pipeline.QueueStore { return keeper{next} }}, nil
+	}}
+	a := start(t, o)
+	for _, tt := range []struct {
+		method, path, body string
+		want               int
+	}{
+		{"POST", "/v2/queues/q/messages", `{"messages":[{"body":1}]}`, http.StatusCreated},
+		{"DELETE", "/v2/queues/q", "", http.StatusForbidden},
+		{"POST", "/v2/queues/q/claims", "", http.StatusCreated}, // 204 if there were none
+		{"POST", "/v2/topics/q/messages", `{"messages":[{"body":1}]}`, http.StatusCreated},
+		{"DELETE", "/v2/topics/q", "", http.StatusNoContent},
+	} {
+		if status, _, text := a.do(t, tt.method, tt.path, tt.body, "X-Project-ID", "p1"); status != tt.want {
+			t.Errorf("%s %s: %d %s", tt.method, tt.path, status, text)
+		}
+	}
+}

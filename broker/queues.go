@@ -173,6 +173,9 @@ func (b *Broker) DeleteQueue(ctx context.Context, who messaging.Caller, q messag
 // some behind that a new queue of the name would show, and once more when the
 // record is gone, for those posted meanwhile.
 func (b *Broker) deleteQueue(ctx context.Context, q messaging.QueueRef) error {
+	if _, ok := b.control.(wholeDeleter); ok {
+		return fault(b.control.DeleteQueue(ctx, q))
+	}
 	if err := b.data.Drop(ctx, q); err != nil {
 		return fault(err)
 	}
@@ -181,6 +184,10 @@ func (b *Broker) deleteQueue(ctx context.Context, q messaging.QueueRef) error {
 	}
 	return fault(b.data.Drop(ctx, q))
 }
+
+// wholeDeleter is a control plane whose DeleteQueue drops the messages as well,
+// because it may refuse to.
+type wholeDeleter interface{ DeletesMessages() }
 
 // QueueStats counts the messages of a queue and returns the instant to which
 // ages refer. A missing queue has none (http-v2 §7.6).

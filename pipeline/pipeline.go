@@ -136,9 +136,11 @@ func (p *Pipeline) odd(key, name, what string) error {
 func (p *Pipeline) Foreign() bool { return p.foreign }
 
 // Wrap returns the two planes of a store with the stages before them. What a
-// store can do beside its contract it goes on doing.
+// store can do beside its contract it goes on doing. With stages before its
+// queues, the control plane has a method DeletesMessages and does that.
 func (p *Pipeline) Wrap(d storage.Data, c storage.Control) (storage.Data, storage.Control) {
-	return p.wrapData(d), p.wrapControl(c)
+	d = p.wrapData(d)
+	return d, p.wrapControl(c, d)
 }
 
 type callerKey struct{}

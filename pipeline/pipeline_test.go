@@ -323,6 +323,39 @@ func TestContract(t *testing.T) {
 	}})
 }
 
+// keeper is a stage that does not let queues be deleted.
+type keeper struct{ pipeline.QueueStore }
+
+func (keeper) DeleteQueue(context.Context, messaging.QueueRef) error {
+	return messaging.E(messaging.Denied, "It stays.")
+}
+
+// Where stages stand before queues, deleting one takes its messages along only
+// if no stage objects.
+func TestDeletingQueues(t *testing.T) {
+	c := pipeline.Config{Queue: []string{"keeper"}, Topic: []string{"witness"}}
+	w := newWorld(t, pipeline.Config{}, nil)
+	p, err := pipeline.New(c, pipeline.Stages{"witness": w.witness("witness"), "keeper": func(pipeline.Env) (pipeline.Stage, error) {
+		return pipeline.Stage{Queues: func(next pipeline.QueueStore) pipeline.QueueStore { return keeper{next} }}, nil
+	}}, pipeline.Stage{}, env(w))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.data, w.control = p.Wrap(w.store, w.store)
+	if _, ok := w.control.(interface{ DeletesMessages() }); !ok {
+		t.Error("it does not say that it deletes messages")
+	}
+	for q, left := range map[messaging.QueueRef]int{queue: 1, topic: 0} {
+		post(t, w.data, q)
+		if err := w.control.DeleteQueue(t.Context(), q); (err != nil) != (left > 0) {
+			t.Errorf("to delete %v: %v", q, err)
+		}
+		if n, err := w.data.Tally(t.Context(), q); err != nil || n.Total != left {
+			t.Errorf("%d messages in %v are left, want %d (%v)", n.Total, q, left, err)
+		}
+	}
+}
+
 // planes are two planes that are closed as one.
 type planes struct {
 	storage.Data

@@ -15,6 +15,29 @@ type control struct {
 	queues, topics QueueStore
 }
 
+// DeletesMessages says that DeleteQueue drops the messages as well, when all
+// stages have let it pass: one that refuses to delete a queue keeps what is in it.
+func (c *control) DeletesMessages() {}
+
+// emptied is what stands behind the last stage.
+type emptied struct {
+	QueueStore
+	messages MessageStore
+}
+
+// DeleteQueue implements storage.Queues. Messages go first, so that a crash in
+// between cannot leave some behind that a new queue of the name would show, and
+// those posted meanwhile go last.
+func (e emptied) DeleteQueue(ctx context.Context, q messaging.QueueRef) error {
+	if err := e.messages.Drop(ctx, q); err != nil {
+		return err
+	}
+	if err := e.QueueStore.DeleteQueue(ctx, q); err != nil {
+		return err
+	}
+	return e.messages.Drop(ctx, q)
+}
+
 func (c *control) of(topics bool) QueueStore {
 	if topics {
 		return c.topics

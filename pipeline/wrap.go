@@ -55,9 +55,9 @@ func (p *Pipeline) wrapData(d storage.Data) storage.Data {
 	return wrapped
 }
 
-func (p *Pipeline) wrapControl(c storage.Control) storage.Control {
-	queues, _, one := wrap(p, p.config.Queue, QueueStore(c), stageQueues)
-	topics, _, other := wrap(p, p.config.Topic, QueueStore(c), stageQueues)
+func (p *Pipeline) wrapControl(c storage.Control, d storage.Data) storage.Control {
+	queues, _, one := wrap(p, p.config.Queue, QueueStore(emptied{c, d}), stageQueues)
+	topics, _, other := wrap(p, p.config.Topic, QueueStore(emptied{c, d}), stageQueues)
 	if !one && !other {
 		return c
 	}
