@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -241,31 +240,41 @@ func (h *hook) token(t *testing.T) string {
 }
 
 // catalogued has a confirmation say where clients reach the server, as the
-// catalogue has it.
+// catalogue has it. Without, it says nothing of that, and can be used, too.
 func catalogued(t *testing.T, c *cast, _ *zaqar) {
-	id := c.make(t, "service", "/services", object{"name": "zaqar", "type": "messaging-v2"})
-	c.make(t, "endpoint", "/endpoints", object{"service_id": id, "interface": "public", "url": "https://cloud.example/messaging"})
-	z := start(t, c.config("[signed_url]\nsecret_key = password-of-signatures\n[notification]\nrequire_confirmation = True\nallowed_targets = 127.0.0.1\n"))
-	var mu sync.Mutex
-	var doc object
-	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		_ = json.NewDecoder(r.Body).Decode(&doc)
-	}))
-	t.Cleanup(hook.Close)
-	sub := z.subscribe(t, c.of(t, "alice", "demo-a"), "asked", object{"subscriber": hook.URL})
-	path := "/v2/queues/asked/subscriptions/" + sub.ID + "/confirm"
-	daemon.Eventually(t, "a confirmation that says where to confirm", func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return doc["WSGISubscribeURL"] == "https://cloud.example/messaging"+path && doc["WebSocketSubscribeURL"] == nil
-	})
-	// Its headers are enough, without a token.
-	headers := []string{}
-	for _, name := range []string{"URL-Methods", "URL-Paths", "URL-Expires", "URL-Signature", "X-Project-ID"} {
-		headers = append(headers, name+": "+doc[name].(string))
+	ask := func(queue string) (path string, doc object) {
+		z := start(t, c.config("[signed_url]\nsecret_key = password-of-signatures\n[notification]\nrequire_confirmation = True\nallowed_targets = 127.0.0.1\n"))
+		asked := make(chan object, 10)
+		hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			var doc object
+			_ = json.NewDecoder(r.Body).Decode(&doc)
+			asked <- doc
+		}))
+		t.Cleanup(hook.Close)
+		sub := z.subscribe(t, c.of(t, "alice", "demo-a"), queue, object{"subscriber": hook.URL})
+		path = "/v2/queues/" + queue + "/subscriptions/" + sub.ID + "/confirm"
+		select {
+		case doc = <-asked:
+		case <-time.After(patience):
+			t.Fatal("nobody is asked")
+		}
+		// Its headers are enough, without a token.
+		headers := []string{}
+		for _, name := range []string{"URL-Methods", "URL-Paths", "URL-Expires", "URL-Signature", "X-Project-ID"} {
+			headers = append(headers, name+": "+doc[name].(string))
+		}
+		z.client.Do(t, "PUT", path, doc["SubscribeBody"], headers...).Want(204)
+		z.client.Do(t, "PUT", path, doc["SubscribeBody"]).Want(401)
+		return path, doc
 	}
-	z.client.Do(t, "PUT", path, doc["SubscribeBody"], headers...).Want(204)
-	z.client.Do(t, "PUT", path, doc["SubscribeBody"]).Want(401)
+	if _, doc := ask("uncharted"); doc["WSGISubscribeURL"] != nil || doc["WebSocketSubscribeURL"] != nil {
+		t.Errorf("without an entry in the catalogue: %v", doc)
+	}
+	for name, at := range map[string]string{"zaqar": "https://cloud.example/messaging", "zaqar-websocket": "wss://cloud.example:9000"} {
+		id := c.make(t, "service", "/services", object{"name": name, "type": "test-" + name})
+		c.make(t, "endpoint", "/endpoints", object{"service_id": id, "interface": "public", "url": at})
+	}
+	if path, doc := ask("charted"); doc["WSGISubscribeURL"] != "https://cloud.example/messaging"+path || doc["WebSocketSubscribeURL"] != "wss://cloud.example:9000"+path {
+		t.Errorf("%v", doc)
+	}
 }
