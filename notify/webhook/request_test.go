@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"zaqar/internal/dnstest"
 	"zaqar/internal/egress"
 	"zaqar/messaging"
 	"zaqar/messaging/delivery"
@@ -224,11 +225,14 @@ func TestLargeBody(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	s := sender(t, func(c *webhook.Config) { c.Own = func() ([]netip.Addr, error) { return nil, nil } })
+	s := sender(t, func(c *webhook.Config) {
+		c.Own = func() ([]netip.Addr, error) { return nil, nil }
+		c.Resolver = dnstest.New(t, map[string][][]string{"inside.example.A": {{"10.0.0.1"}}, "public.example.A": {{"8.8.8.8"}}}).Resolver()
+	})
 	for to, pass := range map[string]bool{
 		"http://8.8.8.8/x": true, "https://u:p@8.8.8.8:8443/x?y#z": true, "HTTPS://[2606:4700:4700::1111]/": true, "http://127.0.0.1:9/": true,
-		"http://nobody.invalid/": true,
-		"http:///x":              false, "http:x": false, "https://:80/": false, "ftp://8.8.8.8/": false, "http://8.8.8.8:0/": false,
+		"http://nobody.invalid/": true, "http://public.example/": true, "http://inside.example/": false,
+		"http:///x": false, "http:x": false, "https://:80/": false, "ftp://8.8.8.8/": false, "http://8.8.8.8:0/": false,
 		"http://10.0.0.1/": false, "http://169.254.169.254/": false, "http://0x7f.2/": false, "http://[::ffff:10.0.0.1]/": false,
 		"http://[fe80::1%25eth0]/": false, "http://１０.0.0.1/": false, "http://a..b/": false,
 	} {
@@ -259,6 +263,39 @@ func TestNothingInsideIsReached(t *testing.T) {
 	}
 	if made, _ := r.Connections(); made != 0 {
 		t.Errorf("%d connections were made", made)
+	}
+}
+
+// TestRebinding has a name that is public when somebody subscribes, and this
+// machine's ever after.
+func TestRebinding(t *testing.T) {
+	r := notifytest.NewReceiver(t, notifytest.Answer(200, ""))
+	names := dnstest.New(t, map[string][][]string{
+		"rebind.example.A": {{"8.8.8.8"}, {"127.0.0.1"}}, "rebind.example.AAAA": {{}, {"::1", "::ffff:7f00:1"}},
+	})
+	d := deliver(t, strings.Replace(r.URL, "127.0.0.1", "rebind.example", 1), `{}`)
+	s := sender(t, func(c *webhook.Config) { c.Allow, c.Resolver = egress.List{}, names.Resolver() })
+	u, err := url.Parse(d.Subscription.Subscriber)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(t.Context(), u, d.Options); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if _, err := s.Send(t.Context(), d); !errors.Is(err, egress.ErrRefused) {
+			t.Errorf("%v", err)
+		}
+	}
+	if made, _ := r.Connections(); made != 0 || names.Asked() < 4 {
+		t.Errorf("%d connections were made, %d questions asked", made, names.Asked())
+	}
+	if err := s.Check(t.Context(), u, d.Options); err == nil {
+		t.Error("it can still be subscribed")
+	}
+	// Where the operator allows it, the same name leads there.
+	if _, err := sender(t, func(c *webhook.Config) { c.Resolver = names.Resolver() }).Send(t.Context(), d); err != nil {
+		t.Error(err)
 	}
 }
 

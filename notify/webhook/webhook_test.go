@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"testing"
 
+	"zaqar/internal/dnstest"
 	"zaqar/internal/egress"
 	"zaqar/notify"
 	"zaqar/notify/notifytest"
@@ -23,6 +24,7 @@ func TestSender(t *testing.T) {
 	notifytest.Run(t, notifytest.Harness{New: func(t testing.TB, c notifytest.Config) (notify.Sender, func()) {
 		w := webhook.Defaults()
 		w.Timeout, w.Authorities, w.Now, w.Allow = c.Timeout, c.Authorities, c.Now, local(t)
+		w.Resolver = dnstest.New(t, nil).Resolver()
 		s := webhook.New(w)
 		t.Cleanup(s.Close)
 		return s, s.Close
