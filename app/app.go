@@ -146,6 +146,7 @@ func (a *App) buildCore(ctx context.Context, store fullStore) (*denials, *trace.
 func (a *App) front(tracer *trace.Tracer) (rest.Config, error) {
 	a.signatures = signed.NewKeys(a.options.SignedURL.secrets()...)
 	front := a.options.REST
+	front.Tasks = a.options.Extensions.Tasks
 	front.ConfirmationPage = true
 	front.Now, front.Quotas, front.Signatures, front.Healthcheck.Ask = time.Now, a.quotas, a.signatures, a.healthy
 	if tracer != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"zaqar/api/rest"
 	"zaqar/broker"
 	"zaqar/observe/trace"
 	"zaqar/pipeline"
@@ -16,6 +17,10 @@ type Extensions struct {
 	Stages pipeline.Stages
 	// Drivers may be named in [drivers] message_store.
 	Drivers []Driver
+	// Tasks verify what requests bring in their EXTRA-SPEC header, by the names
+	// that stand there: a code sent to a subscriber, say, beside whatever
+	// authenticates the request.
+	Tasks map[string]rest.Verifier
 }
 
 // Driver is a kind of store. Package storage/storagetest checks what it has to

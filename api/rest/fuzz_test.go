@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -152,4 +153,79 @@ func FuzzMarker(f *testing.F) {
 			t.Fatalf("%q: %d", marker, w.Code)
 		}
 	})
+}
+
+// FuzzSubscription sends one body to all that takes bodies about
+// subscriptions: what is taken shows as it should, what is not changes nothing.
+func FuzzSubscription(f *testing.F) {
+	for _, seed := range []string{
+		`{"subscriber":"http://x","ttl":60,"options":{"a":1}}`, `{"subscriber":"mailto:a@b.c","ttl":null,"options":null}`,
+		`{"subscriber":"http://a","subscriber":"http://b","ttl":1,"ttl":99,"options":{},"options":{"b":{"b":[1.0e5]},"b":"\ud83d\ude00"}}`,
+		`{"subscriber":"http://x","options":{"post_data":"\u0000","post_headers":{"A":"b"},"_retry_policy":{"minimum_delay":1}}}`,
+		`{"subscriber":"http://x\u0000","ttl":9223372036854775807}`, `{"subscriber":"HTTP://\u202e","ttl":220367260800}`,
+		`{"confirmed":true}`, `{"confirmed":1}`, `{"what":"all","since":"2031-05-04T10:00:00Z"}`, `{"what":"failed","since":""}`,
+		`{"options":{"filter_policy":{"a":[{"numeric":[">",1e999]}]}}}`, `{"ttl":60,"options":` + strings.Repeat(`{"a":`, 250) + `1` + strings.Repeat(`}`, 250) + `}`,
+		"{\"subscriber\":\"http://\xff\"}", `[]`, `{`, ``, `null`, `"`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		h := newHandler(t)
+		var made struct {
+			ID string `json:"subscription_id"`
+		}
+		const at = "/v2/topics/t/subscriptions"
+		want(t, serve(h, identified("POST", at, `{"subscriber":"http://first"}`)), &made, 201)
+		one := at + "/" + made.ID
+		w := serve(h, identified("POST", at, body))
+		want(t, w, nil, 201, 400)
+		checkSubscriptions(t, h, at, map[int]int{201: 2, 400: 1}[w.Code])
+		want(t, serve(h, identified("PATCH", one, body)), nil, 204, 400, 409)
+		want(t, serve(h, identified("PUT", one+"/confirm", body)), nil, 204, 400)
+		want(t, serve(h, identified("POST", one+"/replay", body)), nil, 400) // nobody delivers
+		want(t, serve(h, identified("POST", one+"/secret", body)), nil, 200)
+		checkSubscriptions(t, h, at, 2)
+	})
+}
+
+// want checks the status of a reply and reads it.
+func want(t *testing.T, w *httptest.ResponseRecorder, into any, statuses ...int) {
+	t.Helper()
+	if !slices.Contains(statuses, w.Code) {
+		t.Fatalf("status %d, want %v: %s", w.Code, statuses, w.Body)
+	}
+	if into == nil {
+		return
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
+		t.Fatalf("%v: %s", err, w.Body)
+	}
+}
+
+// checkSubscriptions checks what a list shows, and that there are no more than
+// that.
+func checkSubscriptions(t *testing.T, h http.Handler, at string, most int) {
+	t.Helper()
+	var page struct {
+		Subscriptions []struct {
+			ID, Subscriber, Source string
+			TTL, Age               int64
+			Options                map[string]any
+			Confirmed              *bool
+		}
+	}
+	want(t, serve(h, identified("GET", at, "")), &page, 200)
+	if n := len(page.Subscriptions); n == 0 || n > most {
+		t.Fatalf("%d subscriptions", len(page.Subscriptions))
+	}
+	for _, s := range page.Subscriptions {
+		scheme, _, _ := strings.Cut(s.Subscriber, ":")
+		known := slices.Contains(broker.Defaults().SubscriberTypes, strings.ToLower(scheme))
+		if s.ID == "" || !known || s.Source != "t" || s.TTL < 60 || s.Age < 0 || s.Options == nil || s.Confirmed == nil {
+			t.Fatalf("%+v", s)
+		}
+		if strings.ContainsFunc(s.Subscriber, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			t.Fatalf("%+q", s.Subscriber)
+		}
+	}
 }

@@ -157,18 +157,6 @@ func (c *call) checkQueue() error {
 	return nil
 }
 
-// checkExtraSpec refuses tasks nobody knows. The known one does nothing
-// (http-v2 §2.4).
-func (c *call) checkExtraSpec() error {
-	for _, spec := range c.r.Header["Extra-Spec"] {
-		task, _, _ := strings.Cut(strings.TrimSpace(spec), ":")
-		if task != "" && task != "messagecode" {
-			return invalid("The EXTRA-SPEC header names an unknown task.")
-		}
-	}
-	return nil
-}
-
 func (c *call) checkMethod() error {
 	if c.r.Method == http.MethodOptions || c.route.on[c.r.Method] != nil {
 		return nil

@@ -52,6 +52,9 @@ type Config struct {
 	ConfirmationPage bool
 	// ShareLimit is how far ahead grants may expire; 0: any time.
 	ShareLimit time.Duration
+	// Tasks verify what requests bring in their EXTRA-SPEC header, by the names
+	// that stand there.
+	Tasks map[string]Verifier
 	// Access gets one record per request; nil is none.
 	Access *slog.Logger
 	// Audit gets one record per request that changes the control plane, and per
