@@ -41,10 +41,11 @@ func (a *App) notifications(store storage.Store, parts *broker.Parts) error {
 	o.Config.RequireConfirmation = a.options.Broker.RequireConfirmation
 	a.notifier, err = notify.New(o.Config, notify.Parts{
 		Data: store, Queues: store, Senders: senders,
-		Open:   func(p messaging.Project, m *messaging.Message) error { return a.broker.Unseal(p, m) },
-		Post:   a.postForOwner,
-		Render: documents.Render,
-		Now:    time.Now, Log: a.log,
+		Open:     func(p messaging.Project, m *messaging.Message) error { return a.broker.Unseal(p, m) },
+		Post:     a.postForOwner,
+		Render:   documents.Render,
+		Pressure: pressure(),
+		Now:      time.Now, Log: a.log,
 	})
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type announcing struct {
 
 // Append implements storage.Messages. A note that is there stays.
 func (a *announcing) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft, o storage.AppendOptions) (storage.Appended, error) {
+	a.notifier.posts.Add(1)
 	switch {
 	case o.Announce != nil:
 		o.Announce = &storage.Announcement{Note: o.Announce.Note, TTL: a.plain.TTL}

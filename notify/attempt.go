@@ -170,7 +170,7 @@ const longestHold = time.Hour
 // succeeded is what a delivery means for the lane. The caller holds n.mu.
 func (n *Notifier) succeeded(l *lane, took time.Duration) {
 	l.fails, l.pause, l.until = 0, 0, time.Time{}
-	l.slow = took >= slowAfter
+	l.slow, l.far = took >= slowAfter, took >= near
 	if l.open {
 		l.open = false
 		n.counters.open.Add(-1)
@@ -182,7 +182,7 @@ func (n *Notifier) succeeded(l *lane, took time.Duration) {
 func (n *Notifier) failed(a *attempt, f *Failure, took time.Duration, now time.Time) {
 	l := a.lane
 	l.fails++
-	l.slow = took >= slowAfter
+	l.slow, l.far = took >= slowAfter, took >= near
 	if f.After > 0 {
 		n.hold(l, now.Add(min(f.After, longestHold)))
 	}

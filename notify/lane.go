@@ -26,6 +26,7 @@ type lane struct {
 	active  int  // deliveries in flight
 	queued  bool // among the ready, or those that wait for a place
 	slow    bool // its subscriber took long lately
+	far     bool // he took too long to cost mostly processor time
 	used    time.Time
 	fed     *lot // it was given of last
 
@@ -229,6 +230,9 @@ func (n *Notifier) nextJob() *job {
 		case l.slow && n.slow >= max(n.config.InFlight/2, 1):
 			n.waitSlow.push(l)
 			continue
+		case !l.far && !n.mayNear():
+			n.waitNear(l)
+			continue
 		}
 		l.queued = false
 		j := l.waiting.pop()
@@ -238,6 +242,9 @@ func (n *Notifier) nextJob() *job {
 		n.sends++
 		if j.slow = l.slow; j.slow {
 			n.slow++
+		}
+		if !l.far {
+			n.beganNear(len(j.items))
 		}
 		n.makeReady(l)
 		return j

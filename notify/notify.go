@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"zaqar/messaging"
@@ -82,8 +83,11 @@ type Parts struct {
 	// Render returns the document that asks a subscriber for confirmation, or
 	// tells him of its end, and that is valid until expires.
 	Render func(ctx context.Context, sub *messaging.Subscription, kind delivery.Kind, expires time.Time) ([]byte, error)
-	Now    func() time.Time
-	Log    *slog.Logger // nil: logs are dropped
+	// Pressure tells how long goroutines had to wait for a processor since it was
+	// asked last. nil: it is not known, and deliveries give way to nobody.
+	Pressure func() time.Duration
+	Now      func() time.Time
+	Log      *slog.Logger // nil: logs are dropped
 }
 
 // Post is a message that the notifier itself posts.
@@ -95,15 +99,16 @@ type Post struct {
 
 // Notifier delivers. Its methods may be called concurrently.
 type Notifier struct {
-	config  Config
-	data    storage.Data
-	queues  storage.Queues
-	senders map[string]Sender
-	open    func(messaging.Project, *messaging.Message) error
-	post    func(context.Context, messaging.QueueRef, Post) error
-	render  func(context.Context, *messaging.Subscription, delivery.Kind, time.Time) ([]byte, error)
-	now     func() time.Time
-	log     *slog.Logger
+	config   Config
+	data     storage.Data
+	queues   storage.Queues
+	senders  map[string]Sender
+	open     func(messaging.Project, *messaging.Message) error
+	post     func(context.Context, messaging.QueueRef, Post) error
+	render   func(context.Context, *messaging.Subscription, delivery.Kind, time.Time) ([]byte, error)
+	now      func() time.Time
+	log      *slog.Logger
+	pressure func() time.Duration
 
 	alarmed  chan struct{}   // an earlier alarm was set
 	dirty    chan struct{}   // the ledger has something to write
@@ -111,6 +116,7 @@ type Notifier struct {
 	working  context.Context // of everything in the store; ends later
 	workers  sync.WaitGroup  // of deliveries, fan-outs, drains, writes and removals
 	counters counters
+	posts    atomic.Int64 // that were stored since the pace was adjusted
 
 	mu       sync.Mutex // guards everything below, and all sources, lanes, lots and items
 	running  bool       // Run was called and has not been told to stop
@@ -130,6 +136,7 @@ type Notifier struct {
 	ready    turns[*lane]
 	sends    int         // deliveries in flight
 	slow     int         // of them with lanes that are slow
+	pace     pace        // of deliveries to subscribers who are near
 	waitSlow fifo[*lane] // would be ready, if fewer slow ones were in flight
 	gone     gone        // entries to remove, by part
 	load     load        // jobs and bytes in memory
@@ -158,13 +165,13 @@ func New(c Config, p Parts) (*Notifier, error) {
 	}
 	n := &Notifier{
 		config: c, data: p.Data, queues: p.Queues, senders: p.Senders, open: p.Open, post: p.Post, render: p.Render,
-		now: p.Now, log: p.Log,
+		now: p.Now, log: p.Log, pressure: p.Pressure,
 		alarmed: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
 		sources: map[messaging.QueueRef]*source{}, hosts: map[string]*host{},
 		lots: map[*lot]bool{}, records: map[target]*record{}, gone: gone{},
 	}
 	n.counters.init()
-	n.patience.ring = n.tighten
+	n.patience.ring, n.pace.adjusts.ring, n.pace.refills.ring = n.tighten, n.adjust, n.refill
 	n.fans = pool[*source]{most: fanners, run: n.fan}
 	n.drains = pool[*lane]{most: drainers, run: n.drain}
 	n.writes = pool[*lane]{most: writers, run: n.write}
