@@ -145,8 +145,9 @@ func (p *Pipeline) Wrap(d storage.Data, c storage.Control) (storage.Data, storag
 
 type callerKey struct{}
 
-// WithCaller returns a context in which Caller finds who asks.
+// WithCaller returns a context in which Caller finds who asks, without his token.
 func WithCaller(ctx context.Context, who messaging.Caller) context.Context {
+	who.Token = ""
 	return context.WithValue(ctx, callerKey{}, &who)
 }
 

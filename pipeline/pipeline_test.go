@@ -291,8 +291,8 @@ func TestCaller(t *testing.T) {
 	if who, ok := pipeline.Caller(t.Context()); ok {
 		t.Errorf("%+v out of nothing", who)
 	}
-	want := messaging.Caller{Project: "p", User: "u", Roles: []string{"r"}}
-	if who, ok := pipeline.Caller(pipeline.WithCaller(t.Context(), want)); !ok || !cmp.Equal(who, want, cmp.Comparer(func(a, b messaging.Caller) bool { return a.User == b.User && a.Project == b.Project })) {
+	want := messaging.Caller{Project: "p", User: "u", Roles: []string{"r"}, Token: "t"}
+	if who, ok := pipeline.Caller(pipeline.WithCaller(t.Context(), want)); !ok || !cmp.Equal(who, want, cmp.Comparer(func(a, b messaging.Caller) bool { return a.User == b.User && a.Project == b.Project })) || who.Token != "" || want.Token == "" {
 		t.Errorf("%+v, %v", who, ok)
 	}
 }

@@ -14,7 +14,8 @@
 //     valid tokens out. The number of entries is bounded.
 //   - A bounded number of questions is under way. Who hangs up before the turn
 //     of a token has come leaves nothing behind.
-//   - Tokens are kept as their SHA-256 only, and neither they nor passwords
-//     get into logs and errors.
+//   - Tokens of callers are kept as their SHA-256 only, and neither they nor
+//     passwords get into logs and errors. A caller has its own with it, as a
+//     text that nothing prints, for as long as its request lasts.
 //   - A valid token in the cache costs a hash and a look-up in a map.
 package keystone

@@ -95,33 +95,39 @@ func (t *Trusts) Create(ctx context.Context, who messaging.Caller, expires time.
 }
 
 // Verify says whether a trust is one from the caller, for his project, to the
-// trustee: nil, Invalid, or Unavailable if that cannot be told.
-func (t *Trusts) Verify(ctx context.Context, who messaging.Caller, id string) error {
+// trustee: nil and when it ends, the zero time for never; Invalid, or
+// Unavailable if that cannot be told.
+func (t *Trusts) Verify(ctx context.Context, who messaging.Caller, id string) (ends time.Time, err error) {
 	refused := messaging.E(messaging.Invalid, "options.trust_id must name a trust that the caller gave to this service for this project.")
 	if who.User == "" || who.Token == "" || !plainID(id) {
-		return refused
+		return ends, refused
 	}
 	trustee, base, err := t.trustee(ctx)
 	if err != nil {
-		return unavailable(err)
+		return ends, unavailable(err)
 	}
 	a, err := t.sessions.http.do(ctx, http.MethodGet, base+"/OS-TRUST/trusts/"+url.PathEscape(id), as(who.Token), nil)
 	switch {
 	case err != nil:
-		return unavailable(err)
+		return ends, unavailable(err)
 	case refuses(a.status), a.status == http.StatusBadRequest:
-		return refused
+		return ends, refused
 	case a.status != http.StatusOK:
-		return unavailable(statusError("a question about a trust", a.status))
+		return ends, unavailable(statusError("a question about a trust", a.status))
 	}
 	found, err := readTrust(a.body)
 	switch {
 	case err != nil:
-		return unavailable(err)
+		return ends, unavailable(err)
 	case found.ID != id, found.Trustor != who.User, found.Project != string(who.Project), found.Trustee != trustee:
-		return refused
+		return ends, refused
+	case found.Expires != "":
+		ends, err = time.Parse(time.RFC3339, found.Expires)
+		if err != nil {
+			return ends, unavailable(errors.New("keystone's answer has a trust end at no instant"))
+		}
 	}
-	return nil
+	return ends, nil
 }
 
 // Token returns a token with which the trustee acts under a trust, and how long

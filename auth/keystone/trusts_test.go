@@ -112,8 +112,8 @@ func TestTrusts(t *testing.T) {
 	}, trusts[id]); diff != "" {
 		t.Error(diff)
 	}
-	if err := k.Verify(t.Context(), alice(), id); err != nil {
-		t.Error(err)
+	if ends, err := k.Verify(t.Context(), alice(), id); err != nil || ends.Year() != 9013 {
+		t.Errorf("%v, %v", ends, err)
 	}
 	token, lasts, err := k.Token(t.Context(), id)
 	if err != nil || string(token) != "own-under-trust-0" || lasts != 59*time.Minute {
@@ -166,21 +166,21 @@ func TestVerify(t *testing.T) {
 		"other-project": with("other-project", "project_id", "p2"),
 		"other-trustee": with("other-trustee", "trustee_user_id", "heat"),
 	})
-	if err := k.Verify(t.Context(), alice(), "mine"); err != nil {
+	if _, err := k.Verify(t.Context(), alice(), "mine"); err != nil {
 		t.Error(err)
 	}
 	for _, id := range []string{"other-trustor", "other-project", "other-trustee", "missing", "", "..", "../users/alice", "mine?x", strings.Repeat("a", 65), "mine\n"} {
-		if err := k.Verify(t.Context(), alice(), id); !errors.Is(err, messaging.Invalid) {
+		if _, err := k.Verify(t.Context(), alice(), id); !errors.Is(err, messaging.Invalid) {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
 	nobody := alice()
 	nobody.Token = ""
-	if err := k.Verify(t.Context(), nobody, "mine"); !errors.Is(err, messaging.Invalid) {
+	if _, err := k.Verify(t.Context(), nobody, "mine"); !errors.Is(err, messaging.Invalid) {
 		t.Errorf("without a token: %v", err)
 	}
 	f.Close()
-	if err := k.Verify(t.Context(), alice(), "mine"); !errors.Is(err, messaging.Unavailable) {
+	if _, err := k.Verify(t.Context(), alice(), "mine"); !errors.Is(err, messaging.Unavailable) {
 		t.Errorf("without Keystone: %v", err)
 	}
 }
@@ -213,7 +213,7 @@ func TestTrustsInTrouble(t *testing.T) {
 			if _, _, err := k.Token(t.Context(), "mine"); err == nil {
 				t.Error("there is a token")
 			}
-			if err := k.Verify(t.Context(), alice(), "mine"); !errors.Is(err, messaging.Unavailable) {
+			if _, err := k.Verify(t.Context(), alice(), "mine"); !errors.Is(err, messaging.Unavailable) {
 				t.Errorf("%v", err)
 			}
 		})

@@ -182,6 +182,7 @@ func TestRulesCanFail(t *testing.T) {
 		{"api/rest", "zaqar/storage"}, {"api/rest", "zaqar/storage/embedded"}, {"api/rest", "zaqar/app"},
 		{"auth/policy", "zaqar/storage"}, {"observe", "zaqar/messaging"}, {"internal/checksum", "zaqar/messaging"},
 		{"app", "zaqar/config"}, {"config", "zaqar/storage/memory"}, {"cli", "zaqar/broker"}, {"cmd/zaqar", "zaqar/app"}, {"examples/custom", "zaqar/broker"},
+		{"notify/trust", "zaqar/auth/keystone"}, {"notify/confirm", "zaqar/auth/signed"}, {"notify/trust", "os"}, {"notify/confirm", "os"},
 		{"bench", "zaqar/app"}, {"bench/load", "zaqar/storage/embedded"},
 	} {
 		r, ok := ruleFor(c[0])

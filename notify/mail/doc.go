@@ -8,9 +8,9 @@
 //   - A mail is delivered when the operator's command or mail server has taken
 //     it. What they refuse for good is given up; everything else may be tried
 //     again.
-//   - Nobody waits for a command or a server for longer than Config.Timeout, and
-//     no more than Config.Limit mails are under way. A command that takes too
-//     long is killed with all it has started.
+//   - A command or a server has Config.Timeout for a mail, and no more than
+//     Config.Limit mails are under way; the others wait. A command that takes
+//     too long is killed with all it has started.
 //   - Passwords go over TLS only, or to this machine.
 //   - What the command or the server says is for logs, not for tenants.
 //

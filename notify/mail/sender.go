@@ -86,14 +86,14 @@ func (s *Sender) Send(ctx context.Context, d *notify.Delivery) (notify.Receipt, 
 	if err != nil {
 		return notify.Receipt{}, &notify.Failure{Verdict: notify.GiveUp, What: "The mail cannot be written.", Err: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	select {
+	select { // for as long as it takes: that others are slow is nobody's failure
 	case s.turns <- struct{}{}:
 		defer func() { <-s.turns }()
 	case <-ctx.Done():
 		return notify.Receipt{}, &notify.Failure{What: "Too many mails are under way.", Err: context.Cause(ctx)}
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
 	return notify.Receipt{}, s.transport.take(ctx, m)
 }
 

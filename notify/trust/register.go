@@ -36,12 +36,15 @@ func (s *Sender) Register(ctx context.Context, who messaging.Caller, sub *messag
 		if before, err = optionsOf(&old); err != nil {
 			before = options{}
 		}
-		if same(&old, sub) && before.id != "" && (!before.registered || old.Expires.Equal(sub.Expires)) {
+		if same(&old, sub) && before.id != "" && s.lasts(ctx, who, &old, sub, &before) {
 			return nil
+		}
+		if same(&old, sub) {
+			o.id = "" // its time is over
 		}
 	}
 	if o.id != "" && (!before.registered || o.id != before.id) {
-		if err := s.Keystone.Verify(ctx, who, o.id); err != nil {
+		if _, err := s.Keystone.Verify(ctx, who, o.id); err != nil {
 			return err
 		}
 		sub.Options = o.with(o.id, false)
@@ -52,6 +55,20 @@ func (s *Sender) Register(ctx context.Context, who messaging.Caller, sub *messag
 		sub.Options = o.with(id, true)
 	}
 	return err
+}
+
+// lasts reports whether the trust of a subscription is good for the lifetime that
+// an update gives it, which changes nothing else. A client's trust stays, unless
+// it is the caller's own and known to end before.
+func (s *Sender) lasts(ctx context.Context, who messaging.Caller, old, next *messaging.Subscription, o *options) bool {
+	if old.Expires.Equal(next.Expires) {
+		return true
+	}
+	if o.registered {
+		return false // it ends with the old lifetime
+	}
+	ends, err := s.Keystone.Verify(ctx, who, o.id)
+	return err != nil || ends.IsZero() || !ends.Before(next.Expires)
 }
 
 // same reports whether an update leaves alone what is sent where.

@@ -52,6 +52,9 @@ func TestRegister(t *testing.T) {
 		{name: "longer", old: sub(here, mine, soon), who: "alice", next: sub(here, mine, later), want: strings.Replace(mine, "-1", "-2", 1), made: "alice until 2031-05-04 12:00:00"},
 		{name: "longer, by somebody else", old: sub(here, mine, soon), who: "bob", next: sub(here, mine, later), want: strings.Replace(mine, "-1", "-2", 1), made: "bob until 2031-05-04 12:00:00"},
 		{name: "longer, the client's trust", old: sub(here, `{"trust_id":"of-alice"}`, soon), who: "bob", next: sub(here, `{"trust_id":"of-alice"}`, later), want: `{"trust_id":"of-alice"}`},
+		{name: "longer than the client's trust", old: sub(here, `{"trust_id":"of-bob-soon"}`, soon), who: "bob", next: sub(here, `{"trust_id":"of-bob-soon"}`, later), want: `{"trust_id":"made-2","_trust_registered":true}`, made: "bob until 2031-05-04 12:00:00"},
+		{name: "longer than somebody else's trust", old: sub(here, `{"trust_id":"of-alice-soon"}`, soon), who: "bob", next: sub(here, `{"trust_id":"of-alice-soon"}`, later), want: `{"trust_id":"of-alice-soon"}`},
+		{name: "as long as the client's trust", old: sub(here, `{"trust_id":"of-bob-soon"}`, later), who: "bob", next: sub(here, `{"trust_id":"of-bob-soon"}`, soon), want: `{"trust_id":"of-bob-soon"}`},
 
 		{name: "elsewhere, by somebody else", old: sub(here, mine, soon), who: "bob", next: sub(there, mine, soon), want: strings.Replace(mine, "-1", "-2", 1), made: "bob until 2031-05-04 11:00:00"},
 		{name: "elsewhere, the client's trust, by somebody else", old: sub(here, `{"trust_id":"of-alice"}`, soon), who: "bob", next: sub(there, `{"trust_id":"of-alice"}`, soon), failed: messaging.Invalid},

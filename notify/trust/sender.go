@@ -20,8 +20,9 @@ type Keystone interface {
 	// Errors are Unavailable.
 	Create(ctx context.Context, who messaging.Caller, expires time.Time) (id string, err error)
 	// Verify says whether a trust is from the caller, for his project, to us: nil
-	// or Invalid, or Unavailable if that cannot be told.
-	Verify(ctx context.Context, who messaging.Caller, id string) error
+	// and when it ends, zero for never; Invalid, or Unavailable if that cannot be
+	// told.
+	Verify(ctx context.Context, who messaging.Caller, id string) (ends time.Time, err error)
 	// Token returns a token for a trust, and how long it can be used.
 	Token(ctx context.Context, id string) (token messaging.Secret, lasts time.Duration, err error)
 	// Delete removes a trust; one that is gone is no error.

@@ -49,17 +49,20 @@ func (k *keystone) Create(_ context.Context, who messaging.Caller, expires time.
 	return id, nil
 }
 
-// Verify knows trusts named after their trustors.
-func (k *keystone) Verify(_ context.Context, who messaging.Caller, id string) error {
+// Verify knows trusts named after their trustors. Those with -soon in their name
+// end then.
+func (k *keystone) Verify(_ context.Context, who messaging.Caller, id string) (ends time.Time, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
 	case k.err != nil:
-		return messaging.Wrap(messaging.Unavailable, "not now", k.err)
+		return ends, messaging.Wrap(messaging.Unavailable, "not now", k.err)
+	case id == "of-"+who.User+"-soon":
+		return soon, nil
 	case id == "of-"+who.User, strings.HasPrefix(k.made[id], who.User+" "):
-		return nil
+		return ends, nil
 	}
-	return messaging.E(messaging.Invalid, "not yours")
+	return ends, messaging.E(messaging.Invalid, "not yours")
 }
 
 func (k *keystone) Token(ctx context.Context, id string) (messaging.Secret, time.Duration, error) {

@@ -48,6 +48,9 @@ func newKeystone(t *testing.T) *keystone {
 		k.hear("%s %s %v %s\n", r.Method, r.URL, r.Header, body)
 		token := r.Header.Get("X-Subject-Token")
 		switch {
+		case strings.Contains(r.URL.Path, "/OS-TRUST/"):
+			w.WriteHeader(http.StatusInternalServerError)
+			fmt.Fprintf(w, "no trust for %v: %s", r.Header, body)
 		case r.Method == http.MethodPost:
 			w.Header().Set("X-Subject-Token", secretOwnToken)
 			w.WriteHeader(http.StatusCreated)

@@ -50,6 +50,7 @@ func configured() map[string]string {
 		"collector's header":   "conf-secret-collector-header",
 		"password in a URI":    "conf-secret-mongodb-password",
 		"password of mail":     "conf-secret-smtp-password",
+		"trustee's password":   "conf-secret-trustee-password",
 		"password of redis":    "conf-secret-redis-password",
 		"key of the profiler":  "conf-secret-hmac-key",
 		"key nobody knows":     "conf-secret-of-an-unknown-key",
@@ -94,7 +95,17 @@ message_encryption_keys = new:%s,old:%s
 secret_key = %s
 old_secret_key = %s
 [notification]
+smtp_user_name = bus
 smtp_user_password = %s
+smtp_host = 127.0.0.1
+smtp_port = 1
+smtp_mode = self_local
+allowed_targets = 127.0.0.1
+[trustee]
+auth_url = %s/v3
+username = trustee
+user_domain_name = Default
+password = %s
 [cache]
 redis_password = %s
 [profiler]
@@ -114,7 +125,7 @@ trust_parent = True
 endpoint = %s
 headers = X-Api-Key:%s
 `, s["key nobody knows"], s["password in a URI"], k.URL, s["keystone password"], cache.Addr(), s["memcache key"], s["memcache password"],
-		s["encryption key"], s["old encryption key"], s["key of signatures"], s["old key of them"], s["password of mail"], s["password of redis"],
+		s["encryption key"], s["old encryption key"], s["key of signatures"], s["old key of them"], s["password of mail"], k.URL, s["trustee's password"], s["password of redis"],
 		s["key of the profiler"], audit, strings.Replace(c.URL, "://", "://collector:"+s["collector's password"]+"@", 1), s["collector's header"])
 }
 
@@ -187,7 +198,7 @@ func TestNothingTellsSecrets(t *testing.T) {
 		}
 	}
 	for heard, secrets := range map[*heard][]string{
-		&k.heard: {configured()["keystone password"], secretToken, secretBad, secretFailing, secretGarbage, secretService, secretOwnToken},
+		&k.heard: {configured()["keystone password"], configured()["trustee's password"], secretToken, secretBad, secretFailing, secretGarbage, secretService, secretOwnToken},
 		&c.heard: {configured()["collector's header"]},
 	} {
 		for _, secret := range secrets {
@@ -254,6 +265,12 @@ func (p *pile) drive(d *daemon.Daemon) {
 	p.want(503, p.send(d, "GET", "/v2/queues", "", "X-Auth-Token", secretFailing, "Authorization", "Bearer "+secretFailing))
 	p.want(503, p.send(d, "GET", "/v2/queues", "", "X-Auth-Token", secretGarbage))
 	p.share(d, ok)
+
+	// What is to be delivered cannot be: Keystone makes no trust, and the mail
+	// server is not there.
+	p.want(503, p.send(d, "POST", "/v2/queues/q/subscriptions", `{"subscriber":"trust+http://127.0.0.1:1/"}`, ok...))
+	p.want(201, p.send(d, "POST", "/v2/queues/q/subscriptions", `{"subscriber":"mailto:ops@example.org"}`, ok...))
+	p.want(201, p.send(d, "POST", messages, post(secretBody), ok...))
 }
 
 // share makes a pre-signed URL and uses it, rightly and wrongly.
