@@ -40,9 +40,9 @@ func (s *Sender) judged(answer *http.Response, attempt int) error {
 	if delivered {
 		return nil
 	}
-	f := &notify.Failure{Verdict: verdict, Status: answer.StatusCode, What: fmt.Sprintf("The answer was %d.", answer.StatusCode)}
+	f := &notify.Failure{Verdict: verdict, Status: answer.StatusCode, What: fmt.Sprintf("The subscriber answered %d.", answer.StatusCode)}
 	if answer.StatusCode/100 == 3 {
-		f.What = fmt.Sprintf("The answer was %d. Redirects are not followed.", answer.StatusCode)
+		f.What = fmt.Sprintf("The subscriber answered %d. Redirects are not followed.", answer.StatusCode)
 	}
 	if verdict == notify.Retry {
 		f.After = retryAfter(answer.Header.Get("Retry-After"), s.c.Now())
