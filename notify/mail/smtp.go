@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/smtp"
 	"net/textproto"
 	"slices"
@@ -132,7 +133,7 @@ func (s *Server) greet(conn net.Conn) (*smtp.Client, *notify.Failure) {
 	if err != nil {
 		return nil, failure("the mail server's greeting", err)
 	}
-	if err := c.Hello(s.Host); err != nil {
+	if err := c.Hello(s.name()); err != nil {
 		return nil, failure("EHLO", err)
 	}
 	if s.Security == StartTLS {
@@ -146,6 +147,19 @@ func (s *Server) greet(conn net.Conn) (*smtp.Client, *notify.Failure) {
 		}
 	}
 	return c, nil
+}
+
+// name is what the server is greeted with, as the original does: its own name.
+// Addresses are literals (RFC 5321 §4.1.3).
+func (s *Server) name() string {
+	ip, err := netip.ParseAddr(s.Host)
+	switch {
+	case err != nil:
+		return s.Host
+	case ip.Is4():
+		return "[" + s.Host + "]"
+	}
+	return "[IPv6:" + ip.WithZone("").String() + "]"
 }
 
 func (s *Server) settings() *tls.Config {

@@ -92,7 +92,7 @@ func TestSMTPRefusals(t *testing.T) {
 	if _, err := s.Send(t.Context(), to("mailto:ops@example.org", delivery.Options{})); err != nil {
 		t.Error(err)
 	}
-	if got, _ := server.mail(t); got.From != "<>" || got.TLS {
+	if got, _ := server.mail(t); got.From != "<>" || got.TLS || got.EHLO != "[127.0.0.1]" {
 		t.Errorf("%+v", got)
 	}
 }
