@@ -28,7 +28,7 @@ type Claims interface {
 	Held(ctx context.Context, q messaging.QueueRef, id messaging.ClaimID) (messaging.Claim, []messaging.Message, error)
 	// Renew restarts a live claim from now with t.TTL and t.Grace, extending the
 	// lifetimes of all that it holds as Claim does; other terms are ignored.
-	// NotFound otherwise.
+	// NotFound otherwise. A claim is renewed for all of its messages or for none.
 	Renew(ctx context.Context, q messaging.QueueRef, id messaging.ClaimID, t Terms) error
 	// Release dissolves a claim; its messages are available at once, at their
 	// old places. An unknown claim is not an error. It returns the number of

@@ -13,7 +13,8 @@
 //   - Order: one total order of posts per queue. Positions grow strictly in the
 //     order in which messages become visible: a reader that follows positions
 //     sees every message exactly once, whatever others do meanwhile. The
-//     messages of one Append are adjacent and become visible together.
+//     messages of one Append are adjacent and become visible together; their
+//     positions need not be consecutive numbers.
 //   - Expiry: a message, claim or subscription is gone at the instant it
 //     expires (now ≥ Expires), to every operation at once, whether or not its
 //     space has been reclaimed.
@@ -44,6 +45,11 @@
 // and grace added up, client ids up to messaging.MaxClientIDSize, bodies of up to
 // 12 MiB, and posts of up to 10,000 messages and 64 MiB are never refused for
 // their size. What is larger may be an Invalid error, with nothing stored.
+//
+// # Texts
+//
+// Projects, client ids and subscribers may hold any byte, NUL and what is not
+// UTF-8 included. Ids that messaging.ValidID refuses need not be asked for.
 //
 // # Slices
 //
