@@ -2,12 +2,14 @@ package app
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"zaqar/api/rest"
 	"zaqar/broker"
 	"zaqar/observe/trace"
 	"zaqar/pipeline"
+	"zaqar/pipeline/hook"
 	"zaqar/storage"
 )
 
@@ -36,7 +38,9 @@ type Driver struct {
 
 // stages puts the stages that the configuration names between broker and store.
 func (a *App) stages(store storage.Store, parts *broker.Parts) error {
-	p, err := pipeline.New(a.options.Pipelines, a.options.Extensions.Stages, a.announcing(),
+	all := pipeline.Stages{hook.Name: hook.Stage(a.options.Hook)}
+	maps.Copy(all, a.options.Extensions.Stages)
+	p, err := pipeline.New(a.options.Pipelines, all, a.announcing(),
 		pipeline.Env{Now: time.Now, Log: a.log, Store: store})
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)

@@ -74,6 +74,19 @@ func TestStagesThatAreNotThere(t *testing.T) {
 	}
 }
 
+func TestTheHookNeedsAnURL(t *testing.T) {
+	o := options(t)
+	o.Pipelines.Queue = []string{"zaqar.http"}
+	if _, err := app.New(t.Context(), o); err == nil || !strings.Contains(err.Error(), "zaqar.http of [storage] queue_pipeline: its url") {
+		t.Errorf("without an URL: %v", err)
+	}
+	o.Hook.URL = "http://127.0.0.1:1/"
+	a := start(t, o)
+	if status, _, text := a.do(t, "PUT", "/v2/queues/q", "", "X-Project-ID", "p"); status != http.StatusServiceUnavailable {
+		t.Errorf("with nobody there: %d %s", status, text)
+	}
+}
+
 func TestDriversOfExtensions(t *testing.T) {
 	o := options(t)
 	var opened string

@@ -11,6 +11,7 @@ import (
 	"zaqar/notify/mail"
 	"zaqar/notify/webhook"
 	"zaqar/pipeline"
+	"zaqar/pipeline/hook"
 	"zaqar/quota"
 )
 
@@ -38,6 +39,7 @@ type Options struct {
 	// Extensions are what the program adds, Pipelines the stages that are asked.
 	Extensions Extensions
 	Pipelines  pipeline.Config
+	Hook       hook.Config // of the stage that asks a service
 	Webhooks   Webhooks
 	// Notification is about deliveries to subscribers.
 	Notification Notification
@@ -110,6 +112,7 @@ func Defaults() Options {
 		Monitor:         Monitor{Bind: "127.0.0.1", Port: 9464, Backlog: BacklogTotal, MaxSeries: 1000},
 		Broker:          broker.Defaults(),
 		Pipelines:       pipeline.Config{Message: []string{pipeline.Notifier}},
+		Hook:            hook.Config{Timeout: 2 * time.Second},
 		Notification:    Notification{Workers: 10, Config: notify.Defaults()},
 		Quotas:          Quotas{Config: quota.Config{Fresh: quota.DefaultFresh}},
 		ShutdownTimeout: 30 * time.Second,

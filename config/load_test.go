@@ -67,6 +67,7 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"egress_proxy":     "http://proxy:3128",
 		"webhook_ca_file":  "/ca.pem",
 		"forwarded_header": "Forwarded",
+		"url":              "http://h", "token": "another",
 		"message_pipeline": "a", "claim_pipeline": "a", "subscription_pipeline": "a", "queue_pipeline": "a", "topic_pipeline": "a",
 		"event_queue":  "events",
 		"smtp_command": "/bin/true", "smtp_host": "mail.example", "smtp_port": "26", "smtp_security": "starttls", "smtp_cafile": "/ca.pem",

@@ -6,21 +6,7 @@ import (
 )
 
 func serviceSections() []Section {
-	return []Section{
-		{
-			Name: "storage",
-			Help: "Stages in front of the store: they see, change or refuse what is done to it, in the order of the list. Those but the built-in one come with programs that add them; stages written in Python cannot be loaded.",
-			Options: []Option{
-				of("message_pipeline", list(), func(s *settings) *[]string { return &s.Pipelines.Message },
-					"Stages for messages. zaqar.notification.notifier is built in: it lets subscribers know of messages. A list without it turns notifications off."),
-				stages("claim_pipeline", "claims", func(s *settings) *[]string { return &s.Pipelines.Claim }),
-				stages("subscription_pipeline", "subscriptions", func(s *settings) *[]string { return &s.Pipelines.Subscription }),
-				stages("queue_pipeline", "queues", func(s *settings) *[]string { return &s.Pipelines.Queue }),
-				stages("topic_pipeline", "topics", func(s *settings) *[]string { return &s.Pipelines.Topic }),
-				of("strict_pipelines", boolean(), func(s *settings) *bool { return &s.Pipelines.Strict },
-					"Do not start if a list names a stage that does not exist, or that does nothing there. Off: that is a warning, and the stage is left out."),
-			},
-		},
+	return slices.Concat(pipelineSections(), []Section{
 		{
 			Name: "pooling:catalog",
 			Help: "Pools.",
@@ -76,6 +62,35 @@ func serviceSections() []Section {
 			Name:    "trustee",
 			Help:    "The user who delivers on behalf of subscribers, under trusts that they give him (subscribers with trust+http and trust+https).",
 			Options: trusteeOptions(),
+		},
+	})
+}
+
+func pipelineSections() []Section {
+	return []Section{
+		{
+			Name: "storage",
+			Help: "Stages in front of the store: they see, change or refuse what is done to it, in the order of the list. Built in are zaqar.notification.notifier and zaqar.http ([pipeline:http]); others come with programs that add them. Stages written in Python cannot be loaded.",
+			Options: []Option{
+				of("message_pipeline", list(), func(s *settings) *[]string { return &s.Pipelines.Message },
+					"Stages for messages. zaqar.notification.notifier is built in: it lets subscribers know of messages. A list without it turns notifications off."),
+				stages("claim_pipeline", "claims", func(s *settings) *[]string { return &s.Pipelines.Claim }),
+				stages("subscription_pipeline", "subscriptions", func(s *settings) *[]string { return &s.Pipelines.Subscription }),
+				stages("queue_pipeline", "queues", func(s *settings) *[]string { return &s.Pipelines.Queue }),
+				stages("topic_pipeline", "topics", func(s *settings) *[]string { return &s.Pipelines.Topic }),
+				of("strict_pipelines", boolean(), func(s *settings) *bool { return &s.Pipelines.Strict },
+					"Do not start if a list names a stage that does not exist, or that does nothing there. Off: that is a warning, and the stage is left out."),
+			},
+		},
+		{
+			Name: "pipeline:http",
+			Help: "The stage zaqar.http: a service of yours is told of each operation of the pipelines that name the stage, and decides whether it is done: docs/extending.md.",
+			Options: []Option{
+				of("url", text(), func(s *settings) *string { return &s.Hook.URL }, "Where the service is asked: http or https."),
+				of("token", text(), func(s *settings) *string { return &s.Hook.Token }, "Sent with each question, as Authorization: Bearer.").secret(),
+				of("timeout", seconds(100*time.Millisecond, time.Minute), func(s *settings) *time.Duration { return &s.Hook.Timeout }, "How long an answer may take, seconds."),
+				of("pass_on_failure", boolean(), func(s *settings) *bool { return &s.Hook.Pass }, "Do what the service could not be asked about. Off: it is refused with 503."),
+			},
 		},
 	}
 }

@@ -10,13 +10,16 @@ import (
 	"zaqar/storage"
 )
 
-// QueueStore is what a stage of queue_pipeline or topic_pipeline wraps, and so
-// on. A struct that embeds storage.Queues or storage.Subscriptions under these
-// names hides the methods of the same name; hence others.
+// A struct that embeds storage.Queues or storage.Subscriptions under these names
+// hides the methods of the same name; hence others.
 type (
-	QueueStore        = storage.Queues
-	MessageStore      = storage.Messages
-	ClaimStore        = storage.Claims
+	// QueueStore is what a stage of queue_pipeline or topic_pipeline wraps.
+	QueueStore = storage.Queues
+	// MessageStore is what a stage of message_pipeline wraps.
+	MessageStore = storage.Messages
+	// ClaimStore is what a stage of claim_pipeline wraps.
+	ClaimStore = storage.Claims
+	// SubscriptionStore is what a stage of subscription_pipeline wraps.
 	SubscriptionStore = storage.Subscriptions
 )
 

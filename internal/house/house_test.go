@@ -46,6 +46,7 @@ func rules() []rule {
 		{path: "storage/embedded/disk", ours: []string{"internal", "storage/embedded/disk"}, not: network},
 		{path: "storage/storagetest", ours: []string{"messaging", "storage", "internal", "storage/memory"}, not: network, wallTime: true, surround: true},
 		{path: "pipeline", ours: []string{"messaging", "storage", "internal"}, not: slices.Concat(network, system)},
+		{path: "pipeline/hook", ours: []string{"messaging", "pipeline", "storage"}, not: slices.Concat(system, []string{"database/sql"})},
 		{path: "quota", ours: []string{"messaging", "storage", "internal"}, not: slices.Concat(network, system)},
 		{path: "broker", ours: []string{"messaging", "quota", "storage", "internal"}, not: slices.Concat(network, system)},
 		{path: "auth", ours: []string{"messaging", "internal", "auth"}, not: system},
