@@ -84,6 +84,7 @@ func (a *App) senders(o *Notification, documents *confirm.Documents, store stora
 	}
 	c.Now, c.InFlight = time.Now, int(o.Workers)*notify.PerWorker
 	hooks := webhook.New(c)
+	a.undo.add("close connections to receivers", stopTime, func(context.Context) error { hooks.Close(); return nil })
 	trusted, err := a.trusted(hooks, store)
 	if err != nil {
 		return nil, err
