@@ -21,6 +21,7 @@ func (b *Broker) ShowDeliveries(ctx context.Context, who messaging.Caller, q mes
 	if _, err := b.enter(ctx, who, q, "subscription:deliveries"); err != nil {
 		return Deliveries{}, err
 	}
+	b.notifier.Record(ctx, q, id)
 	sub, err := b.data.Subscription(ctx, q, id)
 	if err != nil {
 		return Deliveries{}, fault(err)

@@ -24,6 +24,8 @@ type Notifier interface {
 	Forget(ctx context.Context, sub messaging.Subscription)
 	// Resume takes note of a subscription that was changed, or confirmed.
 	Resume(ctx context.Context, sub messaging.Subscription)
+	// Record writes what it knows of a subscription into its State.
+	Record(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID)
 	// Replay makes deliveries once more and returns how many.
 	Replay(ctx context.Context, sub messaging.Subscription, what delivery.Replay) (int, error)
 }
@@ -36,8 +38,9 @@ func (nobody) Admit(context.Context, messaging.Caller, *messaging.Subscription) 
 func (nobody) Confirm(context.Context, messaging.Subscription, delivery.Kind, time.Time) error {
 	return nil
 }
-func (nobody) Forget(context.Context, messaging.Subscription) {}
-func (nobody) Resume(context.Context, messaging.Subscription) {}
+func (nobody) Forget(context.Context, messaging.Subscription)                       {}
+func (nobody) Resume(context.Context, messaging.Subscription)                       {}
+func (nobody) Record(context.Context, messaging.QueueRef, messaging.SubscriptionID) {}
 func (nobody) Replay(context.Context, messaging.Subscription, delivery.Replay) (int, error) {
 	return 0, messaging.E(messaging.Unsupported, "This server delivers nothing to subscribers.")
 }

@@ -56,6 +56,10 @@ func (n *trustee) Resume(_ context.Context, sub messaging.Subscription) {
 	n.log = append(n.log, "resume "+sub.Subscriber)
 }
 
+func (n *trustee) Record(context.Context, messaging.QueueRef, messaging.SubscriptionID) {
+	n.log = append(n.log, "record")
+}
+
 func (n *trustee) Replay(context.Context, messaging.Subscription, delivery.Replay) (int, error) {
 	return 3, n.refuse
 }
@@ -365,6 +369,18 @@ func TestPurgeForgets(t *testing.T) {
 	if left, err := w.store.Subscriptions(w.ctx(), q, "", 10); err != nil || len(left) > 0 {
 		t.Errorf("%d are left, %v", len(left), err)
 	}
+}
+
+// What the notifier has not written yet is written for whoever looks.
+func TestDeliveriesAreRecordedFirst(t *testing.T) {
+	w, n, store := notified(t)
+	id := w.subscribe(q, hook)
+	store.calls = nil
+	store.after = func(method string) { n.log = append(n.log, method) }
+	if _, err := w.ShowDeliveries(w.ctx(), w.who, q, id); err != nil {
+		t.Fatal(err)
+	}
+	wantEqual(t, "first calls", n.log[:2], []string{"record", "Subscription"})
 }
 
 func TestDeliveryStateOfABrokenStore(t *testing.T) {

@@ -109,6 +109,18 @@ func (n *Notifier) dueRecords(all bool) map[target]*record {
 	return due
 }
 
+// Record writes at once what happened to a subscription, for whoever looks at it.
+func (n *Notifier) Record(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID) {
+	t := target{q, id}
+	n.mu.Lock()
+	r := n.records[t]
+	delete(n.records, t) // it stays among the recorded, which is no harm
+	n.mu.Unlock()
+	if r != nil {
+		n.writeRecord(ctx, t, r)
+	}
+}
+
 // writeRecord writes what happened into the subscription.
 func (n *Notifier) writeRecord(ctx context.Context, t target, r *record) {
 	now := n.now()

@@ -78,6 +78,8 @@ func (n *notices) Resume(_ context.Context, sub messaging.Subscription) {
 	n.note("resume %s", sub.Subscriber)
 }
 
+func (n *notices) Record(context.Context, messaging.QueueRef, messaging.SubscriptionID) {}
+
 func (n *notices) Replay(_ context.Context, sub messaging.Subscription, what delivery.Replay) (int, error) {
 	n.note("replay %s %s of %s", what.What, what.Since.UTC().Format(time.RFC3339Nano), sub.Subscriber)
 	return 7, nil
