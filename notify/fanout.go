@@ -167,14 +167,9 @@ func (n *Notifier) hungry(s *source, f *fanning) bool {
 // hungryBelow is with how many waiting jobs a lane should get more.
 const hungryBelow = room / 4
 
-// expectLater sets the alarm to when a lease that is not ours ends.
+// expectLater sets the alarm to when a lease ends: that of a server that died,
+// or one of our own, which does no harm.
 func (n *Notifier) expectLater(ctx context.Context, s *source) error {
-	n.mu.Lock()
-	ours := s.lots > 0
-	n.mu.Unlock()
-	if ours {
-		return nil // it would be the end of our own
-	}
 	at, some, err := n.data.Due(ctx, s.ref.In(messaging.Outbox))
 	if err == nil && some {
 		n.mu.Lock()

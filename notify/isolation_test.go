@@ -116,10 +116,9 @@ func TestBreaker(t *testing.T) {
 		}
 		w.sender.mu.Lock()
 		delete(w.sender.behave, "a")
-		given := 0
 		w.sender.mu.Unlock()
 		settled(10 * time.Minute)
-		given = len(w.left(q, "failed/"+partOf(sub)))
+		given := len(w.left(q, "failed/"+partOf(sub)))
 		got := map[string]bool{}
 		for _, a := range w.sender.of("a") {
 			got[a.text] = true
