@@ -19,28 +19,31 @@ import (
 
 // options are the flags.
 type options struct {
-	binary   string        // of the server; empty: built here
-	dir      string        // where data directories are made
-	queues   int           // how many queues
-	waiters  int           // how many clients wait
-	rounds   int           // how often each comparison is made
-	duration time.Duration // of one measurement
-	only     string        // part of the names of the rows wanted
-	access   bool          // leave the access log on
-	profiles string        // directory that gets profiles; may be empty
-	addr     string        // with role: of the server
-	role     string        // the part of a helper process
-	conns    int           // with role: connections
-	batch    int           // with role: messages of a post
-	size     int           // with role: bytes of a body
-	how      string        // with role: list or claim
-	from     string        // with role: the address to connect from
+	binary        string        // of the server; empty: built here
+	dir           string        // where data directories are made
+	queues        int           // how many queues
+	waiters       int           // how many clients wait
+	subscriptions int           // of the topic that is fanned out
+	pending       int           // deliveries that wait
+	rounds        int           // how often each comparison is made
+	duration      time.Duration // of one measurement
+	only          string        // part of the names of the rows wanted
+	access        bool          // leave the access log on
+	profiles      string        // directory that gets profiles; may be empty
+	addr          string        // with role: of the server
+	role          string        // the part of a helper process
+	conns         int           // with role: connections
+	batch         int           // with role: messages of a post
+	size          int           // with role: bytes of a body
+	how           string        // with role: list or claim
+	from          string        // with role: the address to connect from
 }
 
 // scenarios returns what can be run, by name.
 func scenarios() map[string]func(context.Context, *bench) error {
 	return map[string]func(context.Context, *bench) error{
 		"busy":           busy,
+		"deliveries":     deliveries,
 		"queues":         queues,
 		"fairness":       fairness,
 		"waiters":        waiters,
@@ -51,9 +54,10 @@ func scenarios() map[string]func(context.Context, *bench) error {
 // roles returns what helper processes do, by name.
 func roles() map[string]func(context.Context, options, io.Writer) error {
 	return map[string]func(context.Context, options, io.Writer) error{
-		"noise":   noise,
-		"sink":    sink,
-		"waiters": waitersRole,
+		"noise":    noise,
+		"receiver": receiverRole,
+		"sink":     sink,
+		"waiters":  waitersRole,
 	}
 }
 
@@ -64,6 +68,8 @@ func main() {
 	f.StringVar(&o.dir, "dir", os.TempDir(), "make data directories in this `directory`")
 	f.IntVar(&o.queues, "queues", 100_000, "idle queues")
 	f.IntVar(&o.waiters, "waiters", 50_000, "clients that wait")
+	f.IntVar(&o.subscriptions, "subscriptions", 1000, "subscriptions of the topic that is fanned out")
+	f.IntVar(&o.pending, "pending", 1_000_000, "deliveries that wait")
 	f.IntVar(&o.rounds, "rounds", 5, "pairs of each comparison")
 	f.DurationVar(&o.duration, "duration", 3*time.Second, "of each half of a pair")
 	f.StringVar(&o.only, "only", "", "only the rows whose names contain this `text`")
@@ -94,7 +100,7 @@ func run(ctx context.Context, o options, args []string, out io.Writer) error {
 		return part(ctx, o, out)
 	}
 	if len(args) != 1 || scenarios()[args[0]] == nil {
-		return errors.New("one scenario is needed: busy, queues, waiters, waiters-inside or fairness")
+		return errors.New("one scenario is needed: busy, deliveries, queues, waiters, waiters-inside or fairness")
 	}
 	b, err := newBench(ctx, o)
 	if err != nil {

@@ -55,6 +55,15 @@ func less(t *testing.T, found map[string]float64, name string, bound float64) {
 	}
 }
 
+func TestDeliveries(t *testing.T) {
+	found := measure(t, "deliveries", options{subscriptions: 50, pending: 20_000})
+	for _, name := range []string{"fan-out: deliveries to 50 subscriptions", "posts: 1 message, 16 clients, rate beside 10 subscriptions"} {
+		if found[name] <= 0 {
+			t.Errorf("%s is %g", name, found[name])
+		}
+	}
+}
+
 func TestWaiters(t *testing.T) {
 	found := measure(t, "waiters", options{waiters: 1000})
 	less(t, found, "waiters: memory for each", 40<<10)

@@ -24,7 +24,8 @@ type bench struct {
 	figures  []figure
 	servers  []*server
 	helpers  []*helper
-	n        int // counts servers
+	n        int    // counts servers
+	more     string // of the configuration of servers
 }
 
 func newBench(ctx context.Context, o options) (*bench, error) {
@@ -68,7 +69,7 @@ func (b *bench) start(ctx context.Context, dir string) (*server, error) {
 	if dir == "" {
 		dir = name + ".data"
 	}
-	config := fmt.Sprintf("[DEFAULT]\naccess_log = %t\n[transport]\nmax_wait = 3600\n", b.access)
+	config := fmt.Sprintf("[DEFAULT]\naccess_log = %t\n[transport]\nmax_wait = 3600\n", b.access) + b.more
 	if err := os.WriteFile(name+".conf", []byte(config), 0o600); err != nil {
 		return nil, err
 	}
