@@ -46,6 +46,9 @@ func (a *App) addMetrics(store fullStore, denials *denials) {
 	if a.quotas != nil {
 		r.Add(quotaMetrics(a.quotas))
 	}
+	if a.notifier != nil {
+		r.Add(notifyMetrics(a.notifier))
+	}
 	if a.keystone != nil {
 		r.Add(keystoneMetrics(a.keystone))
 	}
