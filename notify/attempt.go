@@ -12,9 +12,36 @@ import (
 // deliver carries out a job: its messages in their order, each once.
 func (n *Notifier) deliver(j *job) {
 	for _, it := range j.items {
-		if a := n.begin(j.lane, it); a != nil {
+		switch a := n.begin(j.lane, it); {
+		case len(j.with) > 0:
+			n.attemptTogether(j, it, a)
+		case a != nil:
 			n.attempt(a)
 		}
+	}
+}
+
+// attemptTogether makes the deliveries of a message to all lanes of a job. The
+// attempt at the first is begun, or nil.
+func (n *Notifier) attemptTogether(j *job, it *item, first *attempt) {
+	var list []*attempt
+	if first != nil {
+		list = append(list, first)
+	}
+	for _, l := range j.with {
+		if a := n.begin(l, it); a != nil {
+			list = append(list, a)
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	ds := make([]*Delivery, len(list))
+	for i, a := range list {
+		ds[i] = a.delivery()
+	}
+	for i, err := range list[0].sender.(GroupSender).SendAll(n.sending, ds) {
+		n.judge(list[i], Receipt{}, failureOf(err))
 	}
 }
 
@@ -28,6 +55,7 @@ type attempt struct {
 	options *delivery.Options
 	url     *url.URL
 	sender  Sender
+	socket  bool
 }
 
 // begin decides whether a message of a job is attempted; nil if not, and then
@@ -54,11 +82,11 @@ func (n *Notifier) begin(l *lane, it *item) *attempt {
 	case !n.running && it.lot.lane != nil:
 		return nil // it is in the backlog, and free when the lease is given back
 	case !n.running, n.held(l) && it.lot.lane == nil, now.Before(l.until):
-		n.keep(l, it, e.Attempts, 0)
+		n.keep(l, it, e.Attempts)
 		return nil
 	}
 	l.stale = false
-	return &attempt{lane: l, item: it, number: e.Attempts + 1, begun: now, sub: l.sub, options: l.options, url: l.url, sender: l.sender}
+	return &attempt{lane: l, item: it, number: e.Attempts + 1, begun: now, sub: l.sub, options: l.options, url: l.url, sender: l.sender, socket: l.socket}
 }
 
 // overdue reports whether a delivery has been tried for long enough.
@@ -79,14 +107,17 @@ func late(e *delivery.Envelope) string {
 
 // attempt makes it, and does what its outcome asks for.
 func (n *Notifier) attempt(a *attempt) {
+	receipt, err := a.sender.Send(n.sending, a.delivery())
+	n.judge(a, receipt, failureOf(err))
+}
+
+func (a *attempt) delivery() *Delivery {
 	e := &a.item.envelope
-	d := Delivery{
+	return &Delivery{
 		Subscription: a.sub, Options: a.options, Kind: e.Kind, Message: e.Message, Document: a.item.document(a.sub.Source.Name),
 		Posted: e.Posted, Attempt: a.number, Trace: e.Note.Trace,
-		Subscriber: a.url, Body: a.item.body, TTL: e.TTL, Delay: e.Delay, Hops: e.Note.Hops,
+		Subscriber: a.url, Body: a.item.body, TTL: e.TTL, Delay: e.Delay, Hops: e.Note.Hops, Socket: a.socket,
 	}
-	receipt, err := a.sender.Send(n.sending, &d)
-	n.judge(a, receipt, failureOf(err))
 }
 
 // failureOf returns an error of a Sender as a Failure.
@@ -119,7 +150,7 @@ func (n *Notifier) judge(a *attempt, receipt Receipt, f *Failure) {
 		n.succeeded(l, took)
 		n.done(a.item)
 	case cut:
-		n.keep(l, a.item, a.number, 0)
+		n.keep(l, a.item, a.number)
 		return
 	default:
 		made.Status, made.Error = f.Status, f.What

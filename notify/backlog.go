@@ -22,8 +22,8 @@ type write struct {
 
 // keep stores a delivery that was not attempted now, with the number of attempts
 // made. The caller holds n.mu.
-func (n *Notifier) keep(l *lane, it *item, attempts int, delay time.Duration) {
-	w := &write{item: it, envelope: it.envelope, delay: delay, part: messaging.Backlog(l.id)}
+func (n *Notifier) keep(l *lane, it *item, attempts int) {
+	w := &write{item: it, envelope: it.envelope, part: messaging.Backlog(l.id)}
 	w.envelope.Attempts = attempts
 	n.counters.spilled.Add(1)
 	n.store(l, w)
@@ -56,7 +56,10 @@ func (n *Notifier) bury(l *lane, it *item, f *Failure) {
 // spill stores a whole job in the backlog. The caller holds n.mu.
 func (n *Notifier) spill(j *job) {
 	for _, it := range j.items {
-		n.keep(j.lane, it, it.envelope.Attempts, 0)
+		n.keep(j.lane, it, it.envelope.Attempts)
+		for _, l := range j.with {
+			n.keep(l, it, it.envelope.Attempts)
+		}
 	}
 }
 

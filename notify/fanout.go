@@ -294,6 +294,7 @@ func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	groups := map[*item]*job{} // jobs that others can join, by the first item
 	for _, j := range jobs {
 		for _, it := range j.items {
 			it.jobs++
@@ -307,9 +308,26 @@ func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) {
 		}
 		l.fed = f.lot
 		f.hungry = f.hungry || l.waiting.len() <= hungryBelow
-		n.enqueue(j)
+		if !joins(groups, j) {
+			n.enqueue(j)
+		}
 	}
 	n.start()
+}
+
+// joins reports whether a job was made part of another one that brings the same
+// messages and can be carried out with it. No job of the page has begun yet.
+func joins(groups map[*item]*job, j *job) bool {
+	if _, together := j.lane.sender.(GroupSender); !together {
+		return false
+	}
+	g := groups[j.items[0]]
+	if g == nil || len(g.items) != len(j.items) || g.lane.sender != j.lane.sender {
+		groups[j.items[0]] = j
+		return false
+	}
+	g.with = append(g.with, j.lane)
+	return true
 }
 
 // wanted returns those of the items that pass the filter of the subscription.

@@ -50,9 +50,11 @@ type lane struct {
 	failing bool     // the last write failed
 }
 
-// job is messages of one post for one subscription.
+// job is messages of one post for one subscription, or for several that can be
+// delivered to together.
 type job struct {
 	lane      *lane
+	with      []*lane // others; the places taken are those of the first
 	items     []*item
 	continues bool // comes after all that is in the lane
 	slow      bool // was counted among the slow
@@ -264,6 +266,9 @@ func (n *Notifier) finish(j *job) {
 	j.host.sends--
 	n.unpark(&j.host.waiting)
 	if j.host.lanes == 0 && j.host.sends == 0 {
+		for j.host.waiting.len() > 0 {
+			n.unpark(&j.host.waiting) // they have gone to other hosts
+		}
 		delete(n.hosts, j.host.name)
 	}
 	n.makeReady(l)

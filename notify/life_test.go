@@ -229,15 +229,16 @@ func TestStopAtAnyTime(t *testing.T) {
 				return notify.Receipt{}, nil
 			}
 			w.start()
-			go func() {
+			var posting sync.WaitGroup
+			posting.Go(func() {
 				for i := range 40 {
 					w.post(q, fmt.Sprint(i))
 					time.Sleep(5 * time.Millisecond)
 				}
-			}()
+			})
 			time.Sleep(after)
 			w.stop()
-			time.Sleep(time.Second)
+			posting.Wait()
 			broken = false
 			w.start()
 			settled(10 * time.Minute)

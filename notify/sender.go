@@ -39,6 +39,7 @@ type Delivery struct {
 	Body       []byte   // of the message: JSON text
 	TTL, Delay int64    // of the message, seconds
 	Hops       int      // queues that the message has passed
+	Socket     bool     // the subscription was made for a WebSocket
 }
 
 // Receipt is what is known about a delivery that an attempt ended.

@@ -25,7 +25,8 @@ type world struct {
 	store    *memory.Store
 	notifier *notify.Notifier
 	sender   *sender
-	posted   []letter // by the notifier
+	senders  map[string]notify.Sender // nil: sender for all
+	posted   []letter                 // by the notifier
 	stop     func()
 }
 
@@ -133,8 +134,12 @@ func inWorld(t *testing.T, test func(*world)) {
 
 // parts are those of a notifier of the world.
 func (w *world) parts() notify.Parts {
+	senders := w.senders
+	if senders == nil {
+		senders = map[string]notify.Sender{"http": w.sender}
+	}
 	return notify.Parts{
-		Data: w.data, Queues: w.store, Senders: map[string]notify.Sender{"http": w.sender, "mailto": w.sender},
+		Data: w.data, Queues: w.store, Senders: senders,
 		Open: func(messaging.Project, *messaging.Message) error { return nil },
 		Post: func(_ context.Context, q messaging.QueueRef, p notify.Post) error {
 			w.posted = append(w.posted, letter{q, string(p.Body)})
