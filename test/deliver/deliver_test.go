@@ -227,8 +227,8 @@ const patience = 5 * time.Minute
 func (p *program) await(t *testing.T, s *process.Process, sink *sink, acked []string) {
 	t.Helper()
 	begun := time.Now()
-	for left := ""; ; time.Sleep(200 * time.Millisecond) {
-		left = ""
+	for ; ; time.Sleep(200 * time.Millisecond) {
+		left := ""
 		for _, k := range kinds() {
 			if n, one := sink.missing(k, acked); n > 0 {
 				left += fmt.Sprintf(" %s misses %d of %d (%s)", k, n, len(acked), one)

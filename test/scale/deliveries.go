@@ -45,12 +45,12 @@ func deliveries(ctx context.Context, b *bench) error {
 
 // fanOut posts to a topic with many subscriptions, always a little ahead of the
 // deliveries.
-func fanOut(ctx context.Context, b *bench, r *receiver) error {
+func fanOut(ctx context.Context, b *bench, r *receiver) (err error) {
 	s, err := b.startNotifying(ctx)
 	if err != nil {
 		return err
 	}
-	defer b.stop(s) //nolint:errcheck // the run is over
+	defer func() { err = errors.Join(err, b.stop(s)) }()
 	c, err := rawhttp.Dial(s.Addr)
 	if err != nil {
 		return err
@@ -89,12 +89,12 @@ func fanOut(ctx context.Context, b *bench, r *receiver) error {
 
 // postsWithSubscribers compares posts to a queue that nobody subscribed with
 // posts to one with 10 subscriptions.
-func postsWithSubscribers(ctx context.Context, b *bench, r *receiver) error {
+func postsWithSubscribers(ctx context.Context, b *bench, r *receiver) (err error) {
 	s, err := b.startNotifying(ctx)
 	if err != nil {
 		return err
 	}
-	defer b.stop(s) //nolint:errcheck // the run is over
+	defer func() { err = errors.Join(err, b.stop(s)) }()
 	c, err := rawhttp.Dial(s.Addr)
 	if err != nil {
 		return err
@@ -141,12 +141,12 @@ func postsWithSubscribers(ctx context.Context, b *bench, r *receiver) error {
 
 // pendingDeliveries has a subscriber that nobody can reach, and posts until
 // many deliveries wait for him.
-func pendingDeliveries(ctx context.Context, b *bench, _ *receiver) error {
+func pendingDeliveries(ctx context.Context, b *bench, _ *receiver) (err error) {
 	s, err := b.startNotifying(ctx)
 	if err != nil {
 		return err
 	}
-	defer b.stop(s) //nolint:errcheck // the run is over
+	defer func() { err = errors.Join(err, b.stop(s)) }()
 	c, err := rawhttp.Dial(s.Addr)
 	if err != nil {
 		return err
