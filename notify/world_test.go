@@ -219,7 +219,7 @@ func settled(d time.Duration) {
 // left returns what is in a part.
 func (w *world) left(q messaging.QueueRef, p messaging.Part) (entries []messaging.Message) {
 	w.t.Helper()
-	entries, err := w.store.Scan(context.Background(), q.In(p), storage.Scan{Limit: 100_000, Claimed: true, Delayed: true})
+	entries, err := w.data.Scan(context.Background(), q.In(p), storage.Scan{Limit: 100_000, Claimed: true, Delayed: true})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func (w *world) left(q messaging.QueueRef, p messaging.Part) (entries []messagin
 // state returns what is remembered about a subscription.
 func (w *world) state(sub messaging.Subscription) delivery.State {
 	w.t.Helper()
-	s, err := w.store.Subscription(context.Background(), sub.Source, sub.ID)
+	s, err := w.data.Subscription(context.Background(), sub.Source, sub.ID)
 	if err != nil {
 		w.t.Fatal(err)
 	}
