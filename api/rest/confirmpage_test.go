@@ -211,6 +211,9 @@ func TestConfirmationPageIsTheConfirmCall(t *testing.T) {
 		"action": "subscription:confirm", "outcome": "success", "method": "POST", "route": "/v2/confirm", "project": project,
 		"queue": "q", "subscription_id": id, "signed": true, "address": "127.0.0.1",
 	})
+	if record := do("GET", at("barred"), "", "-Client-ID"); record["outcome"] != "refused" || record["action"] != "" && record["action"] != nil {
+		t.Errorf("%v", record)
+	}
 	if record := do("POST", at("barred"), "confirmed=true", formType); record["outcome"] != "refused" || record["action"] != "subscription:confirm" {
 		t.Errorf("%v", record)
 	}

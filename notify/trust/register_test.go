@@ -134,6 +134,20 @@ func TestUnregister(t *testing.T) {
 	}
 }
 
+// With its trust, the tokens that were got for a subscription go.
+func TestUnregisterForgetsTokens(t *testing.T) {
+	w := newWorld(t, 200)
+	for range 2 {
+		if _, err := w.send("made-1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Unregister(t.Context(), &messaging.Subscription{Subscriber: here, Options: []byte(mine)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.wantTokens("made-1-1", "made-1-2")
+}
+
 // Close does not wait for a Keystone that does not answer.
 func TestCloseGivesUp(t *testing.T) {
 	w := newWorld(t, 200)
