@@ -11,9 +11,11 @@ import (
 // Notifier delivers to subscribers. Its errors are messaging.Errors. Calls
 // return without waiting for a subscriber.
 type Notifier interface {
-	// Admit says whether it can deliver to the subscriber, with these options,
-	// on behalf of the caller: nil, Invalid, or Unavailable if what it needs
-	// cannot be reached. It may add to the options what it needs (a trust). It
+	// Check says whether it can deliver to the subscriber, with these options:
+	// nil, or Invalid. It is asked before a subscription is confirmed.
+	Check(ctx context.Context, sub *messaging.Subscription) error
+	// Admit says so as well, and whether on behalf of the caller: Unavailable if
+	// what it needs for that cannot be reached. It may add to the options what it needs (a trust). It
 	// is asked before a subscription is stored, anew or with changes.
 	Admit(ctx context.Context, who messaging.Caller, sub *messaging.Subscription) error
 	// Confirm stores a document for delivery that asks the subscriber to confirm,
@@ -34,6 +36,7 @@ type Notifier interface {
 // and nothing is delivered.
 type nobody struct{}
 
+func (nobody) Check(context.Context, *messaging.Subscription) error                   { return nil }
 func (nobody) Admit(context.Context, messaging.Caller, *messaging.Subscription) error { return nil }
 func (nobody) Confirm(context.Context, messaging.Subscription, delivery.Kind, time.Time) error {
 	return nil

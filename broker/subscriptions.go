@@ -252,13 +252,23 @@ func (b *Broker) abandon(ctx context.Context, sub, instead messaging.Subscriptio
 }
 
 // ConfirmSubscription says whether the subscriber wants what is sent
-// (http-v2 §12.7). Whoever takes a confirmation back is told how to renew it,
+// (http-v2 §12.7). One to whom nothing may be sent by now is Invalid. Whoever
+// takes a confirmation back is told how to renew it,
 // where one is required.
 func (b *Broker) ConfirmSubscription(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.SubscriptionID, confirmed bool) error {
 	defer b.follow(&ctx, who, "ConfirmSubscription")()
 	s, err := b.enter(ctx, who, q, "subscription:confirm")
 	if err != nil {
 		return err
+	}
+	if confirmed {
+		sub, err := b.data.Subscription(ctx, q, id)
+		if err == nil {
+			err = b.notifier.Check(ctx, &sub)
+		}
+		if err != nil {
+			return fault(err)
+		}
 	}
 	sub, err := b.data.AmendSubscription(ctx, q, id, func(sub *messaging.Subscription) error {
 		sub.Confirmed = confirmed

@@ -26,6 +26,8 @@ type trustee struct {
 	confirm error // of Confirm
 }
 
+func (n *trustee) Check(context.Context, *messaging.Subscription) error { return n.refuse }
+
 func (n *trustee) Admit(_ context.Context, _ messaging.Caller, sub *messaging.Subscription) error {
 	if n.refuse != nil {
 		return n.refuse
@@ -246,6 +248,21 @@ func TestConfirmationsThatAreNotRequired(t *testing.T) {
 	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, false), "", "take it back")
 	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, true), "", "confirm")
 	wantEqual(t, "told", n.log, []string{"resume " + hook})
+}
+
+// Whoever may get nothing any more cannot be confirmed, but can leave.
+func TestConfirmationsOfTheRefused(t *testing.T) {
+	w, n, _ := notified(t)
+	id := w.subscribe(q, hook)
+	n.refuse = messaging.E(messaging.Invalid, "No.")
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, true), messaging.Invalid, "confirm")
+	sub, _, err := w.ShowSubscription(w.ctx(), w.who, q, id)
+	if err != nil || sub.Confirmed {
+		t.Errorf("%+v, %v", sub, err)
+	}
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, false), "", "take it back")
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, "nope", true), messaging.NotFound, "unknown")
+	wantEqual(t, "told", n.log, []string(nil))
 }
 
 func TestSubscriptionQuota(t *testing.T) {

@@ -23,33 +23,48 @@ type Registrar interface {
 	Unregister(ctx context.Context, sub *messaging.Subscription) error
 }
 
-// Admit says whether a subscription could be served: nil, or Invalid with a
-// sentence for the client. It may add to the subscription's options.
+// Check says whether a subscription could be served: nil, or Invalid with a
+// sentence for the client.
+func (n *Notifier) Check(ctx context.Context, sub *messaging.Subscription) error {
+	_, err := n.check(ctx, sub)
+	return err
+}
+
+// Admit says so of one that is to be stored, and may add to its options.
 func (n *Notifier) Admit(ctx context.Context, who messaging.Caller, sub *messaging.Subscription) error {
-	u, err := url.Parse(sub.Subscriber)
-	if err != nil || u.Scheme == "" {
-		return messaging.E(messaging.Invalid, "subscriber must be a URI.")
-	}
-	sender := n.senders[strings.ToLower(u.Scheme)]
-	if sender == nil {
-		return messaging.E(messaging.Invalid, "subscriber must not be a URI of the scheme "+messaging.Quoted(u.Scheme)+": this server does not serve it.")
-	}
-	o, err := delivery.ParseOptions(sub.Options)
+	sender, err := n.check(ctx, sub)
 	if err != nil {
 		return err
-	}
-	if err := sender.Check(ctx, u, o); err != nil {
-		return err
-	}
-	if i, ok := sender.(Inspector); ok {
-		if err := i.Inspect(ctx, sub, u); err != nil {
-			return err
-		}
 	}
 	if r, ok := sender.(Registrar); ok {
 		return r.Register(ctx, who, sub)
 	}
 	return nil
+}
+
+// check returns who serves a subscription.
+func (n *Notifier) check(ctx context.Context, sub *messaging.Subscription) (Sender, error) {
+	u, err := url.Parse(sub.Subscriber)
+	if err != nil || u.Scheme == "" {
+		return nil, messaging.E(messaging.Invalid, "subscriber must be a URI.")
+	}
+	sender := n.senders[strings.ToLower(u.Scheme)]
+	if sender == nil {
+		return nil, messaging.E(messaging.Invalid, "subscriber must not be a URI of the scheme "+messaging.Quoted(u.Scheme)+": this server does not serve it.")
+	}
+	o, err := delivery.ParseOptions(sub.Options)
+	if err != nil {
+		return nil, err
+	}
+	if err := sender.Check(ctx, u, o); err != nil {
+		return nil, err
+	}
+	if i, ok := sender.(Inspector); ok {
+		if err := i.Inspect(ctx, sub, u); err != nil {
+			return nil, err
+		}
+	}
+	return sender, nil
 }
 
 // Confirm stores a document for the subscriber that asks for confirmation, or

@@ -54,6 +54,12 @@ func (n *notices) last() notice {
 	return n.sent[len(n.sent)-1]
 }
 
+func (n *notices) Check(context.Context, *messaging.Subscription) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.refuse
+}
+
 func (n *notices) Admit(_ context.Context, _ messaging.Caller, sub *messaging.Subscription) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
