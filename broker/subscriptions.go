@@ -242,10 +242,10 @@ func amend(sub *messaging.Subscription, in UpdateSubscription, next messaging.Su
 	sub.Options = next.Options
 }
 
-// abandon lets the notifier give up what belongs to the options of one state
-// of a subscription and not to those of another one.
+// abandon lets the notifier give up what belongs to the subscriber and options
+// of one state of a subscription and not to those of another one.
 func (b *Broker) abandon(ctx context.Context, sub, instead messaging.Subscription) {
-	if string(sub.Options) != string(instead.Options) {
+	if sub.Subscriber != instead.Subscriber || string(sub.Options) != string(instead.Options) {
 		sub.ID = ""
 		b.notifier.Forget(ctx, sub)
 	}

@@ -371,6 +371,17 @@ func TestSubscriptionStoreFailures(t *testing.T) {
 	}
 }
 
+// What was granted for one subscriber is given up with it, whatever the options
+// go on saying.
+func TestAnotherSubscriberGivesUpTheGrant(t *testing.T) {
+	w, n, _ := notified(t)
+	id := w.subscribe(q, hook)
+	wantEqual(t, "trusts", len(n.trusts), 1)
+	other := hook + "/other"
+	wantKind(t, w.UpdateSubscription(w.ctx(), w.who, q, id, broker.UpdateSubscription{Subscriber: &other}), "", "update")
+	wantEqual(t, "trusts after the change", len(n.trusts), 0)
+}
+
 // A purge tells the notifier about every subscription.
 func TestPurgeForgets(t *testing.T) {
 	w, n, store := notified(t)
