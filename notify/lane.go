@@ -178,8 +178,11 @@ func (n *Notifier) startable(l *lane) bool {
 		return false
 	}
 	most := min(n.config.PerSubscription, 1+w/4)
-	if l.open {
+	switch {
+	case l.open:
 		most = 1
+	case l.behind && most > 1:
+		most = n.config.PerSubscription // who catches up does so as fast as he may
 	}
 	return l.active < most && (l.active == 0 || !l.waiting.first().continues)
 }
