@@ -110,7 +110,7 @@ func (s *Sender) Check(ctx context.Context, subscriber *url.URL, _ *delivery.Opt
 		return messaging.E(messaging.Invalid, "subscriber must be a URL with a host, as http://host/path is.")
 	}
 	if err := s.guard.Check(ctx, subscriber.Hostname(), subscriber.Port()); err != nil {
-		return messaging.Wrap(messaging.Invalid, "subscriber names a host to which nothing may be sent.", err)
+		return messaging.Wrap(messaging.Invalid, "subscriber names a host to which nothing may be sent. The operator can allow it: [notification] allowed_targets and denied_targets.", err)
 	}
 	return nil
 }
