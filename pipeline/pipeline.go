@@ -120,7 +120,7 @@ func (p *Pipeline) add(l list, name string, all Stages, builtin Stage, env Env) 
 	if name != Notifier {
 		p.foreign = true
 	}
-	if !l.uses(s) && name != Notifier {
+	if !l.uses(s) && (name != Notifier || l.key != "message_pipeline") {
 		return p.odd(l.key, name, "the stage does nothing there")
 	}
 	return nil
