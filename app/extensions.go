@@ -36,6 +36,12 @@ type Driver struct {
 	Open func(uri string, env storage.Env) (storage.Store, error)
 }
 
+// StageHTTP is the name of the stage that asks a service over HTTP.
+const StageHTTP = hook.Name
+
+// Stages lists the names of the stages that are built in.
+func Stages() []string { return []string{pipeline.Notifier, StageHTTP} }
+
 // stages puts the stages that the configuration names between broker and store.
 func (a *App) stages(store storage.Store, parts *broker.Parts) error {
 	all := pipeline.Stages{hook.Name: hook.Stage(a.options.Hook)}

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -24,6 +26,7 @@ func (prog Program) system() config.Sources {
 	for _, d := range prog.Drivers {
 		s.Drivers = append(s.Drivers, d.Name)
 	}
+	s.Stages = slices.Sorted(maps.Keys(prog.Stages))
 	return s
 }
 

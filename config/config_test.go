@@ -15,7 +15,7 @@ func load(t *testing.T, text string) (*Config, Report) {
 
 func sourcesOf(t *testing.T, text string) Sources {
 	t.Helper()
-	return Sources{Given: []Source{{Path: write(t, filepath.Join(t.TempDir(), "zaqar.conf"), text)}}, DataDir: "/data"}
+	return Sources{Given: []Source{{Path: write(t, filepath.Join(t.TempDir(), "zaqar.conf"), text)}}, Stages: []string{"mine"}, DataDir: "/data"}
 }
 
 func write(t *testing.T, path, text string) string {

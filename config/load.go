@@ -50,6 +50,7 @@ func Load(src Sources) (*Config, Report) {
 	warnUnknown(v, headers, &r)
 	s := defaults()
 	s.Store.Dir, s.drivers = src.DataDir, slices.Concat(app.Drivers(), src.Drivers)
+	s.stages = slices.Concat(app.Stages(), src.Stages)
 	c := &Config{Files: files}
 	for _, section := range x.sections {
 		for _, o := range section.Options {

@@ -68,7 +68,7 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"webhook_ca_file":  "/ca.pem",
 		"forwarded_header": "Forwarded",
 		"url":              "http://h", "token": "another",
-		"message_pipeline": "a", "claim_pipeline": "a", "subscription_pipeline": "a", "queue_pipeline": "a", "topic_pipeline": "a",
+		"message_pipeline": "mine", "claim_pipeline": "mine", "subscription_pipeline": "mine", "queue_pipeline": "mine", "topic_pipeline": "mine",
 		"event_queue":  "events",
 		"smtp_command": "/bin/true", "smtp_host": "mail.example", "smtp_port": "26", "smtp_security": "starttls", "smtp_cafile": "/ca.pem",
 		"smtp_user_name": "bus", "smtp_user_password": "secret",

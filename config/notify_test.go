@@ -112,3 +112,32 @@ unsubscribe_confirmation_email_template = {"body": "Bye, {0}"}
 		t.Errorf("that nothing can be signed is not warned of: %s", r)
 	}
 }
+
+// Stages that the program does not have are left out, or refused.
+func TestStagesThatThereAreNot(t *testing.T) {
+	const text = "[storage]\nmessage_pipeline = mine,zaqar.notification.notifer\nclaim_pipeline = mine\n"
+	c, r := load(t, text)
+	only(t, r, Warning, ":2", "message_pipeline", "zaqar.notification.notifer")
+	if got := c.Options.Pipelines; !cmp.Equal(got.Message, []string{"mine"}) || !cmp.Equal(got.Claim, []string{"mine"}) {
+		t.Errorf("%+v", got)
+	}
+	_, r = load(t, text+"strict_pipelines = True\n")
+	only(t, r, Error, ":2", "message_pipeline", "zaqar.notification.notifer")
+	_, r = load(t, "[storage]\nqueue_pipeline = zaqar.http\n")
+	only(t, r, Error, "queue_pipeline", "url", "[pipeline:http]")
+	mustLoad(t, "[storage]\nqueue_pipeline = zaqar.http\n[pipeline:http]\nurl = http://h/\n")
+}
+
+func TestEventQueue(t *testing.T) {
+	_, r := load(t, "[notification]\nevent_queue = a/b\n")
+	only(t, r, Error, "event_queue", "the name of a queue")
+	if c := mustLoad(t, "[notification]\nevent_queue =\n"); c.Options.Notification.EventQueue != "" {
+		t.Errorf("events go to %q", c.Options.Notification.EventQueue)
+	}
+}
+
+// A section that was copied from [keystone_authtoken] names a project.
+func TestTrusteeWithAProject(t *testing.T) {
+	_, r := load(t, "[trustee]\nauth_url = http://h:5000\nusername = u\npassword = p\nuser_domain_id = default\nproject_name = service\n")
+	only(t, r, Warning, "project_name", "is ignored", "a trust names its project")
+}

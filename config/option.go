@@ -57,7 +57,7 @@ type settings struct {
 	authStrategy           string
 	transports             []string
 	messages, management   string
-	drivers                []string          // that there are
+	drivers, stages        []string          // that there are
 	uris                   map[string]string // of the stores that the program adds
 	debug                  bool
 	level, format          string

@@ -20,6 +20,7 @@ func finish(s *settings, v *values, files, search []string, r *Report) {
 	check := &rules{s, v, files, search, r}
 	check.adminMode()
 	check.store()
+	check.pipelines()
 	check.transport()
 	check.proxies()
 	check.tls()

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 
+	"zaqar/app"
 	"zaqar/auth/keystone"
 )
 
@@ -23,6 +24,32 @@ func publicURL(schemes ...string) kind[string] {
 	}
 	k.allowed = schemes[0] + ":// or " + schemes[1] + "://, a host, and a path if need be"
 	return k
+}
+
+// pipelines reports stages that the program does not have, and leaves them out.
+func (c *rules) pipelines() {
+	p := &c.Pipelines
+	for key, list := range map[string]*[]string{
+		"queue_pipeline": &p.Queue, "topic_pipeline": &p.Topic, "message_pipeline": &p.Message,
+		"claim_pipeline": &p.Claim, "subscription_pipeline": &p.Subscription,
+	} {
+		*list = slices.DeleteFunc(slices.Clone(*list), func(name string) bool {
+			switch {
+			case name == app.StageHTTP:
+				if err := c.Hook.Check(); err != nil {
+					c.refuse("storage", key, "%s cannot be asked: %v ([pipeline:http])", name, err)
+				}
+				return false
+			case slices.Contains(c.stages, name):
+				return false
+			case p.Strict:
+				c.refuse("storage", key, "there is no stage %s", name)
+			default:
+				c.warn("storage", key, "there is no stage %s; it is left out", name)
+			}
+			return true
+		})
+	}
 }
 
 // mail chooses how mail is sent, and refuses what cannot work.

@@ -23,8 +23,8 @@ type Sources struct {
 	Environ []string
 	// Flags are the options set on the command line.
 	Flags []Flag
-	// Drivers are the stores that the program adds to those built in.
-	Drivers []string
+	// Drivers and Stages are those that the program adds to those built in.
+	Drivers, Stages []string
 	// DataDir is where the embedded store keeps its files by default.
 	DataDir string
 }

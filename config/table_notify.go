@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"zaqar/auth/keystone"
+	"zaqar/messaging"
 	"zaqar/notify/confirm"
 	"zaqar/notify/mail"
 )
@@ -56,7 +57,7 @@ func trusteeOptions() []Option {
 	login := func(at func(*keystone.Login) *string) func(*settings) *string {
 		return func(s *settings) *string { return at(&s.Trustee.Keystone.Login) }
 	}
-	return []Option{
+	return append([]Option{
 		of("auth_type", choice("password", "v3password"), func(s *settings) *string { return &s.trusteeType }, "How to log in.").alias("auth_plugin"),
 		of("auth_url", text(), func(s *settings) *string { return &s.Trustee.Keystone.AuthURL },
 			"The identity service, with or without /v3. Empty: there is no trustee, and subscribers with trust+http and trust+https are answered 503."),
@@ -73,7 +74,20 @@ func trusteeOptions() []Option {
 			"Do not check the identity service's certificate: whoever answers in its place gets the password and the tokens of subscribers."),
 		of("timeout", seconds(10*time.Millisecond, time.Hour), func(s *settings) *time.Duration { return &s.Trustee.Keystone.Timeout },
 			"How long the identity service may take to answer, seconds."),
+	}, ignored("a trust names its project itself", "project_id", "project_name", "project_domain_id", "project_domain_name")...)
+}
+
+// queueName is the name of a queue, or none.
+func queueName() kind[string] {
+	k := text()
+	k.parse = func(s string) (string, error) {
+		if s != "" && !messaging.ValidName(s) {
+			return "", errBad
+		}
+		return s, nil
 	}
+	k.allowed = "the name of a queue"
+	return k
 }
 
 func security() kind[mail.Security] {

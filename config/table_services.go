@@ -48,7 +48,7 @@ func serviceSections() []Section {
 					"How long a delivery is attempted, seconds: from its first attempt, or from the post if it was held back before it."),
 				of("disable_after", seconds(0, 365*24*time.Hour), func(s *settings) *time.Duration { return &s.Notification.DisableAfter },
 					"After how long a time of nothing but failures a subscription is disabled, seconds. 0: never."),
-				of("event_queue", text(), func(s *settings) *string { return &s.Notification.EventQueue },
+				of("event_queue", queueName(), func(s *settings) *string { return &s.Notification.EventQueue },
 					"The queue of a project that is told when one of its subscriptions is disabled, if that names no dead_letter_queue. Empty: nobody is told."),
 				of("max_deliveries_per_host", whole(1, 100_000), func(s *settings) *int { return &s.Notification.PerHost },
 					"Deliveries in flight to one host and port."),

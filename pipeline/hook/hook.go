@@ -36,15 +36,23 @@ const (
 	longestText   = 1000
 )
 
-// Stage returns what makes the stage. That fails if the URL is none.
+// Check refuses a URL that nobody can be asked at.
+func (c Config) Check() error {
+	u, err := url.Parse(c.URL)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return errors.New("its url must be one of http or https")
+	case u.User != nil:
+		return errors.New("its url may hold no password; there is token for that")
+	}
+	return nil
+}
+
+// Stage returns what makes the stage. That fails if Check does.
 func Stage(c Config) func(pipeline.Env) (pipeline.Stage, error) {
 	return func(env pipeline.Env) (pipeline.Stage, error) {
-		u, err := url.Parse(c.URL)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return pipeline.Stage{}, errors.New("its url must be one of http or https")
-		}
-		if u.User != nil {
-			return pipeline.Stage{}, errors.New("its url may hold no password; there is token for that")
+		if err := c.Check(); err != nil {
+			return pipeline.Stage{}, err
 		}
 		a := &asker{Config: c, log: env.Log, client: client()}
 		return pipeline.Stage{
