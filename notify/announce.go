@@ -2,18 +2,23 @@ package notify
 
 import (
 	"context"
+	"time"
 
 	"zaqar/messaging"
 	"zaqar/messaging/delivery"
 	"zaqar/storage"
 )
 
+// longestOutage is how long an outbox waits for a notifier, beside the lifetime
+// of deliveries.
+const longestOutage = 30 * 24 * time.Hour
+
 // Announcing returns a store whose posts are announced to subscribers: those to
 // queues and topics with subscriptions leave copies in their outboxes, in the
 // same step, and the notifier is woken. carry tells where a request is in a
 // trace, empty for nowhere.
 func (n *Notifier) Announcing(next storage.Messages, carry func(context.Context) string) storage.Messages {
-	return &announcing{Messages: next, notifier: n, carry: carry, plain: storage.Announcement{TTL: n.backlogTTL()}}
+	return &announcing{Messages: next, notifier: n, carry: carry, plain: storage.Announcement{TTL: n.backlogTTL() + int64(longestOutage/time.Second)}}
 }
 
 type announcing struct {

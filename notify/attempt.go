@@ -74,7 +74,7 @@ func (n *Notifier) begin(l *lane, it *item) *attempt {
 	case !n.wants(l, e.Kind):
 		n.done(it)
 		return nil
-	case n.overdue(e, now):
+	case it.lot.lane != nil && n.overdue(e, now): // the time nobody came to the outbox is not the subscriber's
 		l.stale = true
 		n.counters.outcome(delivery.GivenUp)
 		n.bury(l, it, &Failure{Status: e.Status, What: late(e)})
@@ -237,7 +237,7 @@ func (n *Notifier) hold(l *lane, until time.Time) {
 	}
 	n.fallBehind(l)
 	for l.waiting.len() > 0 {
-		n.spill(l.waiting.pop())
+		n.spill(n.take(l))
 	}
 }
 

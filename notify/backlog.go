@@ -69,7 +69,7 @@ func (n *Notifier) spillAll() {
 	for _, s := range n.sources {
 		for _, l := range s.lanes {
 			for l.waiting.len() > 0 {
-				j := l.waiting.pop()
+				j := n.take(l)
 				if lot := j.items[0].lot; lot.lane == nil && (s.fanning == nil || s.fanning.lot != lot) {
 					n.spill(j)
 				}
@@ -258,7 +258,7 @@ func (n *Notifier) share(l *lane) (limit int, ok bool) {
 		l.draining = false
 		n.setAlarm(&l.alarm, l.until)
 		return 0, false
-	case n.load.full():
+	case n.load.full() && !n.isModest(l), l.host.jobs >= hostJobs, l.source.account.jobs >= projectJobs:
 		l.draining = false
 		n.setAlarm(&l.alarm, now.Add(storeRetry))
 		return 0, false
@@ -309,6 +309,7 @@ func (n *Notifier) claimBacklog(ctx context.Context, l *lane, limit int) error {
 	n.admit(lot, items)
 	if lot.open == 0 {
 		n.setAlarm(&l.alarm, lot.until)
+		l.again = true // others may be behind those that stay
 		return nil
 	}
 	l.lot = lot
@@ -380,5 +381,6 @@ func (n *Notifier) drop(ctx context.Context, l *lane) error {
 	l.gone, l.behind = true, false
 	n.closeBreaker(l)
 	n.forgetLane(l)
+	n.startWriting(l) // what is pending ends with that
 	return nil
 }

@@ -41,14 +41,16 @@
 //
 // # Bounds
 //
-// Deliveries in flight: overall, for each host, and for each subscription, with
-// at most half of them with subscribers that were slow lately. Projects take
-// turns. Jobs in memory: a lane that has room for no more is behind, and what
+// Deliveries in flight: overall, for each project, for each host, and for each
+// subscription, with at most half of them with subscribers that were slow lately.
+// Projects take turns. A lane that lacks a place is parked where the place comes
+// free, and a lane that does not take the place it was woken for passes it on. Jobs in memory: a lane that has room for no more is behind, and what
 // comes for it goes to its backlog until that is empty; a queue all whose lanes
 // are busy is left to wait in its outbox, on disk; subscriptions are read page by
 // page, and no page is read while there are too many jobs, or bytes of messages,
 // in memory. If that does not change for a second, because those that have
-// them are slow, new jobs go to the backlogs at once. So a fan-out to 100,000
+// them are slow, new jobs go to the backlogs at once, but for those of hosts and
+// projects that have little in memory. So a fan-out to 100,000
 // subscriptions takes the memory of some thousand jobs, no goroutines but those of
 // deliveries in flight, and keeps its lease however long it takes. A subscription
 // with a backlog costs a lane and a timer's place in one heap, whatever the

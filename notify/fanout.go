@@ -13,9 +13,10 @@ import (
 
 // source is a queue or topic that has, or had, subscriptions.
 type source struct {
-	ref   messaging.QueueRef
-	lanes map[messaging.SubscriptionID]*lane
-	alarm alarm // when its outbox is to be looked at again
+	ref     messaging.QueueRef
+	account *account
+	lanes   map[messaging.SubscriptionID]*lane
+	alarm   alarm // when its outbox is to be looked at again
 
 	queued, busy, again bool // among those to be fanned out; being so; and woken meanwhile
 	// congested says that all lanes that keep up have enough to do: the rest
@@ -78,6 +79,11 @@ func (n *Notifier) sourceOf(q messaging.QueueRef) *source {
 	if s == nil {
 		s = &source{ref: q, lanes: map[messaging.SubscriptionID]*lane{}, size: lotBytes / 8}
 		s.alarm.ring = func() { n.wake(s) }
+		if s.account = n.accounts[q.Project]; s.account == nil {
+			s.account = new(account)
+			n.accounts[q.Project] = s.account
+		}
+		s.account.sources++
 		n.sources[q] = s
 	}
 	return s
@@ -119,10 +125,14 @@ const storeRetry = time.Second
 
 func (n *Notifier) step(ctx context.Context, s *source) (more bool, err error) {
 	if s.fanning == nil {
-		if err := n.claimLot(ctx, s); err != nil {
+		some, err := n.claimLot(ctx, s)
+		if err != nil {
 			return false, err
 		}
-		if s.fanning == nil {
+		switch {
+		case s.fanning == nil && some:
+			return true, nil // others may be behind those that stay
+		case s.fanning == nil:
 			return false, n.expectLater(ctx, s)
 		}
 	}
@@ -184,12 +194,12 @@ func (n *Notifier) terms(limit int) storage.Terms {
 	return storage.Terms{TTL: int64(n.config.Lease / time.Second), Limit: limit}
 }
 
-// claimLot claims what is in the outbox.
-func (n *Notifier) claimLot(ctx context.Context, s *source) error {
+// claimLot claims what is in the outbox, and reports whether there was some.
+func (n *Notifier) claimLot(ctx context.Context, s *source) (some bool, err error) {
 	limit := min(max(lotBytes/max(s.size, 1), 1), lotSize)
 	l, err := n.data.Claim(ctx, s.ref.In(messaging.Outbox), n.terms(limit))
 	if err != nil || len(l.Messages) == 0 {
-		return err
+		return false, err
 	}
 	lot := &lot{part: s.ref.In(messaging.Outbox), claim: l.Claim.ID, until: l.Claim.Expires, source: s}
 	f := &fanning{lot: lot}
@@ -235,7 +245,7 @@ func (n *Notifier) claimLot(ctx context.Context, s *source) error {
 	} else {
 		n.setAlarm(&s.alarm, lot.until)
 	}
-	return nil
+	return true, nil
 }
 
 // unseal makes the body plain. Where that fails the entry stays where it is, to

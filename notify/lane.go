@@ -147,7 +147,13 @@ func (n *Notifier) takes(l *lane) bool {
 	if l.slow {
 		most = room / 16
 	}
-	return !l.behind && !n.held(l) && l.waiting.len() < most && !n.load.tight
+	return !l.behind && !n.held(l) && l.waiting.len() < most && (!n.load.tight || n.isModest(l))
+}
+
+// isModest reports whether a lane's host and project have so little in memory
+// that it is not for them to make room. The caller holds n.mu.
+func (n *Notifier) isModest(l *lane) bool {
+	return l.host.jobs < modest && l.source.account.jobs < modest
 }
 
 // held reports whether nothing is to be sent for now. The caller holds n.mu.
@@ -166,8 +172,21 @@ func (n *Notifier) fallBehind(l *lane) {
 
 // enqueue puts a job into its lane. The caller holds n.mu.
 func (n *Notifier) enqueue(j *job) {
-	j.lane.waiting.push(j)
-	n.makeReady(j.lane)
+	l := j.lane
+	j.host = l.host
+	l.waiting.push(j)
+	l.host.jobs += len(j.items)
+	l.source.account.jobs += len(j.items)
+	n.makeReady(l)
+}
+
+// take takes the first job out of a lane; there must be one. The caller holds
+// n.mu.
+func (n *Notifier) take(l *lane) *job {
+	j := l.waiting.pop()
+	j.host.jobs -= len(j.items)
+	l.source.account.jobs -= len(j.items)
+	return j
 }
 
 // startable reports whether a job of the lane may begin: one at a time, unless
@@ -225,25 +244,16 @@ func (n *Notifier) deliverAll(j *job) {
 func (n *Notifier) nextJob() *job {
 	for n.ready.len() > 0 {
 		l := n.ready.pop()
-		switch {
-		case !n.startable(l):
-			l.queued = false
-			continue
-		case l.host.sends >= n.config.PerHost:
-			l.host.waiting.push(l)
-			continue
-		case l.slow && n.slow >= max(n.config.InFlight/2, 1):
-			n.waitSlow.push(l)
-			continue
-		case !l.far && !n.mayNear():
-			n.waitNear(l)
+		if n.park(l) {
+			n.passOn(l)
 			continue
 		}
 		l.queued = false
-		j := l.waiting.pop()
+		j := n.take(l)
 		l.active++
 		j.host = l.host
 		j.host.sends++
+		l.source.account.sends++
 		n.sends++
 		if j.slow = l.slow; j.slow {
 			n.slow++
@@ -257,6 +267,43 @@ func (n *Notifier) nextJob() *job {
 	return nil
 }
 
+// park reports whether a lane that is ready cannot begin a job, and has it wait
+// for what it lacks. The caller holds n.mu.
+func (n *Notifier) park(l *lane) bool {
+	switch {
+	case !n.startable(l):
+		l.queued = false
+	case l.source.account.sends >= n.perProject():
+		l.source.account.waiting.push(l)
+	case l.host.sends >= n.config.PerHost:
+		l.host.waiting.push(l)
+	case l.slow && n.slow >= n.mostSlow():
+		n.waitSlow.push(l)
+	case !l.far && !n.mayNear():
+		n.waitNear(l)
+	default:
+		return false
+	}
+	return true
+}
+
+// passOn lets others have the places for the sake of which a lane may have been
+// made ready, and which it does not take. The caller holds n.mu.
+func (n *Notifier) passOn(l *lane) {
+	if l.source.account.sends < n.perProject() {
+		n.unpark(&l.source.account.waiting)
+	}
+	if l.host.sends < n.config.PerHost {
+		n.unpark(&l.host.waiting)
+	}
+	if n.slow < n.mostSlow() {
+		n.unpark(&n.waitSlow)
+	}
+}
+
+// mostSlow is how many deliveries to slow subscribers may be in flight.
+func (n *Notifier) mostSlow() int { return max(n.config.InFlight/2, 1) }
+
 // finish gives the places of a job back. The caller holds n.mu.
 func (n *Notifier) finish(j *job) {
 	l := j.lane
@@ -266,6 +313,8 @@ func (n *Notifier) finish(j *job) {
 		n.slow--
 		n.unpark(&n.waitSlow)
 	}
+	l.source.account.sends--
+	n.unpark(&l.source.account.waiting)
 	j.host.sends--
 	n.unpark(&j.host.waiting)
 	if j.host.lanes == 0 && j.host.sends == 0 {

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"zaqar/messaging"
@@ -33,21 +34,40 @@ func (n *Notifier) renewDue() {
 		}
 	}
 	n.mu.Unlock()
-	for _, l := range due {
-		begun := n.now()
-		err := n.data.Renew(n.working, l.part, l.claim, n.terms(1))
-		n.mu.Lock()
-		switch {
-		case err == nil:
-			l.until = begun.Add(n.config.Lease)
-		case errors.Is(err, messaging.NotFound):
-			// All of it was removed, or others have it now: it may be
-			// delivered twice.
-			delete(n.lots, l)
-		default:
-			n.log.Warn("the lease of deliveries cannot be renewed", "project", l.part.Project, "queue", l.part.Name, "error", err)
-		}
-		n.mu.Unlock()
+	n.eachLot(due, n.renew)
+}
+
+// eachLot calls f for many lots at once, so that the commits of a store are few.
+func (n *Notifier) eachLot(lots []*lot, f func(*lot)) {
+	places := make(chan struct{}, lotsAtOnce)
+	var busy sync.WaitGroup
+	for _, l := range lots {
+		places <- struct{}{}
+		busy.Go(func() {
+			f(l)
+			<-places
+		})
+	}
+	busy.Wait()
+}
+
+// lotsAtOnce is how many lots are renewed or given back at once.
+const lotsAtOnce = 64
+
+func (n *Notifier) renew(l *lot) {
+	begun := n.now()
+	err := n.data.Renew(n.working, l.part, l.claim, n.terms(1))
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case err == nil:
+		l.until = begun.Add(n.config.Lease)
+	case errors.Is(err, messaging.NotFound):
+		// All of it was removed, or others have it now: it may be
+		// delivered twice.
+		delete(n.lots, l)
+	default:
+		n.log.Warn("the lease of deliveries cannot be renewed", "project", l.part.Project, "queue", l.part.Name, "error", err)
 	}
 }
 

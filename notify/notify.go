@@ -55,13 +55,17 @@ const PerWorker = 50
 
 // Bounds of what is in memory. See the package comment.
 const (
-	maxJobs  = 20_000    // jobs that have not ended
-	maxBytes = 64 << 20  // of messages that are open
-	maxWrite = 4_000     // of the jobs, those that are being stored elsewhere
-	room     = 64        // jobs that wait in a lane
-	lotSize  = room / 2  // entries claimed at once
-	lotBytes = 512 << 10 // of entries claimed at once, about
-	pageSize = 500       // subscriptions read at once
+	maxJobs  = 20_000   // jobs that have not ended
+	maxBytes = 64 << 20 // of messages that are open
+	maxWrite = 4_000    // of the jobs, those that are being stored elsewhere
+	room     = 64       // jobs that wait in a lane
+
+	// Of the jobs, those of one host and of one project that may wait in lanes when
+	// more are fetched from backlogs, and those that anybody may have.
+	hostJobs, projectJobs, modest = maxJobs / 10, maxJobs / 2, maxJobs / 100
+	lotSize                       = room / 2  // entries claimed at once
+	lotBytes                      = 512 << 10 // of entries claimed at once, about
+	pageSize                      = 500       // subscriptions read at once
 )
 
 // FailedLifetime is how long what was given up is kept with its subscription.
@@ -123,6 +127,7 @@ type Notifier struct {
 	sources  map[messaging.QueueRef]*source
 	lanes    int // of all sources
 	hosts    map[string]*host
+	accounts map[messaging.Project]*account
 	alarms   alarms
 	lots     map[*lot]bool
 	records  map[target]*record
@@ -167,7 +172,7 @@ func New(c Config, p Parts) (*Notifier, error) {
 		config: c, data: p.Data, queues: p.Queues, senders: p.Senders, open: p.Open, post: p.Post, render: p.Render,
 		now: p.Now, log: p.Log, pressure: p.Pressure,
 		alarmed: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
-		sources: map[messaging.QueueRef]*source{}, hosts: map[string]*host{},
+		sources: map[messaging.QueueRef]*source{}, hosts: map[string]*host{}, accounts: map[messaging.Project]*account{},
 		lots: map[*lot]bool{}, records: map[target]*record{}, gone: gone{},
 	}
 	n.counters.init()
@@ -247,12 +252,12 @@ func (n *Notifier) settle(stopWork func()) {
 		lots = append(lots, l)
 	}
 	n.mu.Unlock()
-	for _, l := range lots {
-		if _, err := n.data.Release(n.working, l.part, l.claim); err != nil {
+	var late atomic.Bool
+	n.eachLot(lots, func(l *lot) {
+		if _, err := n.data.Release(n.working, l.part, l.claim); err != nil && !late.Swap(true) {
 			n.log.Warn("deliveries that were not made begin again when their lease ends", "error", err)
-			return
 		}
-	}
+	})
 }
 
 // pool is work for the store that is ready, and how many goroutines do it.
@@ -326,8 +331,21 @@ type host struct {
 	name    string
 	lanes   int         // that are there
 	sends   int         // deliveries in flight
+	jobs    int         // that wait in lanes
 	waiting fifo[*lane] // would be ready, if fewer were in flight
 }
+
+// account is what a project has of what all share.
+type account struct {
+	sources int         // that are its
+	sends   int         // deliveries in flight
+	jobs    int         // that wait in lanes
+	waiting fifo[*lane] // would be ready, if fewer were in flight
+}
+
+// perProject is how many deliveries of one project may be in flight: nobody
+// takes all, for receivers that do not answer keep what they have for long.
+func (n *Notifier) perProject() int { return max(n.config.InFlight*3/4, 1) }
 
 // hostOf returns whom a subscriber shares a bound with: the host and port of
 // its URI, or the scheme where there is none.

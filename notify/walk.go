@@ -41,8 +41,8 @@ func (n *Notifier) walkOnce(ctx context.Context) error {
 		}
 		for _, q := range page {
 			n.Wake(q)
-			if err := n.findBacklogs(ctx, q); err != nil {
-				return err
+			if err := n.findBacklogs(ctx, q); err != nil && ctx.Err() == nil { // others have nothing to do with it
+				n.log.Error("cannot tell which subscriptions have a backlog", "project", q.Project, "queue", q.Name, "topic", q.Topic, "error", err)
 			}
 		}
 		if len(page) < pageSize {
@@ -115,6 +115,9 @@ func (n *Notifier) tidy() {
 		}
 		if len(s.lanes) == 0 && !s.queued && !s.busy && s.lots == 0 && s.fanning == nil && s.alarm.index == 0 {
 			delete(n.sources, q)
+			if s.account.sources--; s.account.sources == 0 {
+				delete(n.accounts, q.Project)
+			}
 		}
 	}
 }

@@ -1,0 +1,177 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"zaqar/messaging"
+	"zaqar/notify"
+	"zaqar/storage"
+)
+
+// hangs never answers: the attempt is broken off after a minute.
+func hangs(ctx context.Context, d *notify.Delivery) (notify.Receipt, error) {
+	_, _ = takes(time.Minute)(ctx, d)
+	return notify.Receipt{}, &notify.Failure{What: "no answer in time"}
+}
+
+// lateness returns how many messages a host got, posted one after the other from
+// start, and how late the worst one was.
+func lateness(w *world, host string, every time.Duration, start time.Duration) (got int, worst time.Duration) {
+	for _, a := range w.sender.of(host) {
+		i, _ := strconv.Atoi(a.text)
+		worst = max(worst, a.at-start-time.Duration(i)*every)
+		got++
+	}
+	return
+}
+
+// A project has a great many subscriptions, and none of its receivers answers.
+func TestHangingProjectHoldsUpNoOther(t *testing.T) {
+	for _, hosts := range []int{1, 1000} {
+		t.Run(fmt.Sprint(hosts), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				q := queue("q")
+				for i := range 1000 {
+					h := fmt.Sprintf("dead%d", i%hosts)
+					w.subscribe(q, fmt.Sprintf("http://%s/%d", h, i))
+					w.sender.behave[h] = hangs
+				}
+				good := messaging.QueueRef{Project: "good", Name: "g"}
+				w.subscribe(good, "http://well/")
+				w.start()
+				for i := range 100 {
+					w.post(q, fmt.Sprint(i))
+				}
+				settled(5 * time.Second)
+				start := time.Since(w.sender.begun)
+				for i := range 90 {
+					w.post(good, fmt.Sprint(i))
+					time.Sleep(time.Second)
+				}
+				settled(time.Second)
+				got, worst := lateness(w, "well", time.Second, start)
+				if got != 90 || worst > 100*time.Millisecond {
+					t.Errorf("the other project got %d, up to %v late", got, worst)
+				}
+			})
+		})
+	}
+}
+
+// Messages whose key is gone stay in the outbox, and those behind them go on.
+func TestKeyIsGone(t *testing.T) {
+	inWorld(t, func(w *world) {
+		q := queue("q")
+		w.subscribe(q, "http://a/")
+		w.post(q, strings.Split(strings.Repeat("lost,", 99)+"lost", ",")...)
+		w.post(q, "plain")
+		p := w.parts()
+		p.Open = func(_ messaging.Project, m *messaging.Message) error {
+			if string(m.Body) == "lost" {
+				return errors.New("no key")
+			}
+			return nil
+		}
+		n, err := notify.New(w.config, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { n.Run(ctx); close(done) }()
+		settled(time.Hour)
+		if got := w.sender.of("a"); len(got) != 1 {
+			t.Errorf("%d arrived", len(got))
+		}
+		cancel()
+		<-done
+	})
+}
+
+// full is a store that has no room for what the notifier stores.
+type full struct {
+	storage.Data
+	on bool
+}
+
+func (f *full) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, d []messaging.Draft, o storage.AppendOptions) (storage.Appended, error) {
+	if f.on && q.Part != "" {
+		return storage.Appended{}, messaging.E(messaging.Unavailable, "full")
+	}
+	return f.Data.Append(ctx, q, by, d, o)
+}
+
+// A subscription ends while what is left for it cannot be stored.
+func TestEndsWhileFull(t *testing.T) {
+	inWorld(t, func(w *world) {
+		f := &full{Data: w.data, on: true}
+		w.data = f
+		q := queue("q")
+		sub := messaging.Subscription{Source: q, Subscriber: "http://a/", TTL: 70}
+		if _, _, err := w.data.Subscribe(t.Context(), sub); err != nil {
+			t.Fatal(err)
+		}
+		w.subscribe(q, "http://well/")
+		w.sender.behave["a"] = fails(500)
+		w.start()
+		for i := range 30 {
+			w.post(q, fmt.Sprint(i))
+		}
+		settled(5 * time.Minute)
+		f.on = false
+		settled(5 * time.Minute)
+		if got := w.sender.of("well"); len(got) != 30 {
+			t.Errorf("%d", len(got))
+		}
+		s := w.notifier.Stats()
+		if n := len(w.left(q, "outbox")); n != 0 || s.Waiting != 0 {
+			t.Errorf("%d left in the outbox, %d waiting", n, s.Waiting)
+		}
+	})
+}
+
+// What is in the outbox when a server comes back after days is attempted.
+func TestLongOutage(t *testing.T) {
+	inWorld(t, func(w *world) {
+		q := queue("q")
+		w.subscribe(q, "http://a/")
+		w.post(q, "1")
+		time.Sleep(10 * 24 * time.Hour)
+		w.start()
+		settled(time.Hour)
+		equal(t, "a", texts(w.sender.of("a")), []string{"1"})
+	})
+}
+
+// A place at a host that one lane no longer wants goes to the next.
+func TestPlacesArePassedOn(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.config.PerHost = 1
+		q := queue("q")
+		w.subscribe(q, "http://h/a", `{"filter_policy":{"to":["a"]}}`)
+		w.subscribe(q, "http://h/b", `{"filter_policy":{"to":["b"]}}`)
+		w.sender.behave["h"] = func(ctx context.Context, d *notify.Delivery) (notify.Receipt, error) {
+			time.Sleep(100 * time.Millisecond)
+			if d.Subscriber.Path == "/b" {
+				return notify.Receipt{Status: 200}, nil
+			}
+			return notify.Receipt{}, &notify.Failure{Status: 429, After: time.Hour, What: "busy"}
+		}
+		w.start()
+		for range 12 {
+			w.post(q, `{"to":"a"}`)
+		}
+		time.Sleep(10 * time.Millisecond)
+		w.post(q, `{"to":"b"}`)
+		settled(time.Minute)
+		if got := w.sender.of("h"); len(got) != 2 {
+			t.Errorf("%d attempts: %v", len(got), texts(got))
+		}
+	})
+}
