@@ -154,6 +154,7 @@ func (n *Notifier) judge(a *attempt, receipt Receipt, f *Failure) {
 		return
 	default:
 		made.Status, made.Error = f.Status, f.What
+		n.log.Debug("an attempt to deliver failed", append(l.attrs(), "attempt", a.number, "error", f)...)
 		n.failed(a, f, took, now)
 		made.Outcome = n.afterFailure(a, f, wait, again, now)
 	}
@@ -224,7 +225,7 @@ func (n *Notifier) failed(a *attempt, f *Failure, took time.Duration, now time.T
 	if !l.open {
 		l.open = true
 		n.counters.open.Add(1)
-		n.log.Warn("a subscriber does not answer and is left alone for some time", append(l.attrs(), "failures", l.fails, "last", f.What)...)
+		n.log.Warn("a subscriber does not answer and is left alone for some time", append(l.attrs(), "failures", l.fails, "error", f)...)
 	}
 	n.hold(l, now.Add(l.pause))
 }
