@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -20,8 +21,8 @@ type Mail struct {
 }
 
 // sender builds what sends mail. It reads files.
-func (m Mail) sender(documents *confirm.Documents) (*mail.Sender, error) {
-	c := mail.Config{Confirmation: documents.Mail, Timeout: m.Timeout, Limit: m.Limit}
+func (m Mail) sender(documents *confirm.Documents, log *slog.Logger) (*mail.Sender, error) {
+	c := mail.Config{Confirmation: documents.Mail, Timeout: m.Timeout, Limit: m.Limit, Log: log}
 	if m.SMTP {
 		c.Server = m.Server
 		var err error

@@ -89,7 +89,7 @@ func (a *App) senders(o *Notification, documents *confirm.Documents, store stora
 	if err != nil {
 		return nil, err
 	}
-	mails, err := a.options.Mail.sender(documents)
+	mails, err := a.options.Mail.sender(documents, a.log)
 	if err != nil {
 		return nil, err
 	}

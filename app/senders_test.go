@@ -39,7 +39,7 @@ func TestMailSender(t *testing.T) {
 	} {
 		m := smtp
 		c.change(&m)
-		s, err := m.sender(noDocuments())
+		s, err := m.sender(noDocuments(), nil)
 		if (err == nil) != c.ok || (s != nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
 		}

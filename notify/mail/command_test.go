@@ -1,7 +1,9 @@
 package mail_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -169,5 +171,32 @@ func TestNew(t *testing.T) {
 		if _, err := mail.New(c); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// The log tells what keeps mails from going, once, and when they go again.
+func TestFailuresAreLogged(t *testing.T) {
+	var log bytes.Buffer
+	path := filepath.Join(t.TempDir(), "sendmail")
+	s := sender(t, mail.Config{Command: []string{path}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	send := func(what string, runs bool) {
+		t.Helper()
+		if what != "" {
+			if err := os.WriteFile(path, []byte("#!/bin/sh\n"+what+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Send(t.Context(), to("mailto:a@example.org", delivery.Options{})); (err == nil) != runs {
+			t.Fatal(err)
+		}
+	}
+	send("", false)
+	send("", false)
+	send("cat >/dev/null", true)
+	send("cat >/dev/null; exit 67", false)
+	send("cat >/dev/null; echo out of order >&2; exit 1", false)
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[0], "no such file") || !strings.Contains(lines[1], "again") || !strings.Contains(lines[2], "out of order") {
+		t.Errorf("logged:\n%s", log.String())
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/textproto"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"zaqar/messaging/delivery"
@@ -27,6 +29,9 @@ type Config struct {
 	Timeout time.Duration
 	// Limit is the most mails under way at a time; not positive: 10.
 	Limit int64
+	// Log is told when mails cannot be handed over, and when they can again; nil:
+	// nobody is.
+	Log *slog.Logger
 }
 
 // Sender sends mail.
@@ -35,6 +40,8 @@ type Sender struct {
 	confirmation func([]byte) (confirm.Mail, error)
 	timeout      time.Duration
 	turns        chan struct{} // one element per mail under way
+	log          *slog.Logger
+	failing      atomic.Bool // the last mail could not be handed over
 }
 
 // transport takes a mail over. Its errors are *notify.Failure.
@@ -44,7 +51,10 @@ type transport interface {
 
 // New returns a Sender. It reaches for nothing: the command need not be there.
 func New(c Config) (*Sender, error) {
-	s := &Sender{confirmation: c.Confirmation, timeout: c.Timeout, turns: make(chan struct{}, 10)}
+	s := &Sender{confirmation: c.Confirmation, timeout: c.Timeout, turns: make(chan struct{}, 10), log: c.Log}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
 	if s.timeout <= 0 {
 		s.timeout = time.Minute
 	}
@@ -92,9 +102,27 @@ func (s *Sender) Send(ctx context.Context, d *notify.Delivery) (notify.Receipt, 
 	case <-ctx.Done():
 		return notify.Receipt{}, &notify.Failure{What: "Too many mails are under way.", Err: context.Cause(ctx)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	return notify.Receipt{}, s.transport.take(ctx, m)
+	err = s.transport.take(limited, m)
+	if ctx.Err() == nil { // else it was stopped
+		s.tell(err)
+	}
+	return notify.Receipt{}, err
+}
+
+// tell logs the first failure of several: it is the operator who can do something
+// about most. That a mail is refused for good is between those who write it.
+func (s *Sender) tell(err error) {
+	if f := (*notify.Failure)(nil); errors.As(err, &f) {
+		if f.Verdict == notify.Retry && !s.failing.Swap(true) {
+			s.log.Warn("mails cannot be handed over and are tried again", "error", err)
+		}
+		return
+	}
+	if s.failing.Swap(false) {
+		s.log.Info("mails are handed over again")
+	}
 }
 
 // message writes the mail of a delivery.
