@@ -20,8 +20,9 @@ const attributesKey = "MessageAttributes"
 // Policy is a compiled filter policy. nil lets every message pass. It may be
 // used concurrently.
 type Policy struct {
-	root  *object
-	scope Scope
+	root   *object
+	scope  Scope
+	passes int // the fact that the policy is satisfied
 }
 
 // Match reports whether the message with the body, a JSON text, satisfies the
@@ -30,135 +31,191 @@ func (p *Policy) Match(body []byte) bool {
 	if p == nil {
 		return true
 	}
+	var s state
+	return p.match(body, &s)
+}
+
+func (p *Policy) match(body []byte, s *state) bool {
 	body = trim(body)
 	if len(body) == 0 || body[0] != '{' {
 		return false
 	}
 	if p.scope == Attributes {
-		return p.root.matchAttributes(member(body, attributesKey))
+		s.work += len(body)
+		p.root.tellAttributes(member(body, attributesKey), s)
+	} else {
+		p.root.tell(body, s)
 	}
-	return p.root.match(body)
+	return s.known.has(p.passes)
 }
 
-// object is what an object of a message has to satisfy.
+// state is what is known of a message.
+type state struct {
+	known facts
+	work  int // bytes that were read, lookups and formulas
+}
+
+// object is what objects of a message are asked for.
 type object struct {
-	names []string       // of the members that matter
-	index map[string]int // of names, if there are many
-	all   []term
+	places []*place       // the members that matter
+	index  map[string]int // of places, if there are many
+	facts  facts          // those that the places tell
+	absent facts          // those without any member
+	goals  []goal         // what is concluded from them,
+	rules  *rules         // and how,
+	bare   facts          // the conclusions without any member
 }
 
-// term is one requirement: of the member at a place in names, or, if there are
-// any, that all terms of one of the alternatives are satisfied.
-type term struct {
-	any [][]term
-
-	at     int
-	is     []condition // the value meets one of these,
-	inside *object     // or satisfies this.
-
-	dotted bool // If there is no such member, the path counts:
-	pathAt int
-	rest   *object
+// goal is a fact that holds if the formula does.
+type goal struct {
+	fact int
+	is   formula
 }
 
-// fewNames is how many members are looked for without an index, and collected
-// without an allocation.
+// place is what is asked of one member.
+type place struct {
+	name    string
+	facts   facts // all that it tells
+	present facts // those by being there,
+	absent  facts // by not being there,
+	scalars *scalars
+	inside  *object
+
+	there int // the fact that it is there, -1 if that does not matter
+	asked map[string]facts
+}
+
+// fewNames is how many members are looked for without an index.
 const fewNames = 8
 
-// match reports whether a value satisfies o: an object by its members, an array
-// by one of its elements. Anything else has no members.
-func (o *object) match(value []byte) bool {
-	if len(value) == 0 || value[0] != '[' {
-		return o.matchOne(value)
-	}
-	e := elementsOf(value)
-	if !e.next() {
-		return o.matchOne(nil)
-	}
-	for more := true; more; more = e.next() {
-		if o.matchOne(e.value) {
-			return true
+// tell adds the conclusions from a value, which begins with a brace, and returns
+// its length. Each byte is read once or, if it belongs to a value that is
+// compared, twice, whatever is asked.
+func (o *object) tell(value []byte, s *state) int {
+	s.known.remove(&o.facts)
+	s.known.add(&o.absent)
+	found := false
+	m := membersOf(value)
+	for m.nextName() {
+		s.work += len(m.name) + 1
+		p := o.find(m.name)
+		if p == nil {
+			if !m.skip() {
+				break
+			}
+			s.work += len(m.value)
+			continue
+		}
+		found = true
+		s.known.remove(&p.facts)
+		n := p.tell(m.rest, s)
+		if m.rest = m.rest[n:]; n == 0 {
+			break
 		}
 	}
-	return false
+	n := len(value) - len(separated(m.rest))
+	o.conclude(found, s)
+	return min(n+1, len(value))
 }
 
-// matchOne is match for what is no array.
-func (o *object) matchOne(value []byte) bool {
-	var few [fewNames][]byte
-	found := o.collect(value, few[:])
-	return satisfied(o.all, found)
-}
-
-// matchAttributes is match for the object MessageAttributes.
-func (o *object) matchAttributes(value []byte) bool {
-	var few [fewNames][]byte
-	found := o.collect(value, few[:])
-	for i := range found {
-		found[i] = attribute(found[i])
+func (o *object) conclude(found bool, s *state) {
+	s.work++
+	if !found {
+		s.known.add(&o.bare)
+		return
 	}
-	return satisfied(o.all, found)
-}
-
-// collect puts the values of the members that matter to their places, in few if
-// there is room. What is no object has none.
-func (o *object) collect(value []byte, few [][]byte) [][]byte {
-	found := few
-	if len(o.names) > len(found) {
-		found = make([][]byte, len(o.names))
-	}
-	if len(value) == 0 || value[0] != '{' {
-		return found
-	}
-	for m := membersOf(value); m.next(); {
-		if i := o.place(m.name); i >= 0 {
-			found[i] = m.value
+	w := o.rules.walk(&s.known)
+	for i := w.next(); i >= 0; i = w.next() {
+		s.work++
+		if g := &o.goals[i]; !s.known.has(g.fact) && g.is.satisfied(s) {
+			s.known.set(g.fact)
 		}
 	}
-	return found
 }
 
-func (o *object) place(name []byte) int {
-	if o.index != nil {
-		if i, ok := o.index[string(name)]; ok {
-			return i
-		}
-		return -1
-	}
-	for i := range o.names {
-		if o.names[i] == string(name) {
-			return i
-		}
-	}
-	return -1
-}
-
-func satisfied(all []term, found [][]byte) bool {
-	for i := range all {
-		if !all[i].satisfied(found) {
-			return false
-		}
-	}
-	return true
-}
-
-func (t *term) satisfied(found [][]byte) bool {
-	if t.any != nil {
-		for _, alternative := range t.any {
-			if satisfied(alternative, found) {
-				return true
+// tellAttributes is tell for the object MessageAttributes.
+func (o *object) tellAttributes(value []byte, s *state) {
+	s.known.add(&o.absent)
+	if len(value) > 0 && value[0] == '{' {
+		s.work += len(value)
+		for m := membersOf(value); m.next(); {
+			p := o.find(m.name)
+			if p == nil {
+				continue
+			}
+			s.known.remove(&p.facts)
+			if a := attribute(m.value); a != nil {
+				p.tell(a, s)
+			} else {
+				s.known.add(&p.absent)
 			}
 		}
-		return false
 	}
-	value := found[t.at]
-	switch {
-	case value == nil && t.dotted:
-		return t.rest.match(found[t.pathAt])
-	case t.inside != nil:
-		return t.inside.match(value)
+	o.conclude(true, s)
+}
+
+func (o *object) find(name []byte) *place {
+	if o.index != nil {
+		if i, ok := o.index[string(name)]; ok {
+			return o.places[i]
+		}
+		return nil
 	}
-	return meets(t.is, value)
+	for _, p := range o.places {
+		if p.name == string(name) {
+			return p
+		}
+	}
+	return nil
+}
+
+// tell adds what is told by the value that text begins with, and returns its
+// length. Of an array each element tells.
+func (p *place) tell(text []byte, s *state) int {
+	if len(text) == 0 {
+		return 0
+	}
+	s.known.add(&p.present)
+	if text[0] != '[' || p.scalars == nil && p.inside == nil {
+		return p.tellOne(text, s)
+	}
+	e := elementsOf(text)
+	none := true
+	for e.nextStart() {
+		n := p.tellOne(e.rest, s)
+		if e.rest = e.rest[n:]; n == 0 {
+			break
+		}
+		none = false
+	}
+	if none && p.inside != nil {
+		s.known.add(&p.inside.bare)
+	}
+	n := len(text) - len(e.rest)
+	s.work += e.brackets
+	return min(n+1, len(text))
+}
+
+// tellOne is tell for what is no array.
+func (p *place) tellOne(text []byte, s *state) int {
+	if len(text) == 0 {
+		return 0
+	}
+	if text[0] == '{' && p.inside != nil {
+		return p.inside.tell(text, s)
+	}
+	n := valueEnd(text)
+	s.work += n
+	if n == 0 || text[0] == '{' {
+		return n
+	}
+	if p.scalars != nil {
+		p.scalars.tell(text[:n], s)
+	}
+	if p.inside != nil {
+		s.known.add(&p.inside.bare)
+	}
+	return n
 }
 
 // attribute returns the value of a message attribute as JSON text, nil if it is

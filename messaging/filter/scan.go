@@ -19,9 +19,11 @@ type members struct {
 // membersOf needs a text that begins with a brace.
 func membersOf(object []byte) members { return members{rest: object[1:]} }
 
-func (m *members) next() bool {
+// nextName goes on to the next member and leaves its value in rest, to be
+// skipped.
+func (m *members) nextName() bool {
 	rest := separated(m.rest)
-	if len(rest) == 0 || rest[0] != '"' {
+	if m.rest = rest; len(rest) == 0 || rest[0] != '"' {
 		return false
 	}
 	end := valueEnd(rest)
@@ -30,11 +32,18 @@ func (m *members) next() bool {
 	if len(rest) == 0 || rest[0] != ':' {
 		return false
 	}
-	rest = trim(rest[1:])
-	end = valueEnd(rest)
-	m.value, m.rest = rest[:end], rest[end:]
+	m.rest = trim(rest[1:])
+	return true
+}
+
+// skip reads the value in rest.
+func (m *members) skip() bool {
+	end := valueEnd(m.rest)
+	m.value, m.rest = m.rest[:end], m.rest[end:]
 	return end > 0
 }
+
+func (m *members) next() bool { return m.nextName() && m.skip() }
 
 // member returns the value of the last member with the name, nil if there is
 // none.
@@ -47,30 +56,33 @@ func member(object []byte, name string) (value []byte) {
 	return value
 }
 
-// elements walks over the elements of an array, JSON texts. Arrays in it are as
-// if their elements stood in their place.
+// elements walks over the elements of an array. Arrays in it are as if their
+// elements stood in their place.
 type elements struct {
-	rest, value []byte
-	depth       int // of arrays in the array
+	rest  []byte
+	depth int // of arrays in the array
+
+	brackets int // that were passed
 }
 
 // elementsOf needs a text that begins with a bracket.
 func elementsOf(array []byte) elements { return elements{rest: array[1:]} }
 
-func (e *elements) next() bool {
+// nextStart goes on to the next element, which is left in rest, or to the
+// bracket at the end.
+func (e *elements) nextStart() bool {
 	for {
-		rest := separated(e.rest)
+		e.rest = separated(e.rest)
 		switch {
-		case len(rest) > 0 && rest[0] == '[':
+		case len(e.rest) > 0 && e.rest[0] == '[':
 			e.depth++
-		case len(rest) > 0 && rest[0] == ']' && e.depth > 0:
+		case len(e.rest) > 0 && e.rest[0] == ']' && e.depth > 0:
 			e.depth--
 		default:
-			end := valueEnd(rest)
-			e.value, e.rest = rest[:end], rest[end:]
-			return end > 0
+			return len(e.rest) > 0 && e.rest[0] != ']'
 		}
-		e.rest = rest[1:]
+		e.rest = e.rest[1:]
+		e.brackets++
 	}
 }
 
