@@ -70,6 +70,7 @@ type Broker struct {
 	active   atomic.Pointer[setup]
 	waiters  *hub
 	drafts   sync.Pool // of *drafts
+	arrived  arrivals
 	counters counters
 	granted  sync.Mutex // one changes the quota of a project at a time
 }

@@ -2,7 +2,9 @@ package broker
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
+	"strings"
 
 	"zaqar/messaging"
 	"zaqar/messaging/delivery"
@@ -63,15 +65,24 @@ func acceptsFrom(m *messaging.Metadata, from messaging.Project) bool {
 // encryption, quota, subscribers and waiting requests of each. Where the rules of
 // the queues agree they get it in one step of the store, all or none. It
 // returns an error for each that did not get it, in the order of the queues.
+//
+// A queue that got it before, on another way from the first queue that it was
+// forwarded to, does not get it again.
 func (b *Broker) Forward(ctx context.Context, f Forward) []error {
 	s := b.active.Load()
 	failed := make([]error, len(f.To))
+	if f.Note.Hops < 2 || f.Note.Origin == "" {
+		f.Note.Origin = strings.ToLower(rand.Text()[:originSize])
+	}
 	groups := map[agreement][]int{}
 	var order []agreement
 	for i, q := range f.To {
 		a, err := b.agreement(ctx, s, f, q)
 		if err != nil {
 			failed[i] = fault(err)
+			continue
+		}
+		if !b.arrived.first(f.Note.Origin, q, b.now()) {
 			continue
 		}
 		if groups[a] == nil {
@@ -83,10 +94,16 @@ func (b *Broker) Forward(ctx context.Context, f Forward) []error {
 		err := b.forwardTo(ctx, s, f, a, groups[a])
 		for _, i := range groups[a] {
 			failed[i] = err
+			if err != nil {
+				b.arrived.not(f.Note.Origin, f.To[i])
+			}
 		}
 	}
 	return failed
 }
+
+// originSize is how much of a random text names an origin: 80 bits.
+const originSize = 16
 
 // agreement is what queues must have in common to get the same drafts.
 type agreement struct {

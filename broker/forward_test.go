@@ -58,8 +58,11 @@ func TestForward(t *testing.T) {
 	if !slices.EqualFunc(data.calls, want, slices.Equal[[]messaging.QueueRef]) {
 		t.Errorf("appended to %v, want %v", data.calls, want)
 	}
-	if !slices.Equal(data.notes, []string{"3", "3", "3"}) {
-		t.Errorf("notes %q", data.notes)
+	for _, text := range data.notes { // they are one message wherever it comes
+		note := delivery.ReadNote([]byte(text))
+		if note.Hops != 3 || note.Origin == "" || text != data.notes[0] {
+			t.Errorf("notes %q", data.notes)
+		}
 	}
 	for _, q := range []messaging.QueueRef{to[0], to[1], to[3]} {
 		who := w.who
@@ -70,6 +73,46 @@ func TestForward(t *testing.T) {
 	}
 	if raw, err := w.store.Scan(t.Context(), to[3], storage.Scan{Limit: 1}); err != nil || strings.Contains(string(raw[0].Body), "hello") {
 		t.Errorf("%+v, %v", raw, err)
+	}
+}
+
+// A message comes to a queue once, however many ways lead there from the first
+// queue that it was forwarded to. Who failed may try again.
+func TestForwardOnce(t *testing.T) {
+	w := newWorld(t)
+	w.create(of("p", "small"), `{"_max_messages_post_size":1}`)
+	forward := func(note delivery.Note, to ...messaging.QueueRef) []error {
+		return w.Broker.Forward(t.Context(), broker.Forward{From: "p", To: to, Body: []byte(`"hello"`), TTL: 60, Note: note})
+	}
+	count := func(q messaging.QueueRef) int {
+		raw, err := w.store.Scan(t.Context(), q, storage.Scan{Limit: 100, Claimed: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(raw)
+	}
+	q, small := of("p", "q"), of("p", "small")
+	note := delivery.Note{Hops: 2, Origin: "o"}
+	if errs := forward(note, q, q); errors.Join(errs...) != nil || count(q) != 1 {
+		t.Errorf("two ways at once: %v, %d messages", errs, count(q))
+	}
+	if errs := forward(delivery.Note{Hops: 7, Origin: "o"}, q); errors.Join(errs...) != nil || count(q) != 1 {
+		t.Errorf("another way: %v, %d messages", errs, count(q))
+	}
+	forward(delivery.Note{Hops: 2, Origin: "another"}, q)
+	forward(delivery.Note{Hops: 1, Origin: "o"}, q) // a first step, a replay maybe
+	forward(delivery.Note{Hops: 2}, q)              // of whom it is not known
+	if count(q) != 4 {
+		t.Errorf("%d messages, want 4", count(q))
+	}
+	for range 2 {
+		if errs := forward(note, small); !errors.Is(errs[0], messaging.Invalid) {
+			t.Errorf("a message that is too large: %v", errs)
+		}
+	}
+	w.clock.move(3600)
+	if forward(note, q); count(q) != 1 {
+		t.Errorf("an hour later: %d messages, want 1", count(q)) // the others have expired
 	}
 }
 

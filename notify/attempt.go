@@ -116,7 +116,7 @@ func (a *attempt) delivery() *Delivery {
 	return &Delivery{
 		Subscription: a.sub, Options: a.options, Kind: e.Kind, Message: e.Message, Document: a.item.document(a.sub.Source.Name),
 		Posted: e.Posted, Attempt: a.number, Trace: e.Note.Trace,
-		Subscriber: a.url, Body: a.item.body, TTL: e.TTL, Delay: e.Delay, Hops: e.Note.Hops, Socket: a.socket,
+		Subscriber: a.url, Body: a.item.body, TTL: e.TTL, Delay: e.Delay, Hops: e.Note.Hops, Origin: e.Note.Origin, Socket: a.socket,
 	}
 }
 

@@ -39,6 +39,7 @@ type Delivery struct {
 	Body       []byte   // of the message: JSON text
 	TTL, Delay int64    // of the message, seconds
 	Hops       int      // queues that the message has passed
+	Origin     string   // of the message, if it has passed any (delivery.Note)
 	Socket     bool     // the subscription was made for a WebSocket
 }
 

@@ -43,6 +43,8 @@ func TestNote(t *testing.T) {
 		{delivery.Note{Hops: 3}, "3"},
 		{delivery.Note{Trace: trace}, "0 " + trace},
 		{delivery.Note{Hops: 8, Trace: trace}, "8 " + trace},
+		{delivery.Note{Hops: 2, Trace: trace, Origin: "o"}, "2 " + trace + " o"},
+		{delivery.Note{Hops: 2, Origin: "o"}, "2 - o"},
 	} {
 		if got := string(tt.note.Append(nil)); got != tt.line {
 			t.Errorf("%+v: %q, want %q", tt.note, got, tt.line)
@@ -52,11 +54,12 @@ func TestNote(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]delivery.Note{
-		"2 " + trace + " later": {Hops: 2, Trace: trace},
-		"x":                     {Hops: delivery.MaxHops},
-		"-1":                    {Hops: delivery.MaxHops},
-		"99999999999999999999":  {Hops: delivery.MaxHops},
-		" " + trace:             {Hops: delivery.MaxHops},
+		"2 " + trace + " o later": {Hops: 2, Trace: trace, Origin: "o"},
+		"2 - ":                    {Hops: 2},
+		"x":                       {Hops: delivery.MaxHops},
+		"-1":                      {Hops: delivery.MaxHops},
+		"99999999999999999999":    {Hops: delivery.MaxHops},
+		" " + trace:               {Hops: delivery.MaxHops},
 	} {
 		if d := cmp.Diff(want, delivery.ReadNote([]byte(line))); d != "" {
 			t.Errorf("%q (-want +got):\n%s", line, d)
@@ -65,6 +68,9 @@ func TestNote(t *testing.T) {
 	for _, bad := range []string{"a b", "a\nb", "é", "\x00"} {
 		if got := string(delivery.Note{Hops: 1, Trace: bad}.Append(nil)); got != "1" {
 			t.Errorf("the trace %q makes %q", bad, got)
+		}
+		if got := string(delivery.Note{Hops: 1, Origin: bad}.Append(nil)); got != "1" {
+			t.Errorf("the origin %q makes %q", bad, got)
 		}
 	}
 }

@@ -14,25 +14,39 @@ const MaxHops = 8
 type Note struct {
 	Hops  int    // queues that the message has passed already
 	Trace string // W3C traceparent of the post, or empty
+	// Origin is common to all that comes of one step into a first queue, on
+	// whatever ways: one word, empty if there was none.
+	Origin string
 }
 
-// Append appends the note as one line without its end: the hops and the trace,
-// with a space between. The zero note is empty. A trace that would not be one
-// word of printable ASCII is left out.
+// Append appends the note as one line without its end: the hops, the trace and
+// the origin, with spaces between and a hyphen for no trace. The zero note is
+// empty. What would not be one word of printable ASCII is left out.
 func (n Note) Append(dst []byte) []byte {
-	trace := n.Trace
-	if strings.ContainsFunc(trace, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		trace = ""
-	}
-	if n.Hops == 0 && trace == "" {
+	trace, origin := word(n.Trace), word(n.Origin)
+	if n.Hops == 0 && trace == "" && origin == "" {
 		return dst
 	}
 	dst = strconv.AppendInt(dst, int64(n.Hops), 10)
-	if trace != "" {
-		dst = append(dst, ' ')
-		dst = append(dst, trace...)
+	if origin != "" && trace == "" {
+		trace = noTrace
+	}
+	for _, w := range [2]string{trace, origin} {
+		if w != "" {
+			dst = append(append(dst, ' '), w...)
+		}
 	}
 	return dst
+}
+
+// noTrace stands for none where an origin follows.
+const noTrace = "-"
+
+func word(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return ""
+	}
+	return s
 }
 
 // ReadNote reads what Append wrote. It takes what it knows: words behind are of
@@ -43,10 +57,14 @@ func ReadNote(line []byte) Note {
 		return Note{}
 	}
 	hops, rest, _ := bytes.Cut(line, []byte(" "))
-	trace, _, _ := bytes.Cut(rest, []byte(" "))
+	trace, rest, _ := bytes.Cut(rest, []byte(" "))
+	origin, _, _ := bytes.Cut(rest, []byte(" "))
 	n, err := strconv.ParseUint(string(hops), 10, 16)
 	if err != nil {
 		return Note{Hops: MaxHops}
 	}
-	return Note{Hops: int(n), Trace: string(trace)}
+	if string(trace) == noTrace {
+		trace = nil
+	}
+	return Note{Hops: int(n), Trace: string(trace), Origin: string(origin)}
 }

@@ -4,7 +4,8 @@
 //
 // A delivery is a post of the message's body, with the message's TTL and what the
 // queue says of delays, encryption, limits and quotas; the queue has subscribers
-// of its own, too. The queues passed are counted, so that a circle ends.
+// of its own, too. The queues passed are counted, so that a circle ends, and
+// what came of one message comes to a queue once, however many ways lead there.
 //
 // Subscribers of one post that have the same rules get it in one step of the
 // store, all or none (SendAll).
@@ -100,7 +101,7 @@ func (s *Sender) SendAll(ctx context.Context, ds []*notify.Delivery) []error {
 	failed := make([]error, len(ds))
 	first := ds[0]
 	m := Message{From: first.Subscription.Source.Project, Body: first.Body, TTL: first.TTL,
-		Note: delivery.Note{Hops: first.Hops + 1, Trace: first.Trace}}
+		Note: delivery.Note{Hops: first.Hops + 1, Trace: first.Trace, Origin: first.Origin}}
 	var at []int
 	for i, d := range ds {
 		to, err := target(m.From, d.Subscriber)
