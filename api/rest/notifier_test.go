@@ -78,7 +78,9 @@ func (n *notices) Confirm(_ context.Context, sub messaging.Subscription, kind de
 }
 
 func (n *notices) Forget(_ context.Context, sub messaging.Subscription) {
-	n.note("forget %s", sub.Subscriber)
+	if sub.ID != "" { // else only of what its options name
+		n.note("forget %s", sub.Subscriber)
+	}
 }
 func (n *notices) Resume(_ context.Context, sub messaging.Subscription) {
 	n.note("resume %s", sub.Subscriber)
