@@ -88,6 +88,9 @@ func (b *Broker) subscribe(ctx context.Context, s *setup, who messaging.Caller, 
 		return made, fault(err)
 	}
 	defer hold.Done()
+	if err := b.permitTargets(ctx, who, sub, messaging.Subscription{}); err != nil {
+		return made, err
+	}
 	if err := b.notifier.Admit(ctx, who, &sub); err != nil {
 		return made, fault(err)
 	}
@@ -226,8 +229,47 @@ func (b *Broker) admitUpdate(ctx context.Context, who messaging.Caller, old mess
 			return next, fault(err)
 		}
 	}
+	if err := b.permitTargets(ctx, who, next, old); err != nil {
+		return next, err
+	}
 	err := b.notifier.Admit(ctx, who, &next)
 	return next, fault(err)
+}
+
+// permitTargets refuses a subscription that would bring messages into queues to
+// which the caller may post none, unless it did before: subscribing is no way
+// around the policy, nor around the paths that a pre-signed URL opens. What
+// comes from other projects is up to the queue.
+func (b *Broker) permitTargets(ctx context.Context, who messaging.Caller, sub, before messaging.Subscription) error {
+	had := targets(before)
+	for _, to := range targets(sub) {
+		switch {
+		case slices.Contains(had, to):
+		case who.Signed:
+			return messaging.E(messaging.Denied, "A pre-signed URL does not open other queues, as subscribers or for dead letters.")
+		case to.Project == who.Project:
+			if err := b.Permit(ctx, who, "messages:create", to); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// targets are the queues that a subscription brings messages to.
+func targets(sub messaging.Subscription) (all []messaging.QueueRef) {
+	if scheme, rest, _ := strings.Cut(sub.Subscriber, ":"); strings.EqualFold(scheme, delivery.QueueScheme) {
+		if i := strings.IndexAny(rest, "?#"); i >= 0 {
+			rest = rest[:i] // the notifier says what it thinks of that
+		}
+		if to, ok := delivery.TargetQueue(sub.Source.Project, rest); ok {
+			all = append(all, to)
+		}
+	}
+	if o, _ := delivery.ParseOptions(sub.Options); o.DeadLetterQueue != "" {
+		all = append(all, messaging.QueueRef{Project: sub.Source.Project, Name: o.DeadLetterQueue})
+	}
+	return all
 }
 
 // amend makes the changes of an update.

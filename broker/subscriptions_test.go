@@ -304,6 +304,55 @@ func TestSubscriptionRules(t *testing.T) {
 	wantEqual(t, "confirmed", w.subscription(q, id).Confirmed, false)
 }
 
+// Who may subscribe cannot have written to queues to which he may not post.
+func TestSubscribersThatAreForbiddenQueues(t *testing.T) {
+	w := newWorld(t)
+	text := "\"messages:create\": \"not 'audit':%(queue_name)s\""
+	rules, findings := policy.Compile([]policy.File{{Name: "p", Text: []byte(text)}}, "")
+	if rules == nil {
+		t.Fatal(findings)
+	}
+	b, err := broker.New(config(func(c *broker.Config) { c.SubscriberTypes = []string{"http", "queue"} }),
+		broker.Parts{Control: w.store, Data: w.store, Policy: rules, Now: w.clock.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	signed := w.who
+	signed.Signed = true
+	letters := []byte(`{"dead_letter_queue":"audit"}`)
+	subscribe := func(who messaging.Caller, subscriber string, options []byte) (messaging.SubscriptionID, error) {
+		made, err := b.CreateSubscription(w.ctx(), who, q, broker.CreateSubscription{Subscriber: subscriber, Options: options})
+		return made.ID, err
+	}
+	for _, subscriber := range []string{"queue:audit", "QUEUE:%61udit", "queue:audit?", "queue:audit#", "queue:" + string(q.Project) + "/audit"} {
+		_, err := subscribe(w.who, subscriber, nil)
+		wantKind(t, err, messaging.Denied, "%s", subscriber)
+	}
+	_, err = subscribe(w.who, hook, letters)
+	wantKind(t, err, messaging.Denied, "dead letters")
+	for _, subscriber := range []string{"queue:copies", "queue:other/copies"} {
+		_, err = subscribe(signed, subscriber, nil)
+		wantKind(t, err, messaging.Denied, "%s, signed", subscriber)
+	}
+	_, err = subscribe(signed, hook, []byte(`{"dead_letter_queue":"letters"}`))
+	wantKind(t, err, messaging.Denied, "dead letters, signed")
+
+	id, err := subscribe(w.who, "queue:copies", []byte(`{"dead_letter_queue":"letters"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	update := func(who messaging.Caller, in broker.UpdateSubscription) error {
+		return b.UpdateSubscription(w.ctx(), who, q, id, in)
+	}
+	to := "queue:audit"
+	wantKind(t, update(w.who, broker.UpdateSubscription{Subscriber: &to}), messaging.Denied, "a move")
+	wantKind(t, update(w.who, broker.UpdateSubscription{Options: letters}), messaging.Denied, "other dead letters")
+	if err := update(signed, broker.UpdateSubscription{TTL: ptr(int64(99))}); err != nil {
+		t.Errorf("what stays as it is: %v", err)
+	}
+}
+
 func subscriptionUseCases(id messaging.SubscriptionID) map[string]func(*broker.Broker, messaging.Caller, messaging.QueueRef) error {
 	ctx := context.Background()
 	return map[string]func(*broker.Broker, messaging.Caller, messaging.QueueRef) error{

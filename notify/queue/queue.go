@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"strings"
 
 	"zaqar/messaging"
 	"zaqar/messaging/delivery"
@@ -23,7 +22,7 @@ import (
 )
 
 // Scheme is that of the subscribers.
-const Scheme = "queue"
+const Scheme = delivery.QueueScheme
 
 // Queues is what a Sender needs of the server.
 type Queues interface {
@@ -76,17 +75,9 @@ func (s *Sender) Inspect(ctx context.Context, sub *messaging.Subscription, subsc
 
 // target reads a subscriber.
 func target(own messaging.Project, u *url.URL) (messaging.QueueRef, error) {
-	wrong := messaging.E(messaging.Invalid, "subscriber must be queue:NAME, or queue:PROJECT/NAME for a queue of another project.")
-	path, err := url.PathUnescape(u.Opaque)
-	if err != nil || path == "" || u.RawQuery != "" || u.Fragment != "" {
-		return messaging.QueueRef{}, wrong
-	}
-	q := messaging.QueueRef{Project: own, Name: path}
-	if i := strings.LastIndexByte(path, '/'); i >= 0 {
-		q.Project, q.Name = messaging.Project(path[:i]), path[i+1:]
-	}
-	if q.Project == "" || !messaging.ValidName(q.Name) {
-		return messaging.QueueRef{}, wrong
+	q, ok := delivery.TargetQueue(own, u.Opaque)
+	if !ok || u.RawQuery != "" || u.Fragment != "" {
+		return q, messaging.E(messaging.Invalid, "subscriber must be queue:NAME, or queue:PROJECT/NAME for a queue of another project.")
 	}
 	return q, nil
 }
