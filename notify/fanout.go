@@ -32,6 +32,7 @@ type source struct {
 type fanning struct {
 	lot    *lot
 	posts  []*post
+	bytes  int                      // of the messages
 	after  messaging.SubscriptionID // the last one that was offered it
 	hungry bool                     // a lane that took a job had little to do
 }
@@ -141,9 +142,9 @@ func (n *Notifier) step(ctx context.Context, s *source) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	n.offer(s, f, page)
-	if len(page) == pageSize {
-		f.after = page[len(page)-1].ID
+	some := n.offer(s, f, page)
+	if some == pageSize || some < len(page) {
+		f.after = page[some-1].ID
 		return true, nil
 	}
 	n.mu.Lock()
@@ -229,6 +230,7 @@ func (n *Notifier) claimLot(ctx context.Context, s *source) (some bool, err erro
 		}
 		p := f.posts[len(f.posts)-1]
 		p.items = append(p.items, it)
+		f.bytes += len(it.body)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -284,13 +286,24 @@ func (n *Notifier) admit(l *lot, items []*item) {
 	}
 }
 
-// offer makes jobs for a page of subscriptions.
-func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) {
+// filteredInTurn is how many bytes filters look at in one turn of a source, about.
+// Then it is the turn of others.
+const filteredInTurn = 4 << 20
+
+// offer makes jobs for a page of subscriptions, and returns how many it came to
+// before the turn was over: at least one, if there are any.
+func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) int {
 	lanes := make([]*lane, 0, len(page))
+	filtered, some := 0, 0
 	n.mu.Lock()
-	for i := range page {
-		if l := n.laneFor(s, &page[i]); l != nil && n.wants(l, delivery.Notification) {
-			lanes = append(lanes, l)
+	for ; some < len(page) && filtered < filteredInTurn; some++ {
+		l := n.laneFor(s, &page[some])
+		if l == nil || !n.wants(l, delivery.Notification) {
+			continue
+		}
+		lanes = append(lanes, l)
+		if l.options.Filter != nil {
+			filtered += f.bytes
 		}
 	}
 	n.mu.Unlock()
@@ -323,6 +336,7 @@ func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) {
 		}
 	}
 	n.start()
+	return some
 }
 
 // joins reports whether a job was made part of another one that brings the same

@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -75,6 +76,30 @@ func TestManySubscribers(t *testing.T) {
 		settled(time.Minute)
 		for i := range subs {
 			equal(t, fmt.Sprint(i), texts(w.sender.of(fmt.Sprintf("h%d", i))), numbers(0, 3))
+		}
+	})
+}
+
+// Filters of large messages take several turns, in which nobody is left out or
+// asked twice.
+func TestFiltersTakeTurns(t *testing.T) {
+	inWorld(t, func(w *world) {
+		q := queue("q")
+		for i := range 40 {
+			wanted := []string{"yes", "no"}[i%2]
+			w.subscribe(q, fmt.Sprintf("http://host%d/", i), `{"filter_policy":{"wanted":["`+wanted+`"]}}`)
+		}
+		w.start()
+		large := `,"text":"` + strings.Repeat("x", 200_000) + `"}`
+		for range 3 {
+			w.post(q, `{"wanted":"yes"`+large, `{"wanted":"yes"`+large)
+		}
+		settled(time.Second)
+		for i := range 40 {
+			want := []int{6, 0}[i%2]
+			if got := w.sender.of(fmt.Sprintf("host%d", i)); len(got) != want {
+				t.Errorf("subscriber %d got %d messages, want %d", i, len(got), want)
+			}
 		}
 	})
 }
