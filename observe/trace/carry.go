@@ -8,7 +8,7 @@ import (
 )
 
 // Carry returns the place of ctx in a trace in the form of W3C traceparent, to
-// be kept with work that is done later; empty if ctx is not followed.
+// be sent on with work that is done later; empty if ctx is not followed.
 func Carry(ctx context.Context) string {
 	if !trace.SpanContextFromContext(ctx).IsSampled() {
 		return ""
@@ -16,13 +16,4 @@ func Carry(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 	return carrier["traceparent"]
-}
-
-// Continue returns a context at the place that Carry told of. What it does not
-// understand it ignores.
-func Continue(ctx context.Context, carried string) context.Context {
-	if carried == "" {
-		return ctx
-	}
-	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": carried})
 }
