@@ -45,8 +45,9 @@
 // subscription, with at most half of them with subscribers that were slow lately.
 // Projects take turns. A lane that lacks a place is parked where the place comes
 // free, and a lane that does not take the place it was woken for passes it on. Jobs in memory: a lane that has room for no more is behind, and what
-// comes for it goes to its backlog until that is empty; a queue all whose lanes
-// are busy is left to wait in its outbox, on disk; subscriptions are read page by
+// comes for it goes to its backlog until that is empty, but lanes that run dry wait
+// a tenth of a second for it first; a queue all whose lanes are busy is left to
+// wait in its outbox, on disk; subscriptions are read page by
 // page, and no page is read while there are too many jobs, or bytes of messages,
 // in memory. If that does not change for a second, because those that have
 // them are slow, new jobs go to the backlogs at once, but for those of hosts and

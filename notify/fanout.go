@@ -22,8 +22,11 @@ type source struct {
 	// congested says that all lanes that keep up have enough to do: the rest
 	// waits in the outbox until one has not.
 	congested bool
-	size      int // of an entry, on average, in bytes
-	lots      int // that are open
+	// patience rings when lanes that run dry have waited long enough for those
+	// that are full: who is full by then falls behind.
+	patience alarm
+	size     int // of an entry, on average, in bytes
+	lots     int // that are open
 
 	fanning *fanning // a lot that not all subscriptions were offered
 }
@@ -80,6 +83,7 @@ func (n *Notifier) sourceOf(q messaging.QueueRef) *source {
 	if s == nil {
 		s = &source{ref: q, lanes: map[messaging.SubscriptionID]*lane{}, size: lotBytes / 8}
 		s.alarm.ring = func() { n.wake(s) }
+		s.patience.ring = func() { n.feed(s) }
 		if s.account = n.accounts[q.Project]; s.account == nil {
 			s.account = new(account)
 			n.accounts[q.Project] = s.account
@@ -155,8 +159,58 @@ func (n *Notifier) step(ctx context.Context, s *source) (more bool, err error) {
 			n.endJob(it)
 		}
 	}
-	s.congested = !f.hungry && !n.hungry(s, f)
+	switch {
+	case !f.hungry && !n.hungry(s, f):
+		s.congested = true
+	case !n.fits(s):
+		n.awaitFull(s)
+	}
 	return !s.congested, nil
+}
+
+// fullPatience is how long lanes that run dry wait for those that are full.
+const fullPatience = 100 * time.Millisecond
+
+// fits reports whether a lot fits into all lanes that keep up. The caller holds
+// n.mu.
+func (n *Notifier) fits(s *source) bool {
+	for _, l := range s.lanes {
+		if !l.behind && !l.slow && l.waiting.len() > room-lotSize {
+			return false
+		}
+	}
+	return true
+}
+
+// awaitFull gives lanes that are full some time to catch up with the others. The
+// caller holds n.mu.
+func (n *Notifier) awaitFull(s *source) {
+	s.congested = true
+	n.setAlarm(&s.patience, n.now().Add(fullPatience))
+}
+
+// feed has a source that was congested fanned out again. The caller holds n.mu.
+func (n *Notifier) feed(s *source) {
+	n.stopAlarm(&s.patience)
+	if s.congested {
+		s.congested = false
+		n.wake(s)
+	}
+}
+
+// relieve looks whether a source is congested still, when a job of one of its
+// lanes has ended. The caller holds n.mu.
+func (n *Notifier) relieve(l *lane) {
+	s, waits := l.source, l.waiting.len()
+	switch waited := s.patience.index > 0; {
+	case !s.congested:
+	case waited && waits == room-lotSize, !waited && waits <= hungryBelow:
+		if n.fits(s) {
+			n.feed(s)
+		} else {
+			n.awaitFull(s)
+		}
+	}
 }
 
 // hungry reports whether a lane that was given of the lot and keeps up has

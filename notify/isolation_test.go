@@ -262,3 +262,29 @@ func TestFinalAnswers(t *testing.T) {
 		}
 	})
 }
+
+// Whoever is only a little slower than others is waited for: nothing is stored
+// on his account.
+func TestSomewhatSlowerSubscribersKeepUp(t *testing.T) {
+	inWorld(t, func(w *world) {
+		q := queue("q")
+		for i := range 3 {
+			w.subscribe(q, fmt.Sprintf("http://swift%d/", i))
+		}
+		w.subscribe(q, "http://slower/")
+		w.sender.behave["slower"] = takes(2 * time.Millisecond)
+		n := w.start()
+		for i := range 1000 {
+			w.post(q, fmt.Sprint(i))
+		}
+		settled(2 * time.Second)
+		for _, host := range []string{"swift0", "swift2", "slower"} {
+			if got := len(w.sender.of(host)); got != 1000 {
+				t.Errorf("%s got %d", host, got)
+			}
+		}
+		if s := n.Stats(); s.Spilled != 0 {
+			t.Errorf("%d deliveries were stored elsewhere", s.Spilled)
+		}
+	})
+}

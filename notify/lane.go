@@ -324,10 +324,7 @@ func (n *Notifier) finish(j *job) {
 		delete(n.hosts, j.host.name)
 	}
 	n.makeReady(l)
-	if s := l.source; s.congested && l.waiting.len() <= hungryBelow {
-		s.congested = false
-		n.wake(s)
-	}
+	n.relieve(l)
 	if n.load.tight && n.load.jobs < maxJobs/2 && n.load.bytes < maxBytes/2 {
 		n.load.tight = false
 	}

@@ -113,7 +113,7 @@ func (n *Notifier) tidy() {
 				n.forgetLane(l)
 			}
 		}
-		if len(s.lanes) == 0 && !s.queued && !s.busy && s.lots == 0 && s.fanning == nil && s.alarm.index == 0 {
+		if len(s.lanes) == 0 && !s.queued && !s.busy && s.lots == 0 && s.fanning == nil && s.alarm.index == 0 && s.patience.index == 0 {
 			delete(n.sources, q)
 			if s.account.sources--; s.account.sources == 0 {
 				delete(n.accounts, q.Project)
