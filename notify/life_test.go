@@ -148,6 +148,62 @@ func TestConfirmationIsRetried(t *testing.T) {
 	})
 }
 
+// Nobody is asked to confirm as often as somebody else likes.
+func TestConfirmationsAreFew(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.config.RequireConfirmation = true
+		w.start()
+		ask := func(q messaging.QueueRef, subscriber string) error {
+			sub := messaging.Subscription{ID: "1", Source: q, Subscriber: subscriber}
+			return w.notifier.Confirm(t.Context(), sub, delivery.SubscriptionConfirmation, time.Now().Add(time.Hour))
+		}
+		for i, subscriber := range []string{"mailto:a@x", "mailto:A@x", "mailto:a@x?subject=b", "MAILTO:a@x", "mailto:a@x", "mailto:a@x", "mailto:a@x", "mailto:a@x", "mailto:a@x", "mailto:a@x"} {
+			if err := ask(queue([]string{"q", "r"}[i%2]), subscriber); err != nil {
+				t.Fatal(i, err)
+			}
+		}
+		if err := ask(queue("s"), "mailto:a@X"); !errors.Is(err, messaging.Exceeded) {
+			t.Errorf("once more: %v", err)
+		}
+		if err := ask(queue("q"), "mailto:b@x"); err != nil {
+			t.Errorf("another one: %v", err)
+		}
+		if err := ask(messaging.QueueRef{Project: "other", Name: "q"}, "mailto:a@x"); err != nil {
+			t.Errorf("another project: %v", err)
+		}
+		time.Sleep(10 * time.Minute)
+		if err := ask(queue("q"), "mailto:a@x"); err != nil {
+			t.Errorf("later: %v", err)
+		}
+	})
+}
+
+// Replays of everything do not add up.
+func TestReplaysAreFew(t *testing.T) {
+	inWorld(t, func(w *world) {
+		q := queue("q")
+		for range 60 {
+			w.post(q, "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
+		}
+		sub := w.subscribe(q, "http://a/")
+		w.sender.behave["a"] = takes(10 * time.Millisecond)
+		w.start()
+		again := func() (int, error) {
+			return w.notifier.Replay(t.Context(), sub, delivery.Replay{What: delivery.AgainAll})
+		}
+		if n, err := again(); n != 1200 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		if n, err := again(); n != 0 || !errors.Is(err, messaging.Conflict) {
+			t.Errorf("on top of that: %d, %v", n, err)
+		}
+		settled(time.Minute)
+		if n, err := again(); n != 1200 || err != nil {
+			t.Errorf("later: %d, %v", n, err)
+		}
+	})
+}
+
 func TestReplay(t *testing.T) {
 	inWorld(t, func(w *world) {
 		q := queue("q")

@@ -120,6 +120,7 @@ type Notifier struct {
 	working  context.Context // of everything in the store; ends later
 	workers  sync.WaitGroup  // of deliveries, fan-outs, drains, writes and removals
 	counters counters
+	asked    asked
 	posts    atomic.Int64 // that were stored since the pace was adjusted
 
 	mu       sync.Mutex // guards everything below, and all sources, lanes, lots and items

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -69,8 +70,12 @@ func (n *Notifier) check(ctx context.Context, sub *messaging.Subscription) (Send
 
 // Confirm stores a document for the subscriber that asks for confirmation, or
 // tells of the end of the subscription, and is valid until expires. It is
-// attempted like a message.
+// attempted like a message. Who was written to several times in the last minutes is left
+// alone: Exceeded.
 func (n *Notifier) Confirm(ctx context.Context, sub messaging.Subscription, kind delivery.Kind, expires time.Time) error {
+	if !n.asked.may(&sub, n.now()) {
+		return messaging.E(messaging.Exceeded, "The subscriber was asked too often.")
+	}
 	text, err := n.render(ctx, &sub, kind, expires)
 	if err != nil {
 		return err
@@ -149,12 +154,24 @@ func (n *Notifier) Resume(ctx context.Context, sub messaging.Subscription) {
 
 var errUnchanged = errors.New("nothing changes")
 
-// Replay has deliveries made once more, and returns how many.
+// replayRoom is how many deliveries may wait for a subscription of which all
+// are to be made again. Nobody counts them, and they would add up.
+const replayRoom = 1000
+
+// Replay has deliveries made once more, and returns how many. Conflict: many
+// wait already.
 func (n *Notifier) Replay(ctx context.Context, sub messaging.Subscription, what delivery.Replay) (int, error) {
 	switch what.What {
 	case delivery.AgainFailed:
 		return n.replayFailed(ctx, &sub, what.Since)
 	case delivery.AgainAll:
+		t, err := n.data.Tally(ctx, sub.Source.In(messaging.Backlog(sub.ID)))
+		switch {
+		case err != nil:
+			return 0, err
+		case t.Total >= replayRoom:
+			return 0, messaging.E(messaging.Conflict, fmt.Sprintf("%d deliveries of the subscription wait to be made. All can be made again when fewer than %d do.", t.Total, replayRoom))
+		}
 		return n.replayAll(ctx, &sub, what.Since)
 	}
 	return 0, messaging.E(messaging.Invalid, "what must be failed or all.")
