@@ -32,7 +32,8 @@ type lane struct {
 
 	gone     bool // the subscription is
 	disabled bool
-	socket   bool          // it ends with a connection, and needs no confirmation
+	socket   bool          // it ends with a connection
+	agreed   bool          // it needs no confirmation
 	fails    int           // attempts in a row that failed
 	until    time.Time     // nothing is sent before
 	pause    time.Duration // the last one of the breaker
@@ -105,7 +106,9 @@ func (n *Notifier) laneFor(s *source, sub *messaging.Subscription) *lane {
 		n.lanes++
 	}
 	l.used = n.now()
+	_, agreed := l.sender.(Agreed)
 	l.socket = delivery.IsSocket(sub.State)
+	l.agreed = agreed || l.socket
 	l.disabled = delivery.IsDisabled(sub.State) || n.records[l.target].disables()
 	return l
 }
@@ -138,7 +141,7 @@ func (n *Notifier) wants(l *lane, kind delivery.Kind) bool {
 	case l.disabled:
 		return false
 	}
-	return !n.config.RequireConfirmation || l.sub.Confirmed || l.socket
+	return !n.config.RequireConfirmation || l.sub.Confirmed || l.agreed
 }
 
 // takes reports whether a job may wait in the lane. The caller holds n.mu.

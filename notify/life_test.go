@@ -128,6 +128,33 @@ func TestRequiredConfirmation(t *testing.T) {
 	})
 }
 
+// agreed is a sender whose subscribers need not be asked.
+type agreed struct{ *sender }
+
+func (agreed) Agreed() {}
+
+func TestWhoAgreedIsNotAsked(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.config.RequireConfirmation = true
+		w.senders = map[string]notify.Sender{"http": w.sender, "own": agreed{w.sender}}
+		q := queue("q")
+		own := w.subscribe(q, "own://inside/")
+		w.subscribe(q, "http://outside/")
+		n := w.start()
+		if err := n.Confirm(t.Context(), own, delivery.SubscriptionConfirmation, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		w.post(q, `"hello"`)
+		settled(time.Second)
+		if got := texts(w.sender.of("inside")); !slices.Equal(got, []string{`"hello"`}) {
+			t.Errorf("who agreed got %q", got)
+		}
+		if got := w.sender.of("outside"); len(got) > 0 {
+			t.Errorf("who has to confirm got %d documents", len(got))
+		}
+	})
+}
+
 // Confirmations to dead receivers are repeated, and leave no dead letter.
 func TestConfirmationIsRetried(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -73,6 +73,9 @@ func (n *Notifier) check(ctx context.Context, sub *messaging.Subscription) (Send
 // attempted like a message. Who was written to several times in the last minutes is left
 // alone: Exceeded.
 func (n *Notifier) Confirm(ctx context.Context, sub messaging.Subscription, kind delivery.Kind, expires time.Time) error {
+	if n.agreed(&sub) {
+		return nil
+	}
 	if !n.asked.may(&sub, n.now()) {
 		return messaging.E(messaging.Exceeded, "The subscriber was asked too often.")
 	}
@@ -83,6 +86,16 @@ func (n *Notifier) Confirm(ctx context.Context, sub messaging.Subscription, kind
 	now := n.now()
 	e := delivery.Envelope{Kind: kind, Message: messaging.MessageID(strings.ToLower(rand.Text())), Posted: now, First: now, Body: text}
 	return n.put(ctx, &sub, []messaging.Draft{{TTL: n.backlogTTL(), Body: e.Append(nil)}})
+}
+
+// agreed reports whether the subscriber needs no confirmation by its kind.
+func (n *Notifier) agreed(sub *messaging.Subscription) bool {
+	u, err := url.Parse(sub.Subscriber)
+	if err != nil {
+		return false
+	}
+	_, agreed := n.senders[strings.ToLower(u.Scheme)].(Agreed)
+	return agreed
 }
 
 func (n *Notifier) backlogTTL() int64 { return int64((n.config.Lifetime + slack) / time.Second) }

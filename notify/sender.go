@@ -91,6 +91,10 @@ func (f *Failure) Error() string {
 // Unwrap gives the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
+// Agreed is what a Sender may be as well: one whose subscribers agreed when the
+// subscription was made. They are not asked to confirm it, and need not.
+type Agreed interface{ Agreed() }
+
 // Inspector is what a Sender may be as well: one that has to know whose a
 // subscription is to say whether it could serve it. It is asked after Check.
 type Inspector interface {

@@ -49,6 +49,10 @@ type Sender struct{ queues Queues }
 // New returns a Sender.
 func New(q Queues) *Sender { return &Sender{q} }
 
+// Agreed implements notify.Agreed: the queue is the project's own, or its
+// project has said that it takes the messages.
+func (s *Sender) Agreed() {}
+
 // Check implements notify.Sender.
 func (s *Sender) Check(_ context.Context, subscriber *url.URL, _ *delivery.Options) error {
 	_, err := target("p", subscriber)
