@@ -98,17 +98,24 @@ func TestHugeIsWhatTheDiskTakesLongFor(t *testing.T) {
 }
 
 // crowdOf is what is known of those at a doorway: who waits, by project, and
-// how many groups each has waited.
+// how long.
 type crowdOf struct {
 	*doorway
 	waiting map[messaging.Project][]*turn
-	waited  map[*turn]int
+	waited  map[*turn]*wait
 }
+
+// wait is how many groups somebody has waited, and how many of his project stood
+// in front of him when he came.
+type wait struct{ groups, ahead int }
+
+// crowds is how many projects there are. Each that stands in line may have a
+// huge post, for which it takes a group and the one behind it.
+const crowds = 4
 
 // check looks whether all is in order after an act.
 func (c *crowdOf) check(t *testing.T) {
 	t.Helper()
-	waits := 0
 	for p, l := range c.waiting {
 		for len(l) > 0 && came(l[0]) {
 			delete(c.waited, l[0])
@@ -121,7 +128,6 @@ func (c *crowdOf) check(t *testing.T) {
 			t.Fatalf("project %s: %d wait, the line is %v", p, len(l), at)
 		}
 		c.waiting[p] = l
-		waits += len(l)
 	}
 	if len(c.ts.lines) != len(c.ts.line) {
 		t.Fatalf("%d lines, %d are known", len(c.ts.lines), len(c.ts.line))
@@ -133,15 +139,12 @@ func (c *crowdOf) check(t *testing.T) {
 	if used != c.ts.total {
 		t.Fatalf("%d bytes are in the group, %d of projects", c.ts.total, used)
 	}
-	for turn, groups := range c.waited {
-		if groups > 2*(waits+len(c.waited)+2*gone) {
-			t.Fatalf("of %d that wait one has waited %d groups: %+v", waits, groups, turn)
+	for turn, w := range c.waited {
+		if w.groups > 2*crowds*(w.ahead+1) {
+			t.Fatalf("one of %d bytes with %d in front of him has waited %d groups", turn.size, w.ahead, w.groups)
 		}
 	}
 }
-
-// gone bounds how many have come and gone while somebody waited.
-const gone = 64
 
 // write has the group being gathered written, and checks it and its follower.
 func (c *crowdOf) write(t *testing.T, idle bool) {
@@ -158,8 +161,8 @@ func (c *crowdOf) write(t *testing.T, idle bool) {
 			t.Fatal("the writer has nothing to do and somebody waits")
 		}
 	}
-	for turn := range c.waited {
-		c.waited[turn]++
+	for _, w := range c.waited {
+		w.groups++
 	}
 }
 
@@ -174,14 +177,14 @@ func FuzzTurns(f *testing.F) {
 		if len(acts) > 1000 {
 			return
 		}
-		c := crowdOf{newDoorway(), map[messaging.Project][]*turn{}, map[*turn]int{}}
+		c := crowdOf{newDoorway(), map[messaging.Project][]*turn{}, map[*turn]*wait{}}
 		for _, act := range acts {
 			p := messaging.Project(fmt.Sprint(act & 3))
 			switch act >> 4 {
 			default:
 				for _, turn := range c.come(p, 1, sizes[act>>4&3]) {
+					c.waited[turn] = &wait{ahead: len(c.waiting[p])}
 					c.waiting[p] = append(c.waiting[p], turn)
-					c.waited[turn] = 0
 				}
 			case 12: // the client of one goes away
 				if l := c.waiting[p]; len(l) > 0 {
