@@ -217,7 +217,7 @@ func (j *journal) writeNext() (closing bool) {
 		j.free = nil
 	}
 	j.mu.Lock()
-	j.turns.resume(j.now())
+	j.turns.resume(j.now)
 	j.mu.Unlock()
 	j.writing.Unlock()
 	// Who came before that found it locked, and waits for somebody to write.

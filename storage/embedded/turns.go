@@ -200,9 +200,9 @@ func (ts *turns) next(now time.Time) {
 
 // resume lets huge posts in that wait for others to be served, when there are
 // no others.
-func (ts *turns) resume(now time.Time) {
+func (ts *turns) resume(now func() time.Time) {
 	if ts.rest && ts.total == 0 {
-		ts.next(now)
+		ts.next(now())
 	}
 }
 

@@ -50,7 +50,7 @@ func TestHugePostsLeaveRoomForOthers(t *testing.T) {
 		for i, l := range lines {
 			order += "abc"[i:][:count(l)-before[i]]
 		}
-		c.ts.resume(c.now) // does nothing: there is somebody to be written
+		c.ts.resume(c.clock) // does nothing: there is somebody to be written
 		if want := (round + 1) / 2; len(order) != want {
 			t.Fatalf("round %d: %q came, want %d", round, order, want)
 		}
@@ -71,11 +71,11 @@ func TestHugePostsOfSeveralDoNotWaitForNobody(t *testing.T) {
 		if got := count(b); got != n {
 			t.Fatalf("%d turns came while one was written, want %d", got, n)
 		}
-		c.ts.resume(c.now) // and written
+		c.ts.resume(c.clock) // and written
 		if got := count(b); got != n+1 {
 			t.Fatalf("%d turns came, want %d", got, n+1)
 		}
-		c.ts.resume(c.now)
+		c.ts.resume(c.clock)
 		if c.ts.total != hugeSize {
 			t.Fatalf("the group has %d bytes", c.ts.total)
 		}
@@ -156,7 +156,7 @@ func (c *crowdOf) write(t *testing.T, idle bool) {
 	}
 	c.ts.measure(time.Duration(c.ts.total) * 10)
 	if idle {
-		c.ts.resume(c.now)
+		c.ts.resume(c.clock)
 		if len(c.ts.lines) > 0 && c.ts.total == 0 {
 			t.Fatal("the writer has nothing to do and somebody waits")
 		}

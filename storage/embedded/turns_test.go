@@ -20,6 +20,8 @@ type doorway struct {
 	now time.Time
 }
 
+func (c *doorway) clock() time.Time { return c.now }
+
 func newDoorway() *doorway { return &doorway{ts: newTurns(), now: time.UnixMilli(1e12)} }
 
 // come has n posts of a project come, and returns those that have to wait.

@@ -195,7 +195,8 @@ func TestKill(t *testing.T) {
 	p.subscribe(t, s, "queue:copies")
 	var acked []string
 	for life := range want {
-		time.AfterFunc(time.Duration(50+moments.IntN(700))*time.Millisecond, func() { _ = syscall.Kill(s.Pid(), syscall.SIGKILL) })
+		pid := s.Pid()
+		time.AfterFunc(time.Duration(50+moments.IntN(700))*time.Millisecond, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 		before := len(acked)
 		ahead := func() bool { n, _ := sink.missing("slow", acked); return n > 3000 }
 		acked = append(acked, p.load(t, s, life, ahead)...)
