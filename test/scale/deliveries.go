@@ -46,16 +46,11 @@ func deliveries(ctx context.Context, b *bench) error {
 // fanOut posts to a topic with many subscriptions, always a little ahead of the
 // deliveries.
 func fanOut(ctx context.Context, b *bench, r *receiver) (err error) {
-	s, err := b.startNotifying(ctx)
+	s, c, stop, err := b.startNotifying(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.stop(s)) }()
-	c, err := rawhttp.Dial(s.Addr)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+	defer func() { err = errors.Join(err, stop()) }()
 	who := caller(s.Addr, "fan", 0)
 	if err := subscribe(c, who, "topics/news", r.addr, b.subscriptions); err != nil {
 		return err
@@ -90,16 +85,11 @@ func fanOut(ctx context.Context, b *bench, r *receiver) (err error) {
 // postsWithSubscribers compares posts to a queue that nobody subscribed with
 // posts to one with 10 subscriptions.
 func postsWithSubscribers(ctx context.Context, b *bench, r *receiver) (err error) {
-	s, err := b.startNotifying(ctx)
+	s, c, stop, err := b.startNotifying(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.stop(s)) }()
-	c, err := rawhttp.Dial(s.Addr)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+	defer func() { err = errors.Join(err, stop()) }()
 	who := caller(s.Addr, "posts", 0)
 	if err := subscribe(c, who, "queues/told", r.addr, 10); err != nil {
 		return err
@@ -142,16 +132,11 @@ func postsWithSubscribers(ctx context.Context, b *bench, r *receiver) (err error
 // pendingDeliveries has a subscriber that nobody can reach, and posts until
 // many deliveries wait for him.
 func pendingDeliveries(ctx context.Context, b *bench, _ *receiver) (err error) {
-	s, err := b.startNotifying(ctx)
+	s, c, stop, err := b.startNotifying(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.stop(s)) }()
-	c, err := rawhttp.Dial(s.Addr)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+	defer func() { err = errors.Join(err, stop()) }()
 	who := caller(s.Addr, "pending", 0)
 	dead, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -196,11 +181,21 @@ func sizeOf(dir string) (sum int64) {
 	return sum
 }
 
-// startNotifying starts a server that may deliver to this machine.
-func (b *bench) startNotifying(ctx context.Context) (*server, error) {
+// startNotifying starts a server that may deliver to this machine, and connects
+// to it. stop ends both.
+func (b *bench) startNotifying(ctx context.Context) (s *server, c *rawhttp.Conn, stop func() error, err error) {
 	b.more = "[notification]\nallowed_targets = 127.0.0.1\n"
 	defer func() { b.more = "" }()
-	return b.start(ctx, "")
+	if s, err = b.start(ctx, ""); err != nil {
+		return nil, nil, nil, err
+	}
+	if c, err = rawhttp.Dial(s.Addr); err != nil {
+		return nil, nil, nil, errors.Join(err, b.stop(s))
+	}
+	return s, c, func() error {
+		c.Close()
+		return b.stop(s)
+	}, nil
 }
 
 // subscribe makes n subscriptions of the receiver at the address.
