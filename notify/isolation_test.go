@@ -240,9 +240,8 @@ func TestFinalAnswers(t *testing.T) {
 		first := w.subscribe(q, "http://first/")
 		w.sender.behave["first"] = refuses
 		w.subscribe(q, "http://later/")
-		n := 0
 		w.sender.behave["later"] = func(ctx context.Context, d *notify.Delivery) (notify.Receipt, error) {
-			switch n++; {
+			switch {
 			case d.Attempt == 1:
 				return fails(500)(ctx, d)
 			case d.Attempt < 5:

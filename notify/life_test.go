@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -432,9 +433,9 @@ func TestFaults(t *testing.T) {
 				q := queue("q")
 				w.subscribe(q, "http://a/")
 				b := w.subscribe(q, "http://b/")
-				n := 0
+				var n atomic.Int32
 				w.sender.behave["b"] = func(ctx context.Context, d *notify.Delivery) (notify.Receipt, error) {
-					if n++; n < 10 {
+					if n.Add(1) < 10 {
 						return fails(500)(ctx, d)
 					}
 					return notify.Receipt{}, nil
