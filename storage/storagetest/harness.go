@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"log/slog"
+	"slices"
 	"testing"
 
 	"zaqar/storage"
@@ -58,16 +59,16 @@ func groups() []group {
 	return []group{
 		{"queues", queuePromises()},
 		{"stats", statsPromises()},
-		{"messages", messagePromises()},
+		{"messages", slices.Concat(messagePromises(), scanPromises())},
 		{"removal", removalPromises()},
-		{"claims", claimPromises()},
+		{"claims", slices.Concat(claimPromises(), extensionPromises())},
 		{"dead letters and delay", deadLetterPromises()},
-		{"subscriptions", subscriptionPromises()},
+		{"subscriptions", slices.Concat(subscriptionPromises(), amendmentPromises())},
 		{"outbox", outboxPromises()},
-		{"pools", poolPromises()},
+		{"pools", slices.Concat(poolPromises(), flavorPromises(), placementPromises())},
 		{"quotas", quotaPromises()},
 		{"lifecycle", lifecyclePromises()},
-		{"concurrency", concurrencyPromises()},
+		{"concurrency", slices.Concat(cancellationPromises(), concurrencyPromises())},
 	}
 }
 

@@ -20,27 +20,17 @@ func subscriptionPromises() []promise {
 		{"S111 through another queue it is not found, and not removed", subscriptionElsewhere},
 		{"S112 a subscription to an absent queue can be made", subscriptionToAbsentQueue},
 		{"S113 a subscriber that exists is a Conflict", subscriptionConflict},
-		{"S114 amending an unknown one is NotFound", subscriptionAmendUnknown},
-		{"S115 a new one is unconfirmed, and can be confirmed and unconfirmed", subscriptionConfirm},
-		{"S116 confirming through another queue is NotFound", subscriptionConfirmElsewhere},
 		{"S117 an expired one is gone from the instant it expires", subscriptionExpires},
 		{"S118 one of millennia is kept with its ttl and does not expire", subscriptionLongLife},
-		{"S119 amending the ttl keeps the rest and restarts the expiry", subscriptionAmendTTL},
 		{"S120 options come back byte for byte", subscriptionOptions},
-		{"an edit that keeps the ttl keeps the expiry", subscriptionAmendKeepsExpiry},
-		{"an edit cannot change id, source, creation or expiry", subscriptionAmendIdentity},
-		{"an amend whose edit fails changes nothing", subscriptionAmendFails},
 		{"a subscriber that is gone can subscribe anew", subscriptionAgain},
 		{"removing all leaves other queues alone", subscriptionRemoveAll},
 		{"dropping or deleting the queue leaves its subscriptions alone", subscriptionOutlivesQueue},
 		{"concurrent subscribes to one subscriber make one", subscriptionConcurrent},
-		{"concurrent amends of one subscription lose nothing", subscriptionConcurrentAmend},
 		{"Sweep counts the expired subscriptions", sweepSubscriptions},
 		{"projects with awkward ids do not mix their subscriptions", subscriptionTenants},
 		{"a page after an unknown id is empty", subscriptionPageAfterUnknown},
 		{"a page after one that is gone goes on at its place", subscriptionPageAfterGone},
-		{"an edit that clears the expiry starts the lifetime anew", subscriptionAnew},
-		{"secrets and state are kept, whatever else is amended", subscriptionSecrets},
 	}
 }
 
@@ -72,17 +62,6 @@ func (s *subject) subscriptions(q messaging.QueueRef, after messaging.Subscripti
 	list, err := s.Subscriptions(s.ctx(), q, after, limit)
 	s.ok(err)
 	return list
-}
-
-func (s *subject) amend(sub messaging.Subscription, edit func(*messaging.Subscription)) messaging.Subscription {
-	s.Helper()
-	got, err := s.AmendSubscription(s.ctx(), sub.Source, sub.ID, func(x *messaging.Subscription) error {
-		edit(x)
-		return nil
-	})
-	s.ok(err)
-	s.same("what amend stored", s.subscription(sub.Source, sub.ID), got)
-	return got
 }
 
 // unsubscribed checks that neither id nor subscriber is known in the queue.
@@ -149,31 +128,6 @@ func subscriptionPageAfterGone(s *subject) {
 	s.restartIfItCan()
 	s.same("page", s.subscriptions(inbox, list[1].ID, 10), list[2:4])
 	s.same("page after the last", s.subscriptions(inbox, list[4].ID, 10), []messaging.Subscription{})
-}
-
-func subscriptionAnew(s *subject) {
-	sub := s.subscribe(inbox, "http://a")
-	s.pass(1000)
-	got := s.amend(sub, func(x *messaging.Subscription) { x.Expires = time.Time{} })
-	sub.Expires = s.clock.Now().Add(3600 * time.Second)
-	s.same("amended", got, sub)
-	s.restartIfItCan()
-	s.pass(3599)
-	s.same("later", s.subscription(inbox, sub.ID), sub)
-}
-
-func subscriptionSecrets(s *subject) {
-	sub := s.subscribeAs(messaging.Subscription{Source: inbox, Subscriber: "http://a", TTL: 3600, Options: []byte(`{}`), Secrets: []byte("\x00s1"), State: []byte("\xfft")})
-	s.restartIfItCan()
-	s.same("subscription", s.subscription(inbox, sub.ID), sub)
-	got := s.amend(sub, func(x *messaging.Subscription) { x.Options = []byte(`{"a":1}`) })
-	sub.Options = []byte(`{"a":1}`)
-	s.same("amended", got, sub)
-	sub = s.amend(sub, func(x *messaging.Subscription) { x.Secrets, x.State = []byte("s2"), nil })
-	s.restartIfItCan()
-	s.same("amended again", s.subscription(inbox, sub.ID), sub)
-	clear(got.Secrets) // what was returned is the caller's
-	s.same("after the caller changed his copy", string(s.subscription(inbox, sub.ID).Secrets), "s2")
 }
 
 func subscriptionUnknown(s *subject) {
@@ -262,39 +216,6 @@ func subscriptionConflict(s *subject) {
 	s.amend(a, func(x *messaging.Subscription) { x.Subscriber = "http://b" })
 }
 
-func subscriptionAmendUnknown(s *subject) {
-	for _, id := range nonsense {
-		_, err := s.AmendSubscription(s.ctx(), inbox, messaging.SubscriptionID(id), func(*messaging.Subscription) error { return nil })
-		s.fails(err, messaging.NotFound)
-	}
-	s.same("listed", s.subscriptions(inbox, "", 10), []messaging.Subscription{})
-}
-
-func subscriptionConfirm(s *subject) {
-	sub := s.subscribe(inbox, "http://a")
-	if sub.Confirmed {
-		s.Error("a new subscription is confirmed")
-	}
-	for _, confirmed := range []bool{true, false, true} {
-		s.amend(sub, func(x *messaging.Subscription) { x.Confirmed = confirmed })
-		s.restartIfItCan()
-		sub.Confirmed = confirmed
-		s.same("amended", s.subscription(inbox, sub.ID), sub)
-	}
-}
-
-func subscriptionConfirmElsewhere(s *subject) {
-	sub := s.subscribe(inbox, "http://a")
-	for _, q := range []messaging.QueueRef{outbox, alien, topic} {
-		_, err := s.AmendSubscription(s.ctx(), q, sub.ID, func(x *messaging.Subscription) error {
-			x.Confirmed = true
-			return nil
-		})
-		s.fails(err, messaging.NotFound)
-	}
-	s.same("unchanged", s.subscription(inbox, sub.ID), sub)
-}
-
 func subscriptionExpires(s *subject) {
 	short := s.subscribeAs(messaging.Subscription{Source: inbox, Subscriber: "http://a", TTL: 60})
 	long := s.subscribe(inbox, "http://b")
@@ -323,63 +244,6 @@ func subscriptionLongLife(s *subject) {
 		ttls = append(ttls, sub.TTL)
 	}
 	s.same("ttls", ttls, []int64{220367260800, 68719476736, 1 << 40})
-}
-
-func subscriptionAmendTTL(s *subject) {
-	sub := s.subscribeAs(messaging.Subscription{Source: inbox, Subscriber: "http://a", TTL: 60, Options: []byte(`{"a":1}`)})
-	sub = s.amend(sub, func(x *messaging.Subscription) { x.Confirmed = true })
-	s.pass(30)
-	got := s.amend(sub, func(x *messaging.Subscription) { x.TTL = 100 })
-	sub.TTL, sub.Expires = 100, s.clock.Now().Add(100*time.Second)
-	s.same("amended", got, sub)
-	s.restartIfItCan()
-	s.pass(99.999)
-	s.same("later", s.subscription(inbox, sub.ID), sub)
-	s.pass(0.001)
-	s.unsubscribed(inbox, sub)
-}
-
-func subscriptionOptions(s *subject) {
-	for i, text := range []string{
-		`{}`, `{"a":{"b":[1,2.50,null]}}`, ` { "x" : "\u00e9é😀" } `, "", `{"null":"\u0000"}`, `{"long":"` + strings.Repeat("x", 10_000) + `"}`,
-	} {
-		subscriber := fmt.Sprint("http://", i)
-		sub := s.subscribeAs(messaging.Subscription{Source: inbox, Subscriber: subscriber, TTL: 60, Options: []byte(text)})
-		s.restartIfItCan()
-		s.same("options", string(s.subscription(inbox, sub.ID).Options), text)
-	}
-}
-
-func subscriptionAmendKeepsExpiry(s *subject) {
-	sub := s.subscribe(inbox, "http://a")
-	s.pass(10)
-	got := s.amend(sub, func(x *messaging.Subscription) { x.Confirmed, x.TTL = true, sub.TTL })
-	sub.Confirmed = true
-	s.same("amended", got, sub)
-}
-
-func subscriptionAmendIdentity(s *subject) {
-	sub := s.subscribe(inbox, "http://a")
-	got := s.amend(sub, func(x *messaging.Subscription) {
-		*x = messaging.Subscription{ID: "x", Source: outbox, Subscriber: "http://z", TTL: sub.TTL, Options: sub.Options, Confirmed: true}
-	})
-	sub.Subscriber, sub.Confirmed = "http://z", true
-	s.same("amended", got, sub)
-	s.same("listed", s.subscriptions(inbox, "", 10), []messaging.Subscription{sub})
-	s.same("of the other queue", s.subscriptions(outbox, "", 10), []messaging.Subscription{})
-}
-
-func subscriptionAmendFails(s *subject) {
-	sub := s.subscribe(inbox, "http://a")
-	_, err := s.AmendSubscription(s.ctx(), inbox, sub.ID, func(x *messaging.Subscription) error {
-		x.Subscriber, x.TTL = "http://z", 1
-		if len(x.Options) > 0 {
-			x.Options[0] = 'X'
-		}
-		return messaging.E(messaging.Invalid, "no")
-	})
-	s.fails(err, messaging.Invalid)
-	s.same("unchanged", s.subscription(inbox, sub.ID), sub)
 }
 
 func subscriptionAgain(s *subject) {
@@ -434,24 +298,6 @@ func subscriptionConcurrent(s *subject) {
 	s.same("number", len(s.subscriptions(inbox, "", 100)), 10)
 }
 
-func subscriptionConcurrentAmend(s *subject) {
-	sub := s.subscribe(inbox, "http://a")
-	const workers, edits = 8, 5
-	s.together(workers, func(int) error {
-		for range edits {
-			_, err := s.AmendSubscription(s.ctx(), inbox, sub.ID, func(x *messaging.Subscription) error {
-				x.TTL++
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	s.same("ttl", s.subscription(inbox, sub.ID).TTL, sub.TTL+workers*edits)
-}
-
 func sweepSubscriptions(s *subject) {
 	for i := range 5 {
 		s.subscribeAs(messaging.Subscription{Source: inbox, Subscriber: fmt.Sprint("http://", i), TTL: int64(10 * (i + 1))})
@@ -476,5 +322,16 @@ func subscriptionTenants(s *subject) {
 	s.restartIfItCan()
 	for q, list := range want {
 		s.same(fmt.Sprintf("subscriptions of %+v", q), s.subscriptions(q, "", 10), list)
+	}
+}
+
+func subscriptionOptions(s *subject) {
+	for i, text := range []string{
+		`{}`, `{"a":{"b":[1,2.50,null]}}`, ` { "x" : "\u00e9é😀" } `, "", `{"null":"\u0000"}`, `{"long":"` + strings.Repeat("x", 10_000) + `"}`,
+	} {
+		subscriber := fmt.Sprint("http://", i)
+		sub := s.subscribeAs(messaging.Subscription{Source: inbox, Subscriber: subscriber, TTL: 60, Options: []byte(text)})
+		s.restartIfItCan()
+		s.same("options", string(s.subscription(inbox, sub.ID).Options), text)
 	}
 }
