@@ -10,11 +10,11 @@
 // structs back. Failures are messaging.Errors whose text is meant for the
 // client; what went wrong inside is in their cause, for logs.
 //
-// Start reading at Broker, then messages.go and claims.go. The other files:
-// limits.go (Config and its rules), metadata.go, validate.go and patch.go (what
-// a queue's metadata may say), sealing.go (encryption at rest), deadletters.go,
-// waiting.go and hub.go (long polling), subscriptions.go and notifier.go,
-// quotas.go, health.go, stats.go (for metrics).
+// Start reading at Broker, then posts.go, messages.go, deletes.go and claims.go.
+// The other files: limits.go (Config and its rules), metadata.go, validate.go
+// and patch.go (what a queue's metadata may say), sealing.go (encryption at
+// rest), deadletters.go, waiting.go and hub.go (long polling), subscriptions.go
+// and notifier.go, quotas.go, health.go, stats.go (for metrics).
 package broker
 
 import (
