@@ -6,7 +6,7 @@
 // # What it promises
 //
 // A call that returns without error is on disk: one fdatasync serves all calls
-// that wait for it (group commit, see journal.go). Nothing can be read before
+// that wait for it (group commit, see journal.go and commit.go). Nothing can be read before
 // it is on disk. After a crash everything acknowledged is there, whole batches
 // or none of what was not.
 //
@@ -45,10 +45,10 @@
 // The crc32c covers all behind it and starts from the segment's salt and the
 // record's offset, so bytes of another time or place never pass for a record.
 // size counts the record without its padding; head is used by messages only.
-// record.go has the content of each type. A server that meets a type of record,
-// or a table of control records, that it does not know refuses to open the
-// store: so a type may be added without another format, and a change to one may
-// not.
+// The files record_*.go have the content of each type. A server that meets a
+// type of record, or a table of control records, that it does not know refuses
+// to open the store: so a type may be added without another format, and a change
+// to one may not.
 //
 // Every group commit begins with a commit record. It is written only after the
 // commit before it is on disk, which tells a torn tail from damage: bad bytes

@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
 	"log/slog"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -275,65 +273,6 @@ func (s *Store) enter(ctx context.Context) error {
 // now is the store's clock in ms.
 func (s *Store) now() int64 { return s.env.Now().UnixMilli() }
 
-// idLength is how many hex digits an id has as clients see it; the first 8
-// tell the store.
-const idLength = 24
-
-// id renders a sequence number as the id clients see.
-func (s *Store) id(n uint64) string {
-	var text [idLength]byte
-	return string(s.appendID(text[:0], n))
-}
-
-func (s *Store) appendID(b []byte, n uint64) []byte {
-	var raw [idLength / 2]byte
-	binary.BigEndian.PutUint32(raw[:], s.epoch)
-	binary.BigEndian.PutUint64(raw[4:], n)
-	return hex.AppendEncode(b, raw[:])
-}
-
-// idTexts renders many in one string, idLength bytes each.
-func (s *Store) idTexts(ns []uint64) string {
-	var short [16 * idLength]byte
-	b := short[:0]
-	for _, n := range ns {
-		b = s.appendID(b, n)
-	}
-	return string(b)
-}
-
-// number is the inverse of id; ok is false for ids of other makers.
-func (s *Store) number(id string) (n uint64, ok bool) {
-	if len(id) != idLength {
-		return 0, false
-	}
-	for i := range idLength {
-		c := id[i]
-		var d uint64
-		switch {
-		case '0' <= c && c <= '9':
-			d = uint64(c - '0')
-		case 'a' <= c && c <= 'f':
-			d = uint64(c-'a') + 10
-		default:
-			return 0, false
-		}
-		if i < 8 {
-			ok = uint64(s.epoch)>>(28-4*i)&15 == d
-			if !ok {
-				return 0, false
-			}
-			continue
-		}
-		n = n<<4 | d
-	}
-	return n, true
-}
-
-// posterHash tells most clients apart without reading records. It takes the
-// form of packClient.
-func (s *Store) posterHash(packed []byte) uint16 { return uint16(maphash.Bytes(s.seed, packed)) }
-
 // segment returns a segment by its number, nil if it is gone.
 func (s *Store) segment(number uint32) *segment { return (*s.segments.Load())[number] }
 
@@ -373,101 +312,4 @@ func (s *Store) lookup(ref messaging.QueueRef) *queue {
 	s.queuemu.RLock()
 	defer s.queuemu.RUnlock()
 	return s.queues[ref]
-}
-
-// Sweep implements storage.Lifecycle.
-func (s *Store) Sweep(ctx context.Context) (storage.Swept, error) {
-	if err := s.enter(ctx); err != nil {
-		return storage.Swept{}, err
-	}
-	s.sweep(s.now())
-	if err := s.sweepSubscriptions(); err != nil {
-		return storage.Swept{}, err
-	}
-	return storage.Swept{
-		Messages:      news(&s.swept.messages, &s.told.messages),
-		Claims:        news(&s.swept.claims, &s.told.claims),
-		Subscriptions: news(&s.swept.subscriptions, &s.told.subscriptions),
-	}, nil
-}
-
-// watch has the sweeper look at the queue when something in it expires. The
-// caller holds q.mu.
-func (q *queue) watch() {
-	due := q.soonest
-	if len(q.expiry.items) > 0 {
-		due = min(due, q.expiry.items[0].at)
-	}
-	if due == math.MaxInt64 || q.watched != 0 && q.watched <= due {
-		return
-	}
-	q.watched = max(due, 1)
-	a := q.account
-	a.mu.Lock()
-	a.watches.push(q.watched, q)
-	q.store.watchAccount(a)
-	a.mu.Unlock()
-}
-
-// watchAccount has the sweeper look at the account when something in one of its
-// queues expires. The caller holds a.mu.
-func (s *Store) watchAccount(a *account) {
-	if len(a.watches.items) == 0 {
-		return
-	}
-	due := a.watches.items[0].at
-	if a.watched != 0 && a.watched <= due {
-		return
-	}
-	a.watched = due
-	s.watchmu.Lock()
-	s.watches.push(due, a)
-	s.watchmu.Unlock()
-}
-
-// sweepSlack is by how many ms the housekeeper lags behind the clock, so that
-// expired messages of a busy queue are swept in lots.
-const sweepSlack = 1000
-
-// sweep reclaims what has expired, visiting only queues that have some.
-// due is the instant by which they had to be expired, ms.
-func (s *Store) sweep(due int64) {
-	now := s.now()
-	var found []*account
-	s.watchmu.Lock()
-	for s.watches.due(due) {
-		found = append(found, s.watches.pop())
-	}
-	s.watchmu.Unlock()
-	for _, a := range found {
-		s.sweepAccount(a, due, now)
-	}
-}
-
-// sweepAccount does so in the queues of one project. Nobody else is at it when
-// it returns.
-func (s *Store) sweepAccount(a *account, due, now int64) {
-	a.sweeping.Lock()
-	defer a.sweeping.Unlock()
-	var found []heapItem[*queue]
-	a.mu.Lock()
-	for a.watches.due(due) {
-		found = append(found, a.watches.items[0])
-		a.watches.pop()
-	}
-	if a.watched <= due {
-		a.watched = 0
-		s.watchAccount(a)
-	}
-	a.mu.Unlock()
-	for _, w := range found {
-		q := w.value
-		q.mu.Lock()
-		if q.watched == w.at {
-			q.watched = 0
-			q.catchUp(now)
-			q.watch()
-		}
-		q.mu.Unlock()
-	}
 }
