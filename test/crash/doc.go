@@ -22,7 +22,8 @@
 //
 // The time of the machine must not jump meanwhile.
 //
-// ledger.go says what is known of a message, attempts.go how requests and their
-// answers change that, verify.go what a listing of everything at rest must look
-// like. workers.go makes the load, server.go starts and kills.
+// ledger.go says what is known of a message; attempts.go, removals.go and
+// leases.go how requests and their answers change that; verify.go what a listing
+// of everything at rest must look like. workers.go makes the load of the requests
+// in acts.go, server.go starts and kills.
 package crash
