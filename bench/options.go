@@ -7,7 +7,8 @@
 // message accounted for; a mistake ends the benchmark.
 //
 // Packages: load (what clients do, and the account), rawhttp (the client),
-// nullsink, process (servers and what they use), report (table and JSON).
+// nullsink, process (servers and what they use), report (table and JSON), and
+// workers (the load and the report of the original's benchmark).
 package bench
 
 import (

@@ -1,4 +1,3 @@
-// Package notify delivers messages to the subscribers of queues and topics.
 package notify
 
 import (

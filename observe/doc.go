@@ -1,5 +1,6 @@
-// Package observe shows operators what the process does. Today that is its
-// log: lines as text or JSON, to standard output, a file or syslog.
+// Package observe is the log of the process: lines as text or JSON, to standard
+// output, a file or syslog. What is counted and what is followed through the
+// server are packages metrics and trace below it.
 //
 // It promises that the level and the file can change while loggers are in
 // use, that one record is one Write, and that every record has the same names
