@@ -274,9 +274,9 @@ func targets(sub messaging.Subscription) (all []messaging.QueueRef) {
 
 // amend makes the changes of an update.
 func amend(sub *messaging.Subscription, in UpdateSubscription, next messaging.Subscription) {
-	if in.Subscriber != nil {
-		sub.Confirmed = sub.Confirmed && sub.Subscriber == next.Subscriber
-		sub.Subscriber = next.Subscriber
+	if in.Subscriber != nil && sub.Subscriber != next.Subscriber {
+		sub.Subscriber, sub.Confirmed = next.Subscriber, false
+		sub.Moves++
 	}
 	if in.TTL != nil {
 		sub.TTL, sub.Expires = next.TTL, time.Time{}
@@ -294,17 +294,20 @@ func (b *Broker) abandon(ctx context.Context, sub, instead messaging.Subscriptio
 }
 
 // ConfirmSubscription says whether the subscriber wants what is sent
-// (http-v2 §12.7). One to whom nothing may be sent by now is Invalid. Whoever
-// takes a confirmation back is told how to renew it,
-// where one is required.
-func (b *Broker) ConfirmSubscription(ctx context.Context, who messaging.Caller, q messaging.QueueRef, id messaging.SubscriptionID, confirmed bool) error {
+// (http-v2 §12.7). asked is the id of the subscription, or the ConfirmationID
+// that its present subscriber was told. To the id alone a pre-signed URL says
+// only what the first subscriber was asked: NotFound once that is another one.
+// One to whom nothing may be sent by now is Invalid. Whoever takes a
+// confirmation back is told how to renew it, where one is required.
+func (b *Broker) ConfirmSubscription(ctx context.Context, who messaging.Caller, q messaging.QueueRef, asked messaging.SubscriptionID, confirmed bool) error {
 	defer b.follow(&ctx, who, "ConfirmSubscription")()
 	s, err := b.enter(ctx, who, q, "subscription:confirm")
 	if err != nil {
 		return err
 	}
+	id, _, _ := strings.Cut(string(asked), ".")
 	if confirmed {
-		sub, err := b.data.Subscription(ctx, q, id)
+		sub, err := b.data.Subscription(ctx, q, messaging.SubscriptionID(id))
 		if err == nil {
 			err = b.notifier.Check(ctx, &sub)
 		}
@@ -312,7 +315,10 @@ func (b *Broker) ConfirmSubscription(ctx context.Context, who messaging.Caller, 
 			return fault(err)
 		}
 	}
-	sub, err := b.data.AmendSubscription(ctx, q, id, func(sub *messaging.Subscription) error {
+	sub, err := b.data.AmendSubscription(ctx, q, messaging.SubscriptionID(id), func(sub *messaging.Subscription) error {
+		if asked != sub.ConfirmationID() && (asked != sub.ID || who.Signed) {
+			return messaging.E(messaging.NotFound, "The subscription does not exist, or its subscriber is another one by now.")
+		}
 		sub.Confirmed = confirmed
 		return nil
 	})

@@ -1,6 +1,9 @@
 package messaging
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // SubscriptionID identifies a subscription. Opaque, same alphabet as MessageID.
 type SubscriptionID string
@@ -11,6 +14,7 @@ type Subscription struct {
 	ID         SubscriptionID
 	Source     QueueRef
 	Subscriber string // URI
+	Moves      int    // how often Subscriber was changed
 	TTL        int64  // seconds; may be hundreds of centuries
 	Options    []byte // JSON object text
 	Confirmed  bool
@@ -18,6 +22,16 @@ type Subscription struct {
 	State      []byte // what the notifier remembers; opaque to stores
 	Created    time.Time
 	Expires    time.Time // creation or last change of TTL, plus TTL
+}
+
+// ConfirmationID names the subscription to its present subscriber: its ID and,
+// once that is another subscriber than the first, a dot and which one. No ID has
+// a dot. Thus what an earlier subscriber was asked to confirm is something else.
+func (s *Subscription) ConfirmationID() SubscriptionID {
+	if s.Moves == 0 {
+		return s.ID
+	}
+	return s.ID + "." + SubscriptionID(strconv.Itoa(s.Moves))
 }
 
 // Age returns the whole seconds since the subscription was created.

@@ -68,6 +68,12 @@ func (n *Notifier) begin(l *lane, it *item) *attempt {
 	case l.gone:
 		n.done(it)
 		return nil
+	case e.Kind != delivery.Notification && e.Index < l.sub.Moves: // it is for an earlier subscriber
+		n.done(it)
+		return nil
+	case e.Kind != delivery.Notification && e.Index > l.sub.Moves: // it is for one not heard of yet
+		n.keep(l, it, e.Attempts)
+		return nil
 	case !n.wants(l, e.Kind) && l.disabled:
 		n.bury(l, it, &Failure{What: "The subscription is disabled."})
 		return nil

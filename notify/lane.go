@@ -96,7 +96,7 @@ func (n *Notifier) laneFor(s *source, sub *messaging.Subscription) *lane {
 		l.host = n.join(hostOf(u))
 		l.sub = nil
 	}
-	if l.sub == nil || l.sub.Confirmed != sub.Confirmed || l.sub.TTL != sub.TTL || !l.sub.Expires.Equal(sub.Expires) || !bytes.Equal(l.sub.Secrets, sub.Secrets) {
+	if l.sub == nil || l.sub.Moves != sub.Moves || l.sub.Confirmed != sub.Confirmed || l.sub.TTL != sub.TTL || !l.sub.Expires.Equal(sub.Expires) || !bytes.Equal(l.sub.Secrets, sub.Secrets) {
 		kept := *sub
 		kept.State = nil
 		l.sub = &kept

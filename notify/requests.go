@@ -84,7 +84,7 @@ func (n *Notifier) Confirm(ctx context.Context, sub messaging.Subscription, kind
 		return err
 	}
 	now := n.now()
-	e := delivery.Envelope{Kind: kind, Message: messaging.MessageID(strings.ToLower(rand.Text())), Posted: now, First: now, Body: text}
+	e := delivery.Envelope{Kind: kind, Index: sub.Moves, Message: messaging.MessageID(strings.ToLower(rand.Text())), Posted: now, First: now, Body: text}
 	return n.put(ctx, &sub, []messaging.Draft{{TTL: n.backlogTTL(), Body: e.Append(nil)}})
 }
 

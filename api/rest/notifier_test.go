@@ -107,7 +107,7 @@ func confirming(n *notices) func(*setup) {
 // signedConfirm are the headers that a notice brings (notifications §11.3).
 func signedConfirm(s *server, n notice) []string {
 	s.t.Helper()
-	path := fmt.Sprintf("/v2/queues/%s/subscriptions/%s/confirm", n.sub.Source.Name, n.sub.ID)
+	path := fmt.Sprintf("/v2/queues/%s/subscriptions/%s/confirm", n.sub.Source.Name, n.sub.ConfirmationID())
 	if n.sub.Source.Topic {
 		path = strings.Replace(path, "/queues/", "/topics/", 1)
 	}

@@ -16,7 +16,7 @@ import (
 type Envelope struct {
 	Kind     Kind
 	Message  messaging.MessageID // or the id of the confirmation
-	Index    int                 // its place in the post, from 0
+	Index    int                 // its place in the post, from 0; of a confirmation: Subscription.Moves
 	TTL      int64               // of the message, seconds
 	Delay    int64               // of the message, seconds
 	Posted   time.Time           // kept to the millisecond, as First is

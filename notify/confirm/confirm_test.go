@@ -84,6 +84,19 @@ func TestRenderTopic(t *testing.T) {
 	}
 }
 
+// Another subscriber than the first is asked to confirm something else, which
+// is not below what that one was asked.
+func TestRenderAfterMoves(t *testing.T) {
+	sub := subscription()
+	first := members(t, render(t, confirm.New(config()), sub, delivery.SubscriptionConfirmation))["URL-Paths"].(string)
+	sub.Moves = 12
+	got := members(t, render(t, confirm.New(config()), sub, delivery.UnsubscribeConfirmation))
+	const path = "/v2/queues/q1/subscriptions/57692ab13990b48c644bb7e6.12/confirm"
+	if got["URL-Paths"] != path || got["WSGISubscribeURL"] != "https://cloud.example/messaging"+path || strings.HasPrefix(path, first) {
+		t.Errorf("%v", got)
+	}
+}
+
 // Where clients reach the server may be unknown, and with a path of its own.
 func TestRenderURLs(t *testing.T) {
 	const path = "/v2/queues/q1/subscriptions/57692ab13990b48c644bb7e6/confirm"

@@ -74,7 +74,7 @@ type answer struct {
 // expires. Unsupported: there is no key to sign with, or no page for a mail to
 // point to, and nothing can be sent.
 func (d *Documents) Render(ctx context.Context, sub *messaging.Subscription, kind delivery.Kind, expires time.Time) ([]byte, error) {
-	path := Path(sub.Source, sub.ID)
+	path := Path(sub)
 	signature, err := d.config.Sign(sub.Source.Project, http.MethodPut, path, expires)
 	if err != nil {
 		return nil, err
@@ -95,13 +95,14 @@ func (d *Documents) Render(ctx context.Context, sub *messaging.Subscription, kin
 	return json.Marshal(doc)
 }
 
-// Path is the path of the request that confirms a subscription.
-func Path(source messaging.QueueRef, id messaging.SubscriptionID) string {
+// Path is the path of the request with which the present subscriber confirms a
+// subscription.
+func Path(sub *messaging.Subscription) string {
 	kind := "queues"
-	if source.Topic {
+	if sub.Source.Topic {
 		kind = "topics"
 	}
-	return "/v2/" + kind + "/" + source.Name + "/subscriptions/" + string(id) + "/confirm"
+	return "/v2/" + kind + "/" + sub.Source.Name + "/subscriptions/" + string(sub.ConfirmationID()) + "/confirm"
 }
 
 func sentence(source messaging.QueueRef, kind delivery.Kind) string {

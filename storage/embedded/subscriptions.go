@@ -26,6 +26,7 @@ type subscriptionRecord struct {
 	ID         messaging.SubscriptionID `json:"id"`
 	Source     messaging.QueueRef       `json:"source"`
 	Subscriber string                   `json:"subscriber"`
+	Moves      int                      `json:"moves,omitempty"`
 	TTL        int64                    `json:"ttl"`
 	Options    []byte                   `json:"options,omitempty"`
 	Confirmed  bool                     `json:"confirmed,omitempty"`
@@ -37,7 +38,7 @@ type subscriptionRecord struct {
 
 func encodeSubscription(sub *messaging.Subscription) []byte {
 	b, err := json.Marshal(subscriptionRecord{
-		ID: sub.ID, Source: sub.Source, Subscriber: sub.Subscriber, TTL: sub.TTL,
+		ID: sub.ID, Source: sub.Source, Subscriber: sub.Subscriber, Moves: sub.Moves, TTL: sub.TTL,
 		Options: sub.Options, Confirmed: sub.Confirmed, Secrets: sub.Secrets, State: sub.State,
 		Created: sub.Created.UnixMilli(), Expires: sub.Expires.UnixMilli(),
 	})
@@ -53,7 +54,7 @@ func decodeSubscription(b []byte) (*messaging.Subscription, error) {
 		return nil, err
 	}
 	return &messaging.Subscription{
-		ID: r.ID, Source: r.Source, Subscriber: r.Subscriber, TTL: r.TTL,
+		ID: r.ID, Source: r.Source, Subscriber: r.Subscriber, Moves: r.Moves, TTL: r.TTL,
 		Options: r.Options, Confirmed: r.Confirmed, Secrets: r.Secrets, State: r.State,
 		Created: time.UnixMilli(r.Created), Expires: time.UnixMilli(r.Expires),
 	}, nil

@@ -17,7 +17,7 @@ func amendmentPromises() []promise {
 		{"an amend whose edit fails changes nothing", subscriptionAmendFails},
 		{"concurrent amends of one subscription lose nothing", subscriptionConcurrentAmend},
 		{"an edit that clears the expiry starts the lifetime anew", subscriptionAnew},
-		{"secrets and state are kept, whatever else is amended", subscriptionSecrets},
+		{"secrets, state and moves are kept, whatever else is amended", subscriptionSecrets},
 	}
 }
 
@@ -44,13 +44,13 @@ func subscriptionAnew(s *subject) {
 }
 
 func subscriptionSecrets(s *subject) {
-	sub := s.subscribeAs(messaging.Subscription{Source: inbox, Subscriber: "http://a", TTL: 3600, Options: []byte(`{}`), Secrets: []byte("\x00s1"), State: []byte("\xfft")})
+	sub := s.subscribeAs(messaging.Subscription{Source: inbox, Subscriber: "http://a", Moves: 1, TTL: 3600, Options: []byte(`{}`), Secrets: []byte("\x00s1"), State: []byte("\xfft")})
 	s.restartIfItCan()
 	s.same("subscription", s.subscription(inbox, sub.ID), sub)
 	got := s.amend(sub, func(x *messaging.Subscription) { x.Options = []byte(`{"a":1}`) })
 	sub.Options = []byte(`{"a":1}`)
 	s.same("amended", got, sub)
-	sub = s.amend(sub, func(x *messaging.Subscription) { x.Secrets, x.State = []byte("s2"), nil })
+	sub = s.amend(sub, func(x *messaging.Subscription) { x.Secrets, x.State, x.Moves = []byte("s2"), nil, 1<<31-1 })
 	s.restartIfItCan()
 	s.same("amended again", s.subscription(inbox, sub.ID), sub)
 	clear(got.Secrets) // what was returned is the caller's

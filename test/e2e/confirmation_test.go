@@ -171,6 +171,70 @@ func TestConfirmation(t *testing.T) {
 	d.Stop(t)
 }
 
+// TestConfirmationAfterMoves has somebody confirm with an address of his own and
+// then name that of somebody else, by webhook and over a restart.
+func TestConfirmationAfterMoves(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	start := func() *daemon.Daemon {
+		return daemon.Start(t, daemon.Options{Dir: dir, Config: fmt.Sprintf(asking, "/bin/false") + "[oslo_policy]\npolicy_file = " + onlyTheAsked(t) + "\n"})
+	}
+	d := start()
+	c := d.Client()
+	own, victim, witness := receive(t), receive(t), receive(t)
+	var made struct{ Subscription_ID string }
+	c.Do(t, "POST", "/v2/queues/q/subscriptions", map[string]any{"subscriber": own.URL}).Want(201).JSON(&made)
+	at := "/v2/queues/q/subscriptions/" + made.Subscription_ID
+	c.Do(t, "PUT", at+"/confirm", map[string]any{"confirmed": true}, "X-User-Id: owner").Want(403)
+	mine := own.await(t, "SubscriptionConfirmation", 1)
+	const yes = `{"confirmed": true}`
+	if status := confirm(t, d, mine, yes); status != 204 {
+		t.Fatalf("status %d", status)
+	}
+	c.Do(t, "PATCH", at, map[string]any{"subscriber": victim.URL}).Want(204)
+	theirs := victim.await(t, "SubscriptionConfirmation", 1)
+	path := theirs["URL-Paths"].(string)
+	refuse := func() {
+		t.Helper()
+		for name, changes := range map[string][]string{"as it is": nil, "on the other's path": {"path: " + path}, "naming the other's path": {"path: " + path, "URL-Paths: " + path}} {
+			if status := confirm(t, d, mine, yes, changes...); status != 404 {
+				t.Errorf("%s: status %d", name, status)
+			}
+		}
+	}
+	refuse()
+	d.Stop(t)
+	d = start()
+	c.URL = d.URL
+	refuse()
+	c.Do(t, "POST", "/v2/queues/q/subscriptions", map[string]any{"subscriber": witness.URL}).Want(201)
+	if status := confirm(t, d, witness.await(t, "SubscriptionConfirmation", 1), yes); status != 204 {
+		t.Fatalf("status %d", status)
+	}
+	c.Post(t, "q", "unasked")
+	witness.await(t, "Notification", 1)
+	if status := confirm(t, d, theirs, yes); status != 204 {
+		t.Fatalf("status %d", status)
+	}
+	refuse()
+	c.Post(t, "q", "asked")
+	victim.await(t, "Notification", 1)
+	if got := victim.bodies(); !slices.Equal(got, []string{"asked"}) || len(own.got("Notification")) > 0 {
+		t.Errorf("notified of %q, and the first one of %q", got, own.bodies())
+	}
+	d.Stop(t)
+}
+
+// onlyTheAsked is a policy by which nobody confirms but who was asked.
+func onlyTheAsked(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(file, []byte("\"subscription:confirm\": \"user_id:None\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // mailbox is a command that keeps mails, one to a file.
 func mailbox(t *testing.T) (command string, mails func() []string) {
 	t.Helper()
@@ -268,5 +332,70 @@ func TestConfirmationByMail(t *testing.T) {
 	if signature, _, _ := strings.Cut(strings.TrimPrefix(query, "Signature="), "&"); d.Logged(signature) {
 		t.Error("the log holds the signature of the link")
 	}
+	d.Stop(t)
+}
+
+// TestConfirmationByMailAfterMoves is the same by mail.
+func TestConfirmationByMailAfterMoves(t *testing.T) {
+	t.Parallel()
+	command, mails := mailbox(t)
+	d := daemon.Start(t, daemon.Options{Config: fmt.Sprintf(asking, command)})
+	c := d.Client()
+	// link waits for the mail to somebody, and returns where it leads.
+	link := func(to string) (at string) {
+		t.Helper()
+		daemon.Eventually(t, "a mail to "+to, func() bool {
+			for _, text := range mails() {
+				m, err := mail.ReadMessage(strings.NewReader(text))
+				if err != nil {
+					t.Fatalf("%v:\n%s", err, text)
+				}
+				if _, query, found := strings.Cut(text, "/v2/confirm?"); found && m.Header.Get("To") == to {
+					at = d.URL + "/v2/confirm?" + strings.TrimSpace(query)
+				}
+			}
+			return at != ""
+		})
+		return at
+	}
+	press := func(at, value string) int {
+		t.Helper()
+		res, err := http.PostForm(at, url.Values{"confirmed": {value}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res.StatusCode
+	}
+	var made struct{ Subscription_ID string }
+	c.Do(t, "POST", "/v2/topics/t/subscriptions", map[string]any{"subscriber": "mailto:own@example.org"}).Want(201).JSON(&made)
+	at := "/v2/topics/t/subscriptions/" + made.Subscription_ID
+	own := link("own@example.org")
+	if status := press(own, "true"); status != 200 {
+		t.Fatalf("status %d", status)
+	}
+	c.Do(t, "PATCH", at, map[string]any{"subscriber": "mailto:victim@example.org"}).Want(204)
+	victim := link("victim@example.org")
+	is := func(want bool) {
+		t.Helper()
+		var sub struct{ Confirmed bool }
+		if c.Do(t, "GET", at, nil).Want(200).JSON(&sub); sub.Confirmed != want {
+			t.Errorf("confirmed is %v", sub.Confirmed)
+		}
+	}
+	for _, value := range []string{"true", "false"} {
+		if status := press(own, value); status != 404 {
+			t.Errorf("%s: status %d", value, status)
+		}
+	}
+	is(false)
+	if status := press(victim, "true"); status != 200 {
+		t.Errorf("status %d", status)
+	}
+	is(true)
+	if status := press(own, "false"); status != 404 {
+		t.Errorf("status %d", status)
+	}
+	is(true)
 	d.Stop(t)
 }
