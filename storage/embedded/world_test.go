@@ -276,3 +276,20 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// ready returns a world with an open store.
+func ready(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(faultdisk.New(faultdisk.Config{}))
+	must(t, w.open())
+	t.Cleanup(func() { _ = w.close() })
+	return w
+}
+
+// does runs acts that must succeed.
+func (w *world) does(t *testing.T, acts ...act) {
+	t.Helper()
+	if _, err := w.run(acts); err != nil {
+		t.Fatal(err)
+	}
+}
