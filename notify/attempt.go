@@ -12,7 +12,7 @@ import (
 // deliver carries out a job: its messages in their order, each once.
 func (n *Notifier) deliver(j *job) {
 	for _, it := range j.items {
-		switch a := n.begin(j.lane, it); {
+		switch a := n.begin(j, j.lane, it); {
 		case len(j.with) > 0:
 			n.attemptTogether(j, it, a)
 		case a != nil:
@@ -29,7 +29,7 @@ func (n *Notifier) attemptTogether(j *job, it *item, first *attempt) {
 		list = append(list, first)
 	}
 	for _, l := range j.with {
-		if a := n.begin(l, it); a != nil {
+		if a := n.begin(j, l, it); a != nil {
 			list = append(list, a)
 		}
 	}
@@ -40,8 +40,10 @@ func (n *Notifier) attemptTogether(j *job, it *item, first *attempt) {
 	for i, a := range list {
 		ds[i] = a.delivery()
 	}
-	for i, err := range list[0].sender.(GroupSender).SendAll(n.sending, ds) {
-		n.judge(list[i], Receipt{}, failureOf(err))
+	errs := list[0].sender.(GroupSender).SendAll(n.sending, ds)
+	ended := n.now()
+	for i, err := range errs {
+		n.judge(list[i], Receipt{}, failureOf(err), ended)
 	}
 }
 
@@ -60,10 +62,11 @@ type attempt struct {
 
 // begin decides whether a message of a job is attempted; nil if not, and then
 // it is seen to.
-func (n *Notifier) begin(l *lane, it *item) *attempt {
+func (n *Notifier) begin(j *job, l *lane, it *item) *attempt {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now, e := n.now(), &it.envelope
+	j.begun = now
 	switch {
 	case l.gone:
 		n.done(it)
@@ -114,7 +117,7 @@ func late(e *delivery.Envelope) string {
 // attempt makes it, and does what its outcome asks for.
 func (n *Notifier) attempt(a *attempt) {
 	receipt, err := a.sender.Send(n.sending, a.delivery())
-	n.judge(a, receipt, failureOf(err))
+	n.judge(a, receipt, failureOf(err), n.now())
 }
 
 func (a *attempt) delivery() *Delivery {
@@ -137,7 +140,8 @@ func failureOf(err error) *Failure {
 	return &Failure{What: "The delivery failed.", Err: err}
 }
 
-func (n *Notifier) judge(a *attempt, receipt Receipt, f *Failure) {
+// judge does what the outcome of an attempt asks for.
+func (n *Notifier) judge(a *attempt, receipt Receipt, f *Failure, ended time.Time) {
 	var wait time.Duration
 	again := false
 	if f != nil && f.Verdict != Disable && (f.Verdict != GiveUp || a.number > 1) {
@@ -145,8 +149,7 @@ func (n *Notifier) judge(a *attempt, receipt Receipt, f *Failure) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	now := n.now()
-	took := now.Sub(a.begun)
+	now, took := n.now(), ended.Sub(a.begun)
 	cut := f != nil && n.sending.Err() != nil // it failed because the notifier stops
 	made := delivery.Attempt{At: a.begun, Took: took, Kind: a.item.envelope.Kind, Message: a.item.envelope.Message, Number: a.number}
 	l := a.lane
@@ -208,7 +211,7 @@ const longestHold = time.Hour
 // succeeded is what a delivery means for the lane. The caller holds n.mu.
 func (n *Notifier) succeeded(l *lane, took time.Duration) {
 	l.fails, l.pause, l.until = 0, 0, time.Time{}
-	l.slow, l.far = took >= slowAfter, took >= near
+	l.tookLong(took)
 	if l.open {
 		l.open = false
 		n.counters.open.Add(-1)
@@ -220,7 +223,7 @@ func (n *Notifier) succeeded(l *lane, took time.Duration) {
 func (n *Notifier) failed(a *attempt, f *Failure, took time.Duration, now time.Time) {
 	l := a.lane
 	l.fails++
-	l.slow, l.far = took >= slowAfter, took >= near
+	l.tookLong(took)
 	if f.After > 0 {
 		n.hold(l, now.Add(min(f.After, longestHold)))
 	}

@@ -258,13 +258,13 @@ func (n *Notifier) share(l *lane) (limit int, ok bool) {
 		l.draining = false
 		n.setAlarm(&l.alarm, l.until)
 		return 0, false
-	case n.load.full() && !n.isModest(l), l.host.jobs >= hostJobs, l.source.account.jobs >= projectJobs:
+	case !n.isModest(l) && (n.load.full() || l.host.jobs >= hostJobs || l.source.account.jobs >= projectJobs):
 		l.draining = false
 		n.setAlarm(&l.alarm, now.Add(storeRetry))
 		return 0, false
 	case l.open && !l.stale:
 		return 1, true
-	case l.slow:
+	case l.slow():
 		return n.config.PerSubscription, true
 	}
 	return lotSize, true

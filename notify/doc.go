@@ -44,10 +44,12 @@
 // Deliveries in flight: overall, for each project, for each host, and for each
 // subscription, with at most half of them with subscribers that were slow lately.
 // Projects take turns. A lane that lacks a place is parked where the place comes
-// free, and a lane that does not take the place it was woken for passes it on. Jobs in memory: a lane that has room for no more is behind, and what
-// comes for it goes to its backlog until that is empty, but lanes that run dry wait
-// a tenth of a second for it first; a queue all whose lanes are busy is left to
-// wait in its outbox, on disk; subscriptions are read page by
+// free, and a lane that does not take the place it was woken for passes it on. An
+// attempt that takes more than a second gives its place back and goes on, as long
+// as there are not too many of those either. Jobs in memory: a lane that has room for no more is behind,
+// and what comes for it goes to its backlog until that is empty, but lanes that run
+// dry wait a tenth of a second for it first; a queue all whose lanes are busy is
+// left to wait in its outbox, on disk; subscriptions are read page by
 // page, and no page is read while there are too many jobs, or bytes of messages,
 // in memory. If that does not change for a second, because those that have
 // them are slow, new jobs go to the backlogs at once, but for those of hosts and
@@ -59,8 +61,8 @@
 //
 // # Where to start
 //
-// notify.go (Notifier, Run, stopping), then fanout.go, lane.go, attempt.go and
-// backlog.go in the order of the picture; ledger.go writes what was done into
+// notify.go (Notifier, Run, stopping), then fanout.go, lane.go, places.go,
+// attempt.go and backlog.go in the order of the picture; ledger.go writes what was done into
 // subscriptions; requests.go has what the broker asks for. sender.go is what
 // protocols implement.
 package notify

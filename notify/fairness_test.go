@@ -64,6 +64,38 @@ func TestHangingProjectHoldsUpNoOther(t *testing.T) {
 	}
 }
 
+// Many receivers of a project that hang, with hosts of their own, hold up the
+// others of the project for seconds at most, even one that was slow once.
+func TestHangingReceiversHoldUpNoOther(t *testing.T) {
+	inWorld(t, func(w *world) {
+		q := queue("q")
+		for i := range 1000 {
+			h := fmt.Sprintf("dead%d", i)
+			w.subscribe(q, "http://"+h+"/")
+			w.sender.behave[h] = hangs
+		}
+		w.subscribe(queue("g"), "http://well/")
+		w.sender.behave["well"] = func(ctx context.Context, d *notify.Delivery) (notify.Receipt, error) {
+			if string(d.Body) == "70" {
+				return takes(2*time.Second)(ctx, d)
+			}
+			return notify.Receipt{}, nil
+		}
+		w.start()
+		for i := range 20 {
+			w.post(q, fmt.Sprint(i))
+		}
+		for i := range 300 {
+			w.post(queue("g"), fmt.Sprint(i))
+			time.Sleep(time.Second)
+		}
+		got, worst := lateness(w, "well", time.Second, 0)
+		if got < 299 || worst > 10*time.Second || w.sender.most[""] > 5*w.config.InFlight {
+			t.Errorf("got %d, up to %v late; %d were in flight", got, worst, w.sender.most[""])
+		}
+	})
+}
+
 // Messages whose key is gone stay in the outbox, and those behind them go on.
 func TestKeyIsGone(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -175,7 +175,7 @@ const fullPatience = 100 * time.Millisecond
 // n.mu.
 func (n *Notifier) fits(s *source) bool {
 	for _, l := range s.lanes {
-		if !l.behind && !l.slow && l.waiting.len() > room-lotSize {
+		if !l.behind && !l.slow() && l.waiting.len() > room-lotSize {
 			return false
 		}
 	}

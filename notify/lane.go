@@ -25,7 +25,9 @@ type lane struct {
 	waiting fifo[*job]
 	active  int  // deliveries in flight
 	queued  bool // among the ready, or those that wait for a place
-	slow    bool // its subscriber took long lately
+	parked  bool // among those that wait for a place of slow ones
+	late    int  // attempts in a row that took long
+	stuck   int  // attempts in flight that have taken long
 	far     bool // he took too long to cost mostly processor time
 	used    time.Time
 	fed     *lot // it was given of last
@@ -57,8 +59,10 @@ type job struct {
 	lane      *lane
 	with      []*lane // others; the places taken are those of the first
 	items     []*item
-	continues bool // comes after all that is in the lane
-	slow      bool // was counted among the slow
+	continues bool      // comes after all that is in the lane
+	slow      bool      // was counted among the slow
+	begun     time.Time // its attempt in flight
+	stuck     bool      // gave its place back though it is in flight
 	host      *host
 }
 
@@ -70,8 +74,21 @@ const (
 	lastPause  = 2 * time.Minute
 )
 
-// slowAfter is how long a subscriber may take before he is slow.
+// slowAfter is how long an attempt may take before it takes long.
 const slowAfter = time.Second
+
+// slow reports whether the subscriber takes long: now, or the last two times.
+// Once can happen to anybody, and those who are slow wait long for a place when
+// there are many of them.
+func (l *lane) slow() bool { return l.stuck > 0 || l.late > 1 }
+
+// tookLong remembers how long an attempt took.
+func (l *lane) tookLong(took time.Duration) {
+	l.far = took >= near
+	if l.late++; took < slowAfter {
+		l.late = 0
+	}
+}
 
 // laneFor returns the lane of a subscription as it was read; nil if no sender
 // serves it. The caller holds n.mu.
@@ -147,16 +164,20 @@ func (n *Notifier) wants(l *lane, kind delivery.Kind) bool {
 // takes reports whether a job may wait in the lane. The caller holds n.mu.
 func (n *Notifier) takes(l *lane) bool {
 	most := room
-	if l.slow {
-		most = room / 16
+	if l.slow() {
+		most = slowRoom
 	}
 	return !l.behind && !n.held(l) && l.waiting.len() < most && (!n.load.tight || n.isModest(l))
 }
 
-// isModest reports whether a lane's host and project have so little in memory
-// that it is not for them to make room. The caller holds n.mu.
+// isModest reports whether a lane may have more although too much is in memory:
+// its host and project have little of it, or it has nothing and was not slow.
+// The caller holds n.mu.
 func (n *Notifier) isModest(l *lane) bool {
-	return l.host.jobs < modest && l.source.account.jobs < modest
+	if n.load.jobs >= 2*maxJobs || n.load.bytes >= 2*maxBytes {
+		return false
+	}
+	return l.host.jobs < modest && l.source.account.jobs < modest || n.load.jobs < maxJobs*11/10 && l.waiting.len() == 0 && !l.slow()
 }
 
 // held reports whether nothing is to be sent for now. The caller holds n.mu.
@@ -217,130 +238,19 @@ func (n *Notifier) makeReady(l *lane) {
 	}
 }
 
-// startSends starts deliveries for what is ready. The caller holds n.mu.
-func (n *Notifier) startSends() {
-	for n.running && n.sends < n.config.InFlight {
-		j := n.nextJob()
-		if j == nil {
-			return
+// shed stores what waits in a lane that is slow, but for a few, if its project
+// has much in memory. The caller holds n.mu.
+func (n *Notifier) shed(l *lane) {
+	if !n.load.full() && l.source.account.jobs < projectJobs {
+		return
+	}
+	for i := range l.waiting.len() {
+		if j := n.take(l); i < slowRoom || j.items[0].lot.lane != nil {
+			n.enqueue(j)
+		} else {
+			n.fallBehind(l)
+			n.spill(j)
 		}
-		n.workers.Go(func() { n.deliverAll(j) })
-	}
-}
-
-// deliverAll carries out a job and then others, as long as some are ready.
-func (n *Notifier) deliverAll(j *job) {
-	for j != nil {
-		n.deliver(j)
-		n.mu.Lock()
-		n.finish(j)
-		j = nil
-		if n.running && n.sends < n.config.InFlight {
-			j = n.nextJob()
-		}
-		n.start()
-		n.mu.Unlock()
-	}
-}
-
-// nextJob takes the next job that may begin. The caller holds n.mu.
-func (n *Notifier) nextJob() *job {
-	for n.ready.len() > 0 {
-		l := n.ready.pop()
-		if n.park(l) {
-			n.passOn(l)
-			continue
-		}
-		l.queued = false
-		j := n.take(l)
-		l.active++
-		j.host = l.host
-		j.host.sends++
-		l.source.account.sends++
-		n.sends++
-		if j.slow = l.slow; j.slow {
-			n.slow++
-		}
-		if !l.far {
-			n.beganNear(len(j.items))
-		}
-		n.makeReady(l)
-		return j
-	}
-	return nil
-}
-
-// park reports whether a lane that is ready cannot begin a job, and has it wait
-// for what it lacks. The caller holds n.mu.
-func (n *Notifier) park(l *lane) bool {
-	switch {
-	case !n.startable(l):
-		l.queued = false
-	case l.source.account.sends >= n.perProject():
-		l.source.account.waiting.push(l)
-	case l.host.sends >= n.config.PerHost:
-		l.host.waiting.push(l)
-	case l.slow && n.slow >= n.mostSlow():
-		n.waitSlow.push(l)
-	case !l.far && !n.mayNear():
-		n.waitNear(l)
-	default:
-		return false
-	}
-	return true
-}
-
-// passOn lets others have the places for the sake of which a lane may have been
-// made ready, and which it does not take. The caller holds n.mu.
-func (n *Notifier) passOn(l *lane) {
-	if l.source.account.sends < n.perProject() {
-		n.unpark(&l.source.account.waiting)
-	}
-	if l.host.sends < n.config.PerHost {
-		n.unpark(&l.host.waiting)
-	}
-	if n.slow < n.mostSlow() {
-		n.unpark(&n.waitSlow)
-	}
-}
-
-// mostSlow is how many deliveries to slow subscribers may be in flight.
-func (n *Notifier) mostSlow() int { return max(n.config.InFlight/2, 1) }
-
-// finish gives the places of a job back. The caller holds n.mu.
-func (n *Notifier) finish(j *job) {
-	l := j.lane
-	l.active--
-	n.sends--
-	if j.slow {
-		n.slow--
-		n.unpark(&n.waitSlow)
-	}
-	l.source.account.sends--
-	n.unpark(&l.source.account.waiting)
-	j.host.sends--
-	n.unpark(&j.host.waiting)
-	if j.host.lanes == 0 && j.host.sends == 0 {
-		for j.host.waiting.len() > 0 {
-			n.unpark(&j.host.waiting) // they have gone to other hosts
-		}
-		delete(n.hosts, j.host.name)
-	}
-	n.makeReady(l)
-	n.relieve(l)
-	if n.load.tight && n.load.jobs < maxJobs/2 && n.load.bytes < maxBytes/2 {
-		n.load.tight = false
-	}
-	if n.lanes > keptLanes && n.isIdle(l) {
-		n.forgetLane(l)
-	}
-}
-
-// unpark makes the next lane ready that waits for a place.
-func (n *Notifier) unpark(waiting *fifo[*lane]) {
-	if waiting.len() > 0 {
-		l := waiting.pop()
-		n.ready.push(l.source.ref.Project, l)
 	}
 }
 

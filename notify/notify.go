@@ -55,10 +55,11 @@ const PerWorker = 50
 
 // Bounds of what is in memory. See the package comment.
 const (
-	maxJobs  = 20_000   // jobs that have not ended
-	maxBytes = 64 << 20 // of messages that are open
-	maxWrite = 4_000    // of the jobs, those that are being stored elsewhere
-	room     = 64       // jobs that wait in a lane
+	maxJobs  = 20_000    // jobs that have not ended
+	maxBytes = 64 << 20  // of messages that are open
+	maxWrite = 4_000     // of the jobs, those that are being stored elsewhere
+	room     = 64        // jobs that wait in a lane
+	slowRoom = room / 16 // of a slow one
 
 	// Of the jobs, those of one host and of one project that may wait in lanes when
 	// more are fetched from backlogs, and those that anybody may have.
@@ -140,8 +141,11 @@ type Notifier struct {
 	writes   pool[*lane]
 	removals pool[*removal]
 	ready    turns[*lane]
-	sends    int         // deliveries in flight
-	slow     int         // of them with lanes that are slow
+	sends    int   // deliveries in flight that have a place
+	stuck    stuck // and those that gave it back
+	flights  map[*job]bool
+	unstick  alarm       // when those that take long are looked for
+	slow     int         // of those that have a place, with lanes that are slow
 	pace     pace        // of deliveries to subscribers who are near
 	waitSlow fifo[*lane] // would be ready, if fewer slow ones were in flight
 	gone     gone        // entries to remove, by part
@@ -173,10 +177,11 @@ func New(c Config, p Parts) (*Notifier, error) {
 		config: c, data: p.Data, queues: p.Queues, senders: p.Senders, open: p.Open, post: p.Post, render: p.Render,
 		now: p.Now, log: p.Log, pressure: p.Pressure,
 		alarmed: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
-		sources: map[messaging.QueueRef]*source{}, hosts: map[string]*host{}, accounts: map[messaging.Project]*account{},
+		sources: map[messaging.QueueRef]*source{}, hosts: map[string]*host{}, accounts: map[messaging.Project]*account{}, flights: map[*job]bool{},
 		lots: map[*lot]bool{}, records: map[target]*record{}, gone: gone{},
 	}
 	n.counters.init()
+	n.unstick.ring = n.freePlaces
 	n.patience.ring, n.pace.adjusts.ring, n.pace.refills.ring = n.tighten, n.adjust, n.refill
 	n.fans = pool[*source]{most: fanners, run: n.fan}
 	n.drains = pool[*lane]{most: drainers, run: n.drain}
@@ -339,7 +344,8 @@ type host struct {
 // account is what a project has of what all share.
 type account struct {
 	sources int         // that are its
-	sends   int         // deliveries in flight
+	sends   int         // deliveries in flight that have a place
+	stuck   stuck       // and those that gave it back
 	jobs    int         // that wait in lanes
 	waiting fifo[*lane] // would be ready, if fewer were in flight
 }

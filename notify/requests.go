@@ -159,7 +159,7 @@ func (n *Notifier) Resume(ctx context.Context, sub messaging.Subscription) {
 	}
 	if l := n.laneFor(n.sourceOf(sub.Source), &stored); l != nil {
 		n.closeBreaker(l)
-		l.fails, l.pause, l.until, l.slow = 0, 0, time.Time{}, false
+		l.fails, l.pause, l.until, l.late = 0, 0, time.Time{}, 0
 		n.look(l)
 	}
 	n.mu.Unlock()

@@ -64,7 +64,7 @@ func (n *Notifier) Stats() Stats {
 		Delivered: c.delivered.Load(), Retried: c.retried.Load(), GivenUp: c.givenUp.Load(), Latency: c.latency.Snapshot(),
 		Spilled: c.spilled.Load(), Behind: c.behind.Load(), DeadLetters: c.buried.Load(), Disabled: c.disabled.Load(),
 		Filtered: c.filtered.Load(), Lots: c.lots.Load(),
-		InFlight: n.sends, InFlightSlow: n.slow, Waiting: n.load.jobs, WaitingBytes: n.load.bytes,
+		InFlight: n.sends + n.stuck.slow + n.stuck.others, InFlightSlow: n.slow, Waiting: n.load.jobs, WaitingBytes: n.load.bytes,
 		Lanes: n.lanes, Breakers: int(c.open.Load()),
 	}
 }

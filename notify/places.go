@@ -1,0 +1,212 @@
+package notify
+
+// startSends starts deliveries for what is ready. The caller holds n.mu.
+func (n *Notifier) startSends() {
+	for n.running && n.sends < n.config.InFlight {
+		j := n.nextJob()
+		if j == nil {
+			return
+		}
+		n.workers.Go(func() { n.deliverAll(j) })
+	}
+}
+
+// deliverAll carries out a job and then others, as long as some are ready.
+func (n *Notifier) deliverAll(j *job) {
+	for j != nil {
+		n.deliver(j)
+		n.mu.Lock()
+		n.finish(j)
+		j = nil
+		if n.running && n.sends < n.config.InFlight {
+			j = n.nextJob()
+		}
+		n.start()
+		n.mu.Unlock()
+	}
+}
+
+// nextJob takes the next job that may begin. The caller holds n.mu.
+func (n *Notifier) nextJob() *job {
+	for n.ready.len() > 0 {
+		l := n.ready.pop()
+		if n.park(l) {
+			n.passOn(l)
+			continue
+		}
+		l.queued = false
+		j := n.take(l)
+		l.active++
+		j.host = l.host
+		j.host.sends++
+		l.source.account.sends++
+		n.sends++
+		if j.slow = l.slow(); j.slow {
+			n.slow++
+		}
+		if !l.far {
+			n.beganNear(len(j.items))
+		}
+		j.begun = n.now()
+		n.flights[j] = true
+		if n.unstick.index == 0 {
+			n.setAlarm(&n.unstick, j.begun.Add(slowAfter))
+		}
+		n.makeReady(l)
+		return j
+	}
+	return nil
+}
+
+// park reports whether a lane that is ready cannot begin a job, and has it wait
+// for what it lacks. The caller holds n.mu.
+func (n *Notifier) park(l *lane) bool {
+	switch {
+	case !n.startable(l):
+		l.queued = false
+	case l.source.account.sends >= n.perProject():
+		l.source.account.waiting.push(l)
+	case l.host.sends >= n.config.PerHost:
+		l.host.waiting.push(l)
+	case l.slow() && n.slow >= n.mostSlow():
+		l.parked = true
+		n.waitSlow.push(l)
+	case !l.far && !n.mayNear():
+		n.waitNear(l)
+	default:
+		return false
+	}
+	return true
+}
+
+// passOn lets others have the places for the sake of which a lane may have been
+// made ready, and which it does not take. The caller holds n.mu.
+func (n *Notifier) passOn(l *lane) {
+	if l.source.account.sends < n.perProject() {
+		n.unpark(&l.source.account.waiting)
+	}
+	if l.host.sends < n.config.PerHost {
+		n.unpark(&l.host.waiting)
+	}
+	if n.slow < n.mostSlow() {
+		n.unparkSlow()
+	}
+}
+
+// mostSlow is how many deliveries to slow subscribers may be in flight.
+func (n *Notifier) mostSlow() int { return max(n.config.InFlight/2, 1) }
+
+// finish gives the places of a job back. The caller holds n.mu.
+func (n *Notifier) finish(j *job) {
+	l := j.lane
+	l.active--
+	delete(n.flights, j)
+	if j.stuck {
+		l.stuck--
+		*n.stuck.of(j)--
+		*l.source.account.stuck.of(j)--
+	} else {
+		n.freePlace(j)
+	}
+	if l.parked && !l.slow() {
+		l.parked = false // what is left of it among those that wait is passed over
+		n.ready.push(l.source.ref.Project, l)
+	}
+	j.host.sends--
+	n.unpark(&j.host.waiting)
+	if j.host.lanes == 0 && j.host.sends == 0 {
+		for j.host.waiting.len() > 0 {
+			n.unpark(&j.host.waiting) // they have gone to other hosts
+		}
+		delete(n.hosts, j.host.name)
+	}
+	n.makeReady(l)
+	n.relieve(l)
+	if n.load.tight && n.load.jobs < maxJobs/2 && n.load.bytes < maxBytes/2 {
+		n.load.tight = false
+	}
+	if n.lanes > keptLanes && n.isIdle(l) {
+		n.forgetLane(l)
+	}
+}
+
+// freePlace gives back the place that a job has. The caller holds n.mu.
+func (n *Notifier) freePlace(j *job) {
+	n.sends--
+	j.lane.source.account.sends--
+	n.unpark(&j.lane.source.account.waiting)
+	if j.slow {
+		n.slow--
+		n.unparkSlow()
+	}
+}
+
+// freePlaces has attempts that take long give their places back: many receivers
+// that hang would keep all places until their time is over. The caller holds
+// n.mu.
+func (n *Notifier) freePlaces() {
+	old := n.now().Add(-slowAfter)
+	for j := range n.flights {
+		l := j.lane
+		if j.stuck || j.begun.After(old) || !n.mayStick(j) {
+			continue
+		}
+		n.freePlace(j)
+		j.stuck = true
+		l.stuck++
+		*n.stuck.of(j)++
+		*l.source.account.stuck.of(j)++
+		n.shed(l)
+	}
+	if len(n.flights) > 0 {
+		n.setAlarm(&n.unstick, n.now().Add(slowAfter/4))
+	}
+	n.start()
+}
+
+// stuck counts attempts that gave their places back: of lanes that were slow
+// before, and of others.
+type stuck struct{ slow, others int }
+
+func (s *stuck) of(j *job) *int {
+	if j.slow {
+		return &s.slow
+	}
+	return &s.others
+}
+
+// So many times those that have a place may go on without one.
+const (
+	stuckSlow   = 1
+	stuckOthers = 3
+)
+
+// mayStick reports whether an attempt may go on without a place. The caller holds
+// n.mu.
+func (n *Notifier) mayStick(j *job) bool {
+	times := stuckOthers
+	if j.slow {
+		times = stuckSlow
+	}
+	return *n.stuck.of(j) < times*n.config.InFlight && *j.lane.source.account.stuck.of(j) < times*n.perProject()
+}
+
+// unpark makes the next lane ready that waits for a place.
+func (n *Notifier) unpark(waiting *fifo[*lane]) {
+	if waiting.len() > 0 {
+		l := waiting.pop()
+		n.ready.push(l.source.ref.Project, l)
+	}
+}
+
+// unparkSlow makes the next slow lane ready that waits for a place. The caller
+// holds n.mu.
+func (n *Notifier) unparkSlow() {
+	for n.waitSlow.len() > 0 {
+		if l := n.waitSlow.pop(); l.parked {
+			l.parked = false
+			n.ready.push(l.source.ref.Project, l)
+			return
+		}
+	}
+}
