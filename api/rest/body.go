@@ -84,9 +84,10 @@ func (c *call) read(s *wire.Scratch, limit int64) error {
 }
 
 // bodyBegins bounds the time for reading the body, also for what net/http
-// reads of it before it sends a reply to a request that was refused early.
+// reads of it before it sends a reply to a request that was refused early. One
+// that has waited has its body.
 func (c *call) bodyBegins() {
-	if c.r.ContentLength != 0 && c.BodyTime > 0 {
+	if c.r.ContentLength != 0 && c.BodyTime > 0 && c.waiting == nil {
 		// Not every writer has a deadline to set; those of servers do.
 		_ = http.NewResponseController(c.w).SetReadDeadline(c.begun.Add(c.BodyTime))
 	}

@@ -58,6 +58,9 @@ type setup struct {
 	quotas *quota.Config // nil: none
 	// notifier is told of subscriptions; nil: nobody is.
 	notifier broker.Notifier
+	// bare has net/http serve the connections as they are, and http2 with
+	// HTTP/2: requests that wait keep their handlers.
+	bare, http2 bool
 }
 
 // server is a real server over a store, with a clock that only tests move.
@@ -65,11 +68,13 @@ type server struct {
 	t       *testing.T
 	open    open
 	url     string
+	client  *http.Client
 	clock   *testclock.Clock
 	control storage.Control
 	data    storage.Data
 	quotas  *quota.Guard
 	logs    *syncBuffer
+	waiting func() int // how many requests wait
 }
 
 const (
@@ -108,8 +113,19 @@ func newServer(t *testing.T, open open, changes ...func(*setup)) *server {
 		t.Fatalf("broker.New: %v", err)
 	}
 	t.Cleanup(b.Close)
+	s.waiting = b.Waiting
 	web := httptest.NewUnstartedServer(rest.New(set.rest, b, log))
-	web.Listener, web.Config.ConnContext = conn.Listen(web.Listener, time.Now), conn.Context
+	s.client = plain
+	switch {
+	case set.http2:
+		var only http.Protocols
+		only.SetUnencryptedHTTP2(true)
+		transport := &http.Transport{Protocols: &only}
+		web.Config.Protocols, s.client = &only, &http.Client{Transport: transport}
+		t.Cleanup(transport.CloseIdleConnections)
+	case !set.bare:
+		web.Listener, web.Config.ConnContext = conn.Listen(web.Listener, time.Now), conn.Context
+	}
 	web.Start()
 	t.Cleanup(web.Close)
 	s.url = web.URL
@@ -185,7 +201,7 @@ var plain = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) err
 
 func (s *server) send(req *http.Request) *reply {
 	s.t.Helper()
-	res, err := plain.Do(req)
+	res, err := s.client.Do(req)
 	if err != nil {
 		s.t.Fatalf("%s %s: %v", req.Method, req.URL, err)
 	}

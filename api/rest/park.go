@@ -1,8 +1,9 @@
 package rest
 
 import (
+	"bytes"
 	"context"
-	"math"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,24 +15,25 @@ import (
 	"zaqar/messaging"
 )
 
-// waiting is a request that waits on its connection, without a handler. When
-// its time has come it takes the whole way through the server again, and says
-// by this that it is the same one.
+// waiting is a request that waits on its connection, without a handler, or in
+// its handler, with nothing on the stack. When its time has come it takes the
+// whole way through the server again, and says by this that it is the same one.
 type waiting struct {
 	broker.Waiter
 	begun time.Time
 	done  Served // what there is to say if it ends while it waits
 	span  trace.Span
 	queue messaging.QueueRef
+	body  []byte // of one that waits in its handler
 }
 
-// resume picks up a request that waited on its connection.
+// resume picks up a request that waited.
 func (c *call) resume() {
-	if c.conn == nil {
-		return
+	if c.waiting == nil && c.conn != nil {
+		c.waiting, _ = c.conn.Resumed().(*waiting)
 	}
-	if w, ok := c.conn.Resumed().(*waiting); ok {
-		c.waiting, c.begun, c.who.Request, c.charged = w, w.begun, w.done.Request, w.done.Received
+	if w := c.waiting; w != nil {
+		c.begun, c.who.Request, c.charged = w.begun, w.done.Request, w.done.Received
 	}
 }
 
@@ -42,39 +44,63 @@ func (c *call) stopWaiting() {
 	}
 }
 
-// wait runs a use case that may wait. If it is to go on waiting on its
-// connection, c.parked is set, and nothing is left to be done with the call.
-// body is that of the request, which was read to its end.
+// wait runs a use case that may wait. If it is to go on waiting, c.parked is
+// set, and nothing is left to be done with the call. body is that of the
+// request, which was read to its end.
 func (c *call) wait(body []byte, use func(*broker.Waiter) error) error {
-	if c.conn == nil || c.r.ProtoMajor != 1 || c.r.TransferEncoding != nil {
-		// Nobody has to know again where a body in chunks ended.
-		return use(nil)
-	}
 	if c.waiting == nil {
 		c.waiting = new(waiting)
 	}
 	w := &c.waiting.Waiter
 	w.Patience = c.Patience
-	if err := use(w); err != nil || !w.Waits() || c.park(body) {
-		return err
+	err := use(w)
+	if err == nil && w.Waits() {
+		c.park(body)
 	}
-	w.Patience = math.MaxInt64
-	return use(w)
+	return err
 }
 
-// park leaves the request with its connection, unless that cannot be had.
-func (c *call) park(body []byte) bool {
+// park leaves the request with its connection or, if that cannot be had, with
+// its handler.
+func (c *call) park(body []byte) {
 	s, w := c.server, c.waiting // the call itself is used again
 	w.begun, w.done = c.begun, c.served(http.StatusNoContent)
 	w.span, w.queue = c.span, c.queue
-	c.parked = c.conn.Park(c.w, &conn.Parked{
+	c.parked = true
+	// Nobody has to know again where a body in chunks ended.
+	if c.conn != nil && c.r.ProtoMajor == 1 && c.r.TransferEncoding == nil && c.conn.Park(c.w, &conn.Parked{
 		Text:  appendRequest(make([]byte, 0, 512), c.r, body),
 		Until: s.Now().Add(w.Left()),
 		Watch: w.Notify,
 		Gone:  func() { s.abandon(w) },
 		State: w,
-	})
-	return c.parked
+	}) {
+		return
+	}
+	c.sits, w.body = true, body
+}
+
+// sit returns when the request is to take its way again: true, or when its
+// client has left: false.
+func (w *waiting) sit(ctx context.Context) bool {
+	called := make(chan struct{})
+	w.Notify(func() { close(called) })
+	end := time.NewTimer(w.Left())
+	defer end.Stop()
+	select {
+	case <-called:
+	case <-end.C:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// withBody returns the request with the body that was read from it.
+func withBody(r *http.Request, body []byte) *http.Request {
+	r = r.WithContext(r.Context())
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return r
 }
 
 // abandon ends a wait whose client has left.

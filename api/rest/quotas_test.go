@@ -99,19 +99,27 @@ func TestByteRate(t *testing.T) {
 }
 
 // TestByteRateOfWaiters is charged once for a body, however often the request
-// comes back from its connection.
+// comes back.
 func TestByteRateOfWaiters(t *testing.T) {
-	passes := make(chan struct{}, 10)
-	s := newServer(t, openMemory, withQuotas(messaging.Limits{messaging.LimitByteRate: 1000, messaging.LimitByteBurst: 50_000}),
-		func(set *setup) { set.rest.Patience, set.rest.Identity = 0, announcing{passes} })
-	result := make(chan *reply, 1)
-	go func() { result <- s.post("/v2/queues/q/claims?wait=1", "{"+strings.Repeat(" ", 30_000)+"}") }()
-	for range 3 { // the broker's clock stands still
-		<-passes
+	for name, how := range map[string]func(*setup){
+		"connection": func(*setup) {},
+		"handler":    func(set *setup) { set.bare = true },
+		"stream":     func(set *setup) { set.http2 = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			passes := make(chan struct{}, 10)
+			s := newServer(t, openMemory, withQuotas(messaging.Limits{messaging.LimitByteRate: 1000, messaging.LimitByteBurst: 50_000}), how,
+				func(set *setup) { set.rest.Patience, set.rest.Identity = 0, announcing{passes} })
+			result := make(chan *reply, 1)
+			go func() { result <- s.post("/v2/queues/q/claims?wait=1", "{"+strings.Repeat(" ", 30_000)+"}") }()
+			for range 3 { // the broker's clock stands still
+				<-passes
+			}
+			s.posted("q", "1")
+			(<-result).want(201)
+			s.get("/v2/ping").want(204)
+		})
 	}
-	s.posted("q", "1")
-	(<-result).want(201)
-	s.get("/v2/ping").want(204)
 }
 
 // TestQuotaOfParallelPosts posts from many clients at once: what there is room

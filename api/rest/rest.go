@@ -36,8 +36,9 @@ type Config struct {
 	Quotas *quota.Guard
 	// RateStatus answers who goes too fast.
 	RateStatus RateStatus
-	// Patience is how long a request that waits for messages keeps its handler
-	// before it waits on its connection, where it costs less.
+	// Patience is how long a request that waits for messages does so in the
+	// middle of things, before it waits on its connection or at least with
+	// little on its stack, where it costs less but has to begin anew.
 	Patience time.Duration
 	// Identity says who asks; nil is Open.
 	Identity Identity
@@ -166,22 +167,46 @@ type call struct {
 
 	span    trace.Span // nil unless the request is followed
 	waiting *waiting   // nil unless it may wait or has waited
-	parked  bool       // it waits on its connection: the call is over without a reply
+	parked  bool       // it waits, and the call is over without a reply:
+	sits    bool       // in its handler, not on its connection
 }
 
-// ServeHTTP serves one request.
+// ServeHTTP serves one request. If it waits for long and cannot be left with
+// its connection it sits here, where nearly nothing is on the stack: that shrinks
+// to what is used of it.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	for waits := s.pass(w, r, nil); waits != nil; waits = s.pass(w, r, waits) {
+		if !waits.sit(r.Context()) {
+			s.abandon(waits)
+			panic(http.ErrAbortHandler) // closes the connection without a reply
+		}
+	}
+}
+
+// pass takes a request the whole way through the server, once more if it has
+// waited, and returns what it sits on if it is to wait in its handler. Its frame
+// must not be part of the one that waits.
+//
+//go:noinline
+func (s *server) pass(w http.ResponseWriter, r *http.Request, waited *waiting) (waits *waiting) {
 	c, ok := s.calls.Get().(*call)
 	if !ok {
 		c = new(call)
 	}
-	c.server, c.w, c.r, c.begun = s, w, r, s.Now()
+	if waited != nil && r.ContentLength != 0 {
+		r = withBody(r, waited.body)
+	}
+	c.server, c.w, c.r, c.begun, c.waiting = s, w, r, s.Now(), waited
 	c.run()
 	// A call that is cut off does not come here.
+	if c.sits {
+		waits = c.waiting
+	}
 	c.forget()
 	c.query.forget()
 	*c = call{query: c.query}
 	s.calls.Put(c)
+	return waits
 }
 
 // run serves the request and leaves its record behind.

@@ -3,6 +3,7 @@ package rest_test
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ func (s *server) async(req *http.Request) <-chan int {
 	status := make(chan int, 1)
 	go func() {
 		defer close(status)
-		res, err := plain.Do(req)
+		res, err := s.client.Do(req)
 		if err != nil {
 			return
 		}
@@ -27,11 +28,19 @@ func (s *server) async(req *http.Request) <-chan int {
 	return status
 }
 
-// patiences are servers whose waiting requests keep their handlers, and such
-// where they wait on their connections.
+// patiences are servers whose waiting requests stay in the middle of things,
+// and such where they wait on their connections or at the door of their
+// handlers.
 func patiences(t *testing.T, test func(t *testing.T, patience func(*setup))) {
-	t.Run("handler", func(t *testing.T) { test(t, func(set *setup) { set.rest.Patience = time.Hour }) })
+	t.Run("in the middle", func(t *testing.T) { test(t, func(set *setup) { set.rest.Patience = time.Hour }) })
 	t.Run("connection", func(t *testing.T) { test(t, func(set *setup) { set.rest.Patience = 0 }) })
+	t.Run("handler", func(t *testing.T) { test(t, func(set *setup) { set.rest.Patience, set.bare = 0, true }) })
+	t.Run("stream", func(t *testing.T) {
+		test(t, func(set *setup) {
+			set.rest.Patience, set.http2 = 0, true
+			set.rest.Now = time.Now // bodies come behind their heads and need some time
+		})
+	})
 }
 
 // TestWaitEndsWithAMessage waits on a list and on a claim, with and without a
@@ -83,18 +92,20 @@ func TestWaitEndsWithItsClient(t *testing.T) {
 		"POST /v2/queues/q/claims?wait=20&x": "",
 	} {
 		test := func(t *testing.T, patience func(*setup)) {
-			entered, served := make(chan struct{}, 10), make(chan rest.Served, 10)
-			s := newServer(t, openMemory, patience, func(set *setup) {
-				set.rest.Served = func(d rest.Served) { served <- d }
-				set.rest.Identity = announcing{entered}
-			})
+			served := make(chan rest.Served, 10)
+			s := newServer(t, openMemory, patience, func(set *setup) { set.rest.Served = func(d rest.Served) { served <- d } })
 			method, target, _ := strings.Cut(request, " ")
 			ctx, cancel := context.WithCancel(t.Context())
 			s.async(s.request(method, target, body).WithContext(ctx))
-			<-entered
+			for s.waiting() == 0 {
+				runtime.Gosched()
+			}
 			cancel()
 			if got := <-served; got.Status != rest.StatusClientGone {
 				t.Errorf("%+v", got)
+			}
+			for s.waiting() > 0 {
+				runtime.Gosched()
 			}
 			// What comes later is for those who are still there.
 			s.posted("q", "1")
