@@ -35,6 +35,13 @@ run: build ## run a server on 127.0.0.1:8888 with its data in ./zaqar-data
 test: setup build lint fuzz ## everything that has to hold: vet, linter, fuzzing, all tests with the race detector
 	@echo '--- tests'
 	@. $(CACHE)/test-env && go test $$RACE -timeout 10m ./... && cd tools/plot && go test ./...
+	@. $(CACHE)/test-env && if [ -n "$$RACE" ]; then $(MAKE) --no-print-directory memory; fi
+
+# The race detector takes memory of its own, so that under it these say nothing.
+.PHONY: memory
+memory: ## the tests that bound allocations and memory, which the race detector leaves out
+	@echo '--- allocations and memory'
+	go test -run 'TestAllocations|TestMemoryOfWaiters|TestMemoryOfQueues' ./api/rest ./test/scale
 
 .PHONY: unit
 unit: ## the tests beside the code, without set-up and race detector

@@ -72,7 +72,7 @@ func TestWaiters(t *testing.T) {
 	}
 }
 
-func TestWaitersInside(t *testing.T) {
+func TestMemoryOfWaiters(t *testing.T) {
 	found := measure(t, "waiters-inside", options{waiters: 2000})
 	if !detector {
 		less(t, found, "inside: live heap for each", 20<<10)
@@ -80,7 +80,7 @@ func TestWaitersInside(t *testing.T) {
 	}
 }
 
-func TestQueues(t *testing.T) {
+func TestMemoryOfQueues(t *testing.T) {
 	found := measure(t, "queues", options{queues: 20_000})
 	if !detector {
 		less(t, found, "queues never used: live heap for each", 800)
