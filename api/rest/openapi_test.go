@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -18,6 +20,7 @@ import (
 
 	"zaqar/api/rest"
 	"zaqar/api/wire"
+	"zaqar/auth/signed"
 	"zaqar/quota"
 )
 
@@ -30,7 +33,7 @@ func TestOpenAPIDescribesTheRoutes(t *testing.T) {
 			described[path] = append(described[path], method)
 		}
 	}
-	routes := rest.Routes(rest.Config{Admin: true, Quotas: new(quota.Guard)})
+	routes := rest.Routes(rest.Config{Admin: true, Quotas: new(quota.Guard), ConfirmationPage: true, Healthcheck: well("/healthcheck")})
 	for _, methods := range []map[string][]string{described, routes} {
 		for _, list := range methods {
 			slices.Sort(list)
@@ -55,7 +58,8 @@ func TestOpenAPIIsServed(t *testing.T) {
 // request can bring about on a server without faults.
 func TestOpenAPICoversTheGoldenCases(t *testing.T) {
 	d := loadOpenAPI(t)
-	seen := map[string]bool{"GET /openapi.yaml 200": true} // by TestOpenAPIIsServed
+	seen := pagesSeen(t, d)
+	seen["GET /openapi.yaml 200"] = true // by TestOpenAPIIsServed
 	for _, f := range goldenFiles(t) {
 		for _, x := range f.Exchanges {
 			path, _, _ := strings.Cut(x.Target, "?")
@@ -82,6 +86,62 @@ func TestOpenAPICoversTheGoldenCases(t *testing.T) {
 	}
 }
 
+// well is a page that says that all is.
+func well(path string) rest.Healthcheck {
+	return rest.Healthcheck{Path: path, Ask: func(context.Context) (string, bool) { return "OK", true }}
+}
+
+// pagesSeen compares the description with what is no JSON, of which there are no
+// golden cases, and returns what was seen.
+func pagesSeen(t *testing.T, d *description) map[string]bool {
+	t.Helper()
+	const here, elsewhere = "127.0.0.0/8", "192.0.2.0/24"
+	health, healthy := well("/healthcheck"), true
+	health.Ask = func(context.Context) (string, bool) { return "OK", healthy }
+	health.Sources = []netip.Prefix{netip.MustParsePrefix(here)}
+	s := newServer(t, openMemory, withPage, func(set *setup) { set.rest.Healthcheck = health })
+	health.Sources = []netip.Prefix{netip.MustParsePrefix(elsewhere)}
+	closed := newServer(t, openMemory, func(set *setup) { set.rest.Healthcheck = health })
+	id := s.post("/v2/queues/q/subscriptions", `{"subscriber":"mailto:a@example.org"}`).want(201).str("subscription_id")
+	query := link(t, signed.Grant{Project: project, Methods: []string{"PUT"}, Paths: []string{"/v2/queues/q/subscriptions/" + id + "/confirm"}, Expires: s.clock.Now().Add(time.Hour)})
+	good, wrong := "/v2/confirm?"+query.Encode(), "/v2/confirm?"+strings.Replace(query.Encode(), "Signature=", "Signature=0", 1)
+	seen := map[string]bool{}
+	for _, x := range []struct {
+		server         *server
+		method, target string
+		body           string
+		accept         string
+		status         int
+	}{
+		{s, "GET", "/healthcheck", "", "", 200}, {s, "GET", "/healthcheck", "", "application/json", 200}, {s, "HEAD", "/healthcheck", "", "", 204},
+		{closed, "GET", "/healthcheck", "", "", 404}, {closed, "HEAD", "/healthcheck", "", "", 404},
+		{s, "GET", good, "", "text/html", 200}, {s, "HEAD", good, "", "", 200},
+		{s, "GET", wrong, "", "text/html", 404}, {s, "HEAD", wrong, "", "", 404},
+		{s, "POST", good, "confirmed=true", "text/html", 200}, {s, "POST", good, "confirmed=false", "", 200},
+		{s, "POST", good, "confirmed=maybe", "", 400}, {s, "POST", wrong, "confirmed=true", "", 404},
+		{s, "GET", "/healthcheck", "", "", 503}, {s, "GET", "/healthcheck", "", "application/json", 503}, {s, "HEAD", "/healthcheck", "", "", 503},
+	} {
+		healthy = x.status != 503
+		req := x.server.request(x.method, x.target, x.body)
+		req.Header.Del("Client-ID")
+		if x.accept != "" {
+			req.Header.Set("Accept", x.accept)
+		}
+		if x.body != "" {
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		got := x.server.send(req)
+		if got.status != x.status {
+			t.Errorf("%s %s: status %d, want %d", x.method, x.target, got.status, x.status)
+		}
+		if err := d.check(req, x.body, got); err != nil {
+			t.Errorf("%s %s: not as described: %v", x.method, x.target, err)
+		}
+		seen[fmt.Sprint(x.method, " ", req.URL.Path, " ", got.status)] = true
+	}
+	return seen
+}
+
 // description is the OpenAPI document, ready to check exchanges.
 type description struct {
 	doc   *openapi3.T
@@ -99,6 +159,7 @@ func loadOpenAPI(t *testing.T) *description {
 	}
 	openapi3filter.RegisterBodyDecoder(patchType, openapi3filter.JSONBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("application/json-home", openapi3filter.JSONBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.RegisteredBodyDecoder("text/plain"))
 	d := &description{doc: doc, paths: map[string]*regexp.Regexp{}}
 	for path := range doc.Paths.Map() {
 		pattern := regexp.MustCompile(`\\\{(\w+)\\\}`).ReplaceAllString(regexp.QuoteMeta(path), `(?P<$1>[^/]*)`)

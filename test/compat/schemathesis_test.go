@@ -11,9 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"zaqar/auth/signed"
 	"zaqar/internal/need"
+	"zaqar/messaging"
 	"zaqar/test/e2e/daemon"
 )
+
+// signingKey signs URLs.
+const signingKey = "any other text, of some length"
 
 // TestSchemathesis holds a server against its description: generated requests,
 // valid and not, get the statuses, media types, headers and bodies that stand
@@ -26,7 +31,7 @@ func TestSchemathesis(t *testing.T) {
 	// a key for queues to turn encryption on.
 	server := daemon.Start(t, daemon.Options{
 		Args:   []string{"--admin-mode"},
-		Config: "[transport]\nmax_wait = 1\nmessage_encryption_key = any text\n[signed_url]\nsecret_key = any other text, of some length\n[quota]\nenabled = True\n",
+		Config: "[transport]\nmax_wait = 1\nmessage_encryption_key = any text\n[signed_url]\nsecret_key = " + signingKey + "\n[quota]\nenabled = True\n",
 	})
 	env := knownResources(t, server)
 
@@ -98,8 +103,16 @@ func knownResources(t *testing.T, server *daemon.Daemon) (env []string) {
 		c.Do(t, "POST", at+"/subscriptions", `{"subscriber": "http://hook.example", "ttl": 220367260800}`).Want(201).JSON(&made)
 		return made.ID
 	}
+	queueSubscription := subscribe("/v2/queues/known")
+	confirm := "/v2/queues/known/subscriptions/" + queueSubscription + "/confirm"
+	signature, err := signed.NewKeys(signingKey).Sign(signed.Grant{Project: messaging.Project(c.Project), Methods: []string{"PUT"},
+		Paths: []string{confirm}, Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return []string{
-		"ZAQAR_QUEUE_SUBSCRIPTION=" + subscribe("/v2/queues/known"),
+		"ZAQAR_LINK_SIGNATURE=" + signature, "ZAQAR_LINK_PATHS=" + confirm,
+		"ZAQAR_QUEUE_SUBSCRIPTION=" + queueSubscription,
 		"ZAQAR_TOPIC_SUBSCRIPTION=" + subscribe("/v2/topics/known"),
 		"ZAQAR_PROJECT=" + c.Project,
 		"ZAQAR_QUEUE_MESSAGE=" + path.Base(queued[1]),
