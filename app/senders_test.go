@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,29 @@ import (
 
 func noDocuments() *confirm.Documents {
 	return new(App).documents()
+}
+
+// Each scheme that subscribers may have by default is delivered to, and there is
+// no other one.
+func TestSendersAreTheSubscriberTypes(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	a := &App{options: Defaults(), log: log, undo: undo{log: log}}
+	store, err := openStore(Store{Driver: "memory"}, nil, storage.Env{Now: time.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	senders, err := a.senders(&a.options.Notification, a.documents(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := slices.Sorted(maps.Keys(senders)), slices.Sorted(slices.Values(a.options.Broker.SubscriberTypes))
+	if !slices.Equal(got, want) {
+		t.Errorf("senders for %v, subscribers of %v", got, want)
+	}
+	if err := a.undo.run(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestMailSender(t *testing.T) {

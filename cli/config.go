@@ -52,7 +52,7 @@ The exit code is 0 without errors, 1 with errors.`,
 	asJSON := cmd.Flags().Bool("json", false, "print one JSON object")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, report := config.Load(*src)
-		return check(cmd.OutOrStdout(), c.Files, report, *asJSON)
+		return check(cmd.OutOrStdout(), c.Files, c.Join(report, c.MissingFiles()), *asJSON)
 	}
 	return cmd
 }

@@ -54,11 +54,13 @@ func TestDaemonFlagIsAccepted(t *testing.T) {
 
 func TestConfigCheck(t *testing.T) {
 	good, odd, bad := file(t, "[DEFAULT]\ndebug = True\n"), file(t, "[DEFAULT]\nworkers = 3\n"), file(t, "[DEFAULT]\nworkers = 3\ndebug = 3\n")
+	gone := file(t, "[notification]\nwebhook_ca_file = /nowhere/ca.pem\n")
 	for _, c := range []struct {
 		file string
 		code int
 		says []string
 	}{
+		{gone, exitFailure, []string{gone + ":2: error: [notification] webhook_ca_file: \"/nowhere/ca.pem\" does not exist", "1 error, 0 warnings"}},
 		{good, exitOK, []string{"read " + good, "0 errors, 0 warnings"}},
 		{odd, exitOK, []string{odd + ":2: warning: [DEFAULT] workers: no such key", "0 errors, 1 warning\n"}},
 		{bad, exitFailure, []string{bad + ":3: error: [DEFAULT] debug: \"3\" is not allowed; allowed is true", "1 error, 1 warning\n"}},

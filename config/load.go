@@ -1,6 +1,9 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"slices"
 
 	"zaqar/app"
@@ -25,6 +28,8 @@ type Value struct {
 	Option
 	Text   string // as one would write it, except for references
 	Origin Origin // zero: the default
+
+	file bool // it names a file that the server reads
 }
 
 // masked stands for a secret.
@@ -111,8 +116,35 @@ func (v *values) take(section string, o Option, s *settings, r *Report) (_ Value
 // settle fills in what the options came to, after everything was derived.
 func (c *Config) settle(s *settings) {
 	for i := range c.Values {
-		c.Values[i].Text = c.Values[i].show(s)
+		v := &c.Values[i]
+		v.Text = v.show(s)
+		v.file = v.Text != "" && v.reads != nil && v.reads(s)
 	}
+}
+
+// MissingFiles reports the files that the configuration names and that a server
+// started here would read and not find. Whether it may read the others only it
+// knows: it may be another user.
+func (c *Config) MissingFiles() (r Report) {
+	for _, v := range c.Values {
+		if !v.file {
+			continue
+		}
+		switch info, err := os.Stat(v.Text); {
+		case errors.Is(err, fs.ErrNotExist):
+			r.add(Error, v.Origin, v.Section, v.Key, "%q does not exist", v.Text)
+		case err == nil && info.IsDir():
+			r.add(Error, v.Origin, v.Section, v.Key, "%q is a directory, not a file", v.Text)
+		}
+	}
+	return r
+}
+
+// Join returns the findings of several reports, in the order of the files.
+func (c *Config) Join(reports ...Report) Report {
+	all := slices.Concat(reports...)
+	all.sort(c.Files)
+	return all
 }
 
 // inert says why a value has no effect.

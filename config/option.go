@@ -45,6 +45,9 @@ type Option struct {
 
 	set  func(s *settings, text string) error
 	show func(s *settings) string // nil: nothing holds it, the text is shown
+	// reads says whether the server reads the file that the value names when it
+	// starts; nil: it names none.
+	reads func(s *settings) bool
 }
 
 // settings is what the table's options fill: the options of the server and
@@ -150,7 +153,8 @@ func inert(e Effect, note string, keys []string) []Option {
 	return os
 }
 
-func (o Option) live() Option                   { o.Live = true; return o }
-func (o Option) secret() Option                 { o.Secret = true; return o }
-func (o Option) alias(names ...string) Option   { o.Aliases = names; return o }
-func (o Option) defaultText(text string) Option { o.Default = text; return o }
+func (o Option) live() Option                          { o.Live = true; return o }
+func (o Option) secret() Option                        { o.Secret = true; return o }
+func (o Option) alias(names ...string) Option          { o.Aliases = names; return o }
+func (o Option) read(when func(*settings) bool) Option { o.reads = when; return o }
+func (o Option) defaultText(text string) Option        { o.Default = text; return o }

@@ -34,6 +34,7 @@ func finish(s *settings, v *values, files, search []string, r *Report) {
 	check.mail()
 	check.trustee()
 	check.confirmation()
+	check.subscriberTypes()
 	check.pooling()
 	check.encryption()
 	check.limits()

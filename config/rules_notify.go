@@ -3,6 +3,7 @@ package config
 import (
 	"net/url"
 	"slices"
+	"strings"
 
 	"zaqar/app"
 	"zaqar/auth/keystone"
@@ -93,5 +94,20 @@ func (c *rules) confirmation() {
 	required, _ := c.values.raw(option{"notification", "require_confirmation"})
 	if on, err := boolean().parse(required); err == nil && on && c.SignedURL.Key == "" {
 		c.warn("notification", "require_confirmation", "there is no [signed_url] secret_key: subscribers are not asked, and get nothing unless they are confirmed with a token")
+	}
+}
+
+// subscriberTypes refuses schemes that nothing delivers to, and spellings that
+// no subscriber has.
+func (c *rules) subscriberTypes() {
+	served := app.Defaults().Broker.SubscriberTypes
+	for _, scheme := range c.Broker.SubscriberTypes {
+		switch lower := strings.ToLower(scheme); {
+		case slices.Contains(served, scheme):
+		case slices.Contains(served, lower):
+			c.refuse("transport", "subscriber_types", "%q has to be written %s", scheme, lower)
+		default:
+			c.refuse("transport", "subscriber_types", "%q is a scheme to which this version does not deliver; there are %s", scheme, strings.Join(served, ", "))
+		}
 	}
 }

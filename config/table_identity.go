@@ -65,15 +65,19 @@ func loginOptions() []Option {
 	}
 }
 
+func withKeystone(s *settings) bool { return s.authStrategy == "keystone" }
+
+func withMemcachedTLS(s *settings) bool { return withKeystone(s) && s.Identity.UseMemcachedTLS }
+
 // connectionOptions say how the identity service is reached.
 func connectionOptions() []Option {
 	return []Option{
 		of("cafile", path(), func(s *settings) *string { return &s.Identity.KeystoneTLS.CAFile },
-			"TLS authorities of the identity service, PEM. Empty: the system's."),
+			"TLS authorities of the identity service, PEM. Empty: the system's.").read(withKeystone),
 		of("certfile", path(), func(s *settings) *string { return &s.Identity.KeystoneTLS.CertFile },
-			"TLS certificate shown to the identity service, PEM."),
+			"TLS certificate shown to the identity service, PEM.").read(withKeystone),
 		of("keyfile", path(), func(s *settings) *string { return &s.Identity.KeystoneTLS.KeyFile },
-			"Its key, PEM. Empty: in certfile."),
+			"Its key, PEM. Empty: in certfile.").read(withKeystone),
 		of("insecure", boolean(), func(s *settings) *bool { return &s.Identity.KeystoneTLS.Insecure },
 			"Do not check the identity service's certificate: whoever answers in its place can let anybody in."),
 		of("interface", choice("internal", "public", "admin"), func(s *settings) *string { return &s.Identity.Keystone.Interface },
@@ -123,9 +127,9 @@ func tokenCacheOptions() []Option {
 			of("memcache_pool_socket_timeout", seconds(time.Millisecond, time.Hour), func(s *settings) *time.Duration { return &s.Identity.Keystone.Memcached.Timeout },
 				"Seconds to wait for a memcached server. One that failed is left alone for half a minute."),
 			of("memcache_tls_enabled", boolean(), func(s *settings) *bool { return &s.Identity.UseMemcachedTLS }, "Talk TLS to memcached."),
-			of("memcache_tls_cafile", path(), func(s *settings) *string { return &s.Identity.MemcachedTLS.CAFile }, "TLS authorities of memcached, PEM."),
-			of("memcache_tls_certfile", path(), func(s *settings) *string { return &s.Identity.MemcachedTLS.CertFile }, "TLS certificate shown to memcached, PEM."),
-			of("memcache_tls_keyfile", path(), func(s *settings) *string { return &s.Identity.MemcachedTLS.KeyFile }, "Its key, PEM."),
+			of("memcache_tls_cafile", path(), func(s *settings) *string { return &s.Identity.MemcachedTLS.CAFile }, "TLS authorities of memcached, PEM.").read(withMemcachedTLS),
+			of("memcache_tls_certfile", path(), func(s *settings) *string { return &s.Identity.MemcachedTLS.CertFile }, "TLS certificate shown to memcached, PEM.").read(withMemcachedTLS),
+			of("memcache_tls_keyfile", path(), func(s *settings) *string { return &s.Identity.MemcachedTLS.KeyFile }, "Its key, PEM.").read(withMemcachedTLS),
 			of("memcache_sasl_enabled", boolean(), func(s *settings) *bool { return &s.memcachedLogin },
 				"Not offered: SASL needs memcached's binary protocol, which is on its way out. With True, the cache is in the process alone."),
 		},

@@ -52,6 +52,8 @@ func librarySections() []Section {
 	}
 }
 
+func withTLS(s *settings) bool { return s.HTTP.TLS.On() }
+
 func tlsSection() Section {
 	return Section{
 		Name: "ssl",
@@ -59,11 +61,11 @@ func tlsSection() Section {
 		Options: slices.Concat(
 			[]Option{
 				of("cert_file", path(), func(s *settings) *string { return &s.HTTP.TLS.Cert },
-					"The certificate, as PEM, followed by those of the authorities between it and a root. It turns TLS on."),
+					"The certificate, as PEM, followed by those of the authorities between it and a root. It turns TLS on.").read(withTLS),
 				of("key_file", path(), func(s *settings) *string { return &s.HTTP.TLS.Key },
-					"The key of the certificate, as PEM. None: it is in cert_file."),
+					"The key of the certificate, as PEM. None: it is in cert_file.").read(withTLS),
 				of("ca_file", path(), func(s *settings) *string { return &s.HTTP.TLS.CA },
-					"The authorities, as PEM, that sign certificates of clients. None: clients are not asked for certificates."),
+					"The authorities, as PEM, that sign certificates of clients. None: clients are not asked for certificates.").read(withTLS),
 				of("client_certificates", choice("required", "optional"), func(s *settings) *string { return &s.clientCertificates },
 					"With ca_file. required: clients without a certificate are not served. optional: they are, and one that is sent must be good."),
 				of("min_version", choice("1.2", "1.3"), func(s *settings) *string { return &s.minTLS },

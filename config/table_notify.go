@@ -23,7 +23,7 @@ func mailOptions() []Option {
 		of("smtp_port", port(), func(s *settings) *int64 { return &s.Mail.Server.Port }, "Its port. Empty: 465, 587 or 25, as smtp_security says.").defaultText(""),
 		of("smtp_security", security(), func(s *settings) *mail.Security { return &s.Mail.Server.Security },
 			"tls: TLS from the beginning. starttls: STARTTLS, without which nothing is sent. none: no TLS, and a login at this machine only."),
-		of("smtp_cafile", path(), func(s *settings) *string { return &s.Mail.TLS.CAFile }, "TLS authorities of the mail server, PEM. Empty: the system's."),
+		of("smtp_cafile", path(), func(s *settings) *string { return &s.Mail.TLS.CAFile }, "TLS authorities of the mail server, PEM. Empty: the system's.").read(withSMTP),
 		of("smtp_insecure", boolean(), func(s *settings) *bool { return &s.Mail.TLS.Insecure },
 			"Do not check the mail server's certificate: whoever answers in its place gets the password and all mail."),
 		of("smtp_user_name", text(), server(func(m *mail.Server) *string { return &m.User }), "Login at the mail server, PLAIN or LOGIN. Empty: none."),
@@ -34,6 +34,10 @@ func mailOptions() []Option {
 			"Mails being handed over at a time: processes of smtp_command, or connections to smtp_host."),
 	}
 }
+
+func withSMTP(s *settings) bool { return s.Mail.SMTP }
+
+func withTrustee(s *settings) bool { return s.Trustee.Keystone.AuthURL != "" }
 
 // confirmationOptions are those of [notification] about what subscribers are
 // asked.
@@ -67,9 +71,9 @@ func trusteeOptions() []Option {
 		of("user_id", text(), login(func(l *keystone.Login) *string { return &l.UserID }), "User, by id."),
 		of("user_domain_id", text(), login(func(l *keystone.Login) *string { return &l.UserDomainID }), "The user's domain, by id."),
 		of("user_domain_name", text(), login(func(l *keystone.Login) *string { return &l.UserDomainName }), "The user's domain."),
-		of("cafile", path(), func(s *settings) *string { return &s.Trustee.TLS.CAFile }, "TLS authorities of the identity service, PEM. Empty: the system's."),
-		of("certfile", path(), func(s *settings) *string { return &s.Trustee.TLS.CertFile }, "TLS certificate shown to it, PEM."),
-		of("keyfile", path(), func(s *settings) *string { return &s.Trustee.TLS.KeyFile }, "Its key, PEM. Empty: in certfile."),
+		of("cafile", path(), func(s *settings) *string { return &s.Trustee.TLS.CAFile }, "TLS authorities of the identity service, PEM. Empty: the system's.").read(withTrustee),
+		of("certfile", path(), func(s *settings) *string { return &s.Trustee.TLS.CertFile }, "TLS certificate shown to it, PEM.").read(withTrustee),
+		of("keyfile", path(), func(s *settings) *string { return &s.Trustee.TLS.KeyFile }, "Its key, PEM. Empty: in certfile.").read(withTrustee),
 		of("insecure", boolean(), func(s *settings) *bool { return &s.Trustee.TLS.Insecure },
 			"Do not check the identity service's certificate: whoever answers in its place gets the password and the tokens of subscribers."),
 		of("timeout", seconds(10*time.Millisecond, time.Hour), func(s *settings) *time.Duration { return &s.Trustee.Keystone.Timeout },
