@@ -26,7 +26,7 @@ type lane struct {
 	active  int  // deliveries in flight
 	queued  bool // among the ready, or those that wait for a place
 	parked  bool // among those that wait for a place of slow ones
-	late    int  // attempts in a row that took long
+	late    int  // attempts in a row that took long; inDoubt at first
 	stuck   int  // attempts in flight that have taken long
 	far     bool // he took too long to cost mostly processor time
 	used    time.Time
@@ -77,10 +77,12 @@ const (
 // slowAfter is how long an attempt may take before it takes long.
 const slowAfter = time.Second
 
-// slow reports whether the subscriber takes long: now, or the last two times.
-// Once can happen to anybody, and those who are slow wait long for a place when
-// there are many of them.
-func (l *lane) slow() bool { return l.stuck > 0 || l.late > 1 }
+// inDoubt is of a subscriber nothing is known of, or that took long once. That can
+// happen to anybody, and who is slow waits long for a place when many are.
+const inDoubt = 1
+
+// slow reports whether the subscriber takes long: now, or so far.
+func (l *lane) slow() bool { return l.stuck > 0 || l.late > inDoubt }
 
 // tookLong remembers how long an attempt took.
 func (l *lane) tookLong(took time.Duration) {
@@ -95,7 +97,7 @@ func (l *lane) tookLong(took time.Duration) {
 func (n *Notifier) laneFor(s *source, sub *messaging.Subscription) *lane {
 	l := s.lanes[sub.ID]
 	if l == nil {
-		l = &lane{target: target{s.ref, sub.ID}, source: s}
+		l = &lane{target: target{s.ref, sub.ID}, source: s, late: inDoubt}
 		l.alarm.ring = func() { n.look(l) }
 	}
 	if l.sub == nil || !sameOptions(l.sub, sub) {
@@ -214,7 +216,7 @@ func (n *Notifier) take(l *lane) *job {
 }
 
 // startable reports whether a job of the lane may begin: one at a time, unless
-// more than a few wait.
+// more than a few wait and more is known of the subscriber.
 func (n *Notifier) startable(l *lane) bool {
 	w := l.waiting.len()
 	if w == 0 {
@@ -222,7 +224,7 @@ func (n *Notifier) startable(l *lane) bool {
 	}
 	most := min(n.config.PerSubscription, 1+w/4)
 	switch {
-	case l.open:
+	case l.open, l.late == inDoubt:
 		most = 1
 	case l.behind && most > 1:
 		most = n.config.PerSubscription // who catches up does so as fast as he may
