@@ -9,8 +9,8 @@ import (
 	"zaqar/storage"
 )
 
-// longestOutage is how long an outbox waits for a notifier, beside the lifetime
-// of deliveries.
+// longestOutage is how long outboxes and backlogs wait for a notifier, beside the
+// lifetime of deliveries.
 const longestOutage = 30 * 24 * time.Hour
 
 // Announcing returns a store whose posts are announced to subscribers: those to
@@ -18,7 +18,7 @@ const longestOutage = 30 * 24 * time.Hour
 // same step, and the notifier is woken. carry tells where a request is in a
 // trace, empty for nowhere.
 func (n *Notifier) Announcing(next storage.Messages, carry func(context.Context) string) storage.Messages {
-	return &announcing{Messages: next, notifier: n, carry: carry, plain: storage.Announcement{TTL: n.backlogTTL() + int64(longestOutage/time.Second)}}
+	return &announcing{Messages: next, notifier: n, carry: carry, plain: storage.Announcement{TTL: n.backlogTTL()}}
 }
 
 type announcing struct {

@@ -98,11 +98,16 @@ func (n *Notifier) begin(j *job, l *lane, it *item) *attempt {
 	return &attempt{lane: l, item: it, number: e.Attempts + 1, begun: now, sub: l.sub, options: l.options, url: l.url, sender: l.sender, socket: l.socket}
 }
 
-// overdue reports whether a delivery has been tried for long enough.
+// overdue reports whether a delivery has been tried for long enough. Of one that
+// was not tried yet, as far as is known, the time before the start does not count:
+// nobody may have been there to try.
 func (n *Notifier) overdue(e *delivery.Envelope, now time.Time) bool {
 	begun := e.First
 	if begun.IsZero() {
 		begun = e.Posted
+	}
+	if away := n.started.Sub(begun); away > 0 && (e.First.IsZero() || e.Attempts == 0) {
+		begun = begun.Add(min(away, longestOutage))
 	}
 	return !now.Before(begun.Add(n.config.Lifetime))
 }

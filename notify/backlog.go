@@ -185,7 +185,7 @@ func (n *Notifier) storeBatch(ctx context.Context, l *lane, batch []*write) erro
 	}
 	lives := FailedLifetime
 	if first.part == messaging.Backlog(l.id) {
-		lives = n.config.Lifetime + slack
+		lives = longestOutage + n.config.Lifetime + slack
 	}
 	drafts := make([]messaging.Draft, len(batch))
 	for i, w := range batch {

@@ -181,6 +181,39 @@ func TestLongOutage(t *testing.T) {
 	})
 }
 
+// What is in a backlog then is attempted, too, if it never was: it is not the
+// subscriber's fault. If it was attempted, its time is over.
+func TestLongOutageOfBacklogs(t *testing.T) {
+	for _, down := range []time.Duration{25 * time.Hour, 10 * 24 * time.Hour} {
+		inWorld(t, func(w *world) {
+			q := queue("q")
+			sub := w.subscribe(q, "http://a/")
+			broken := w.subscribe(q, "http://broken/", `{"_retry_policy":{"retries_with_no_delay":0,"minimum_delay":600}}`)
+			w.sender.behave["a"] = takes(time.Minute)
+			w.sender.behave["broken"] = fails(500)
+			w.start()
+			w.post(q, numbers(0, 10)...)
+			settled(time.Second)
+			w.stop()
+			if n := len(w.left(q, "backlog/"+partOf(sub))); n != 10 {
+				t.Fatalf("%d in the backlog", n)
+			}
+			time.Sleep(down)
+			before := len(w.sender.of("a")) // the attempt that was cut off
+			w.sender.behave["a"] = nil
+			w.start()
+			settled(time.Hour)
+			equal(t, "a", texts(w.sender.of("a")[before:]), numbers(0, 10))
+			if n := len(w.left(q, "failed/"+partOf(broken))); n != 10 {
+				t.Errorf("%d dead letters of who was attempted", n)
+			}
+			if n := len(w.sender.of("broken")); n != 10 {
+				t.Errorf("%d attempts at who was attempted", n)
+			}
+		})
+	}
+}
+
 // A place at a host that one lane no longer wants goes to the next.
 func TestPlacesArePassedOn(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -21,8 +21,9 @@ type Config struct {
 	PerHost         int // of them to one host and port
 	PerSubscription int // of them for one subscription
 
-	// Lifetime is how long a delivery is attempted, from its first attempt, or
-	// from the post if it was held back before it.
+	// Lifetime is how long a delivery is attempted, from its first attempt. One
+	// that was held back before it is given up so long after the post, or after
+	// the start of the server if that was later.
 	Lifetime time.Duration
 	// DisableAfter is after how long a time of nothing but failures a
 	// subscription is disabled; 0: never.
@@ -125,7 +126,8 @@ type Notifier struct {
 	posts    atomic.Int64 // that were stored since the pace was adjusted
 
 	mu       sync.Mutex // guards everything below, and all sources, lanes, lots and items
-	running  bool       // Run was called and has not been told to stop
+	started  time.Time
+	running  bool // Run was called and has not been told to stop
 	sources  map[messaging.QueueRef]*source
 	lanes    int // of all sources
 	hosts    map[string]*host
@@ -213,7 +215,7 @@ func (n *Notifier) Run(ctx context.Context) {
 	sending, stopSend := context.WithCancel(working)
 	defer stopSend()
 	n.mu.Lock()
-	n.working, n.sending, n.running = working, sending, true
+	n.working, n.sending, n.running, n.started = working, sending, true, n.now()
 	n.start()
 	n.mu.Unlock()
 

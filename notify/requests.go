@@ -98,7 +98,9 @@ func (n *Notifier) agreed(sub *messaging.Subscription) bool {
 	return agreed
 }
 
-func (n *Notifier) backlogTTL() int64 { return int64((n.config.Lifetime + slack) / time.Second) }
+func (n *Notifier) backlogTTL() int64 {
+	return int64((longestOutage + n.config.Lifetime + slack) / time.Second)
+}
 
 // put appends to the backlog of a subscription, and has it looked at.
 func (n *Notifier) put(ctx context.Context, sub *messaging.Subscription, drafts []messaging.Draft) error {
