@@ -168,6 +168,30 @@ func TestEndsWhileFull(t *testing.T) {
 	})
 }
 
+// Bursts at many queues with many subscribers who hang: what is made of them at
+// once stays within the bound, and a little more.
+func TestJobsInMemory(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for i := range 8 {
+			q := queue(fmt.Sprint("q", i))
+			for j := range 500 {
+				h := fmt.Sprintf("dead%d-%d", i, j)
+				w.subscribe(q, "http://"+h+"/")
+				w.sender.behave[h] = hangs
+			}
+			for j := range 32 {
+				w.post(q, fmt.Sprint(j))
+			}
+		}
+		w.start()
+		settled(900 * time.Millisecond)
+		if s := w.notifier.Stats(); s.Waiting < 18_000 || s.Waiting > 22_000 {
+			t.Errorf("%d deliveries in memory", s.Waiting)
+		}
+		w.stop()
+	})
+}
+
 // What is in the outbox when a server comes back after days is attempted.
 func TestLongOutage(t *testing.T) {
 	inWorld(t, func(w *world) {

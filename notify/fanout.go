@@ -37,6 +37,7 @@ type fanning struct {
 	posts  []*post
 	bytes  int                      // of the messages
 	after  messaging.SubscriptionID // the last one that was offered it
+	page   int                      // how many are read at once: no more than fit in a turn
 	hungry bool                     // a lane that took a job had little to do
 }
 
@@ -142,13 +143,13 @@ func (n *Notifier) step(ctx context.Context, s *source) (more bool, err error) {
 		}
 	}
 	f := s.fanning
-	page, err := n.data.Subscriptions(ctx, s.ref, f.after, pageSize)
+	page, err := n.data.Subscriptions(ctx, s.ref, f.after, f.page)
 	if err != nil {
 		return false, err
 	}
 	some := n.offer(s, f, page)
-	if some == pageSize || some < len(page) {
-		f.after = page[some-1].ID
+	if some == f.page || some < len(page) {
+		f.after, f.page = page[some-1].ID, some
 		return true, nil
 	}
 	n.mu.Lock()
@@ -257,7 +258,7 @@ func (n *Notifier) claimLot(ctx context.Context, s *source) (some bool, err erro
 		return false, err
 	}
 	lot := &lot{part: s.ref.In(messaging.Outbox), claim: l.Claim.ID, until: l.Claim.Expires, source: s}
-	f := &fanning{lot: lot}
+	f := &fanning{lot: lot, page: pageSize}
 	bytes := 0
 	var circling []*item
 	for i := range l.Messages {
@@ -344,13 +345,17 @@ func (n *Notifier) admit(l *lot, items []*item) {
 // Then it is the turn of others.
 const filteredInTurn = 4 << 20
 
+// madeInTurn is how many jobs are made in one turn of a source, about. Those that
+// are carried out together stay together.
+const madeInTurn = 1000
+
 // offer makes jobs for a page of subscriptions, and returns how many it came to
 // before the turn was over: at least one, if there are any.
 func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) int {
 	lanes := make([]*lane, 0, len(page))
-	filtered, some := 0, 0
+	filtered, made, some := 0, 0, 0
 	n.mu.Lock()
-	for ; some < len(page) && filtered < filteredInTurn; some++ {
+	for ; some < len(page) && filtered < filteredInTurn && made < madeInTurn; some++ {
 		l := n.laneFor(s, &page[some])
 		if l == nil || !n.wants(l, delivery.Notification) {
 			continue
@@ -358,6 +363,9 @@ func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) i
 		lanes = append(lanes, l)
 		if l.options.Filter != nil {
 			filtered += f.bytes
+		}
+		if _, together := l.sender.(GroupSender); !together {
+			made += f.lot.entries
 		}
 	}
 	n.mu.Unlock()

@@ -318,7 +318,7 @@ func (n *Notifier) mayFan() bool {
 	if n.load.writes >= maxWrite {
 		return false
 	}
-	if !n.load.full() {
+	if others := max(n.fans.busy-1, 0); !n.load.full() && n.load.jobs+others*madeInTurn < maxJobs {
 		return true
 	}
 	if !n.load.tight {
