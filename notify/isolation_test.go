@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"zaqar/messaging"
 	"zaqar/messaging/delivery"
 	"zaqar/notify"
+	"zaqar/storage"
 )
 
 // Ten dead receivers, whatever the way they are dead in, and one that is well.
@@ -209,6 +212,49 @@ func TestDisable(t *testing.T) {
 			})
 		})
 	}
+}
+
+// interrupted is a store in which something happens before the first write of
+// what was done.
+type interrupted struct {
+	storage.Data
+	already atomic.Bool
+	do      func()
+}
+
+func (l *interrupted) AmendSubscription(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID, edit func(*messaging.Subscription) error) (messaging.Subscription, error) {
+	if !l.already.Swap(true) {
+		l.do()
+	}
+	return l.Data.AmendSubscription(ctx, q, id, edit)
+}
+
+// Who is enabled again while it is being written down that he is disabled, stays
+// enabled.
+func TestResumeWhileDisabling(t *testing.T) {
+	inWorld(t, func(w *world) {
+		q := queue("q")
+		sub := w.subscribe(q, "http://a/")
+		w.sender.behave["a"] = func(ctx context.Context, d *notify.Delivery) (notify.Receipt, error) {
+			if string(d.Body) == "2" {
+				return notify.Receipt{}, nil
+			}
+			return notify.Receipt{}, &notify.Failure{Verdict: notify.Disable, Status: 410, What: "gone"}
+		}
+		w.data = &interrupted{Data: w.data, do: func() {
+			time.Sleep(time.Millisecond) // time passes in between
+			w.notifier.Resume(context.Background(), sub)
+		}}
+		w.start()
+		w.post(q, "1")
+		settled(time.Minute)
+		if s := w.state(sub); !s.Disabled.IsZero() || !s.Failing.IsZero() || s.Attempts != 1 {
+			t.Errorf("%+v", s)
+		}
+		w.post(q, "2")
+		settled(time.Minute)
+		equal(t, "a", texts(w.sender.of("a")), []string{"1", "2"})
+	})
 }
 
 func TestDisabledAfterDays(t *testing.T) {

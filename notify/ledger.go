@@ -16,6 +16,7 @@ type record struct {
 	state  delivery.State
 	since  time.Time // of the first that is not written
 	reason string    // why it is to be disabled, empty if it is not
+	told   time.Time // when that was said
 }
 
 func (r *record) disables() bool { return r != nil && r.reason != "" }
@@ -48,7 +49,8 @@ func (n *Notifier) disable(l *lane, reason string) {
 		return
 	}
 	l.disabled = true
-	n.recordOf(l.target).reason = reason
+	r := n.recordOf(l.target)
+	r.reason, r.told = reason, n.now()
 	n.nudge(n.dirty)
 }
 
@@ -130,6 +132,9 @@ func (n *Notifier) writeRecord(ctx context.Context, t target, r *record) {
 		was := !s.Disabled.IsZero()
 		s.Merge(&r.state)
 		reason := r.reason
+		if r.told.Before(s.Resumed) {
+			reason = "" // that was before
+		}
 		if after := n.config.DisableAfter; reason == "" && after > 0 && !s.Failing.IsZero() && now.Sub(s.Failing) >= after {
 			reason = "Nothing could be delivered for " + after.String() + "."
 		}
@@ -157,7 +162,7 @@ func (n *Notifier) putBack(t target, r *record) {
 	r.state.Merge(&now.state)
 	now.state, now.since = r.state, n.now()
 	if r.reason != "" {
-		now.reason = r.reason
+		now.reason, now.told = r.reason, r.told
 	}
 }
 

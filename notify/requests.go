@@ -139,12 +139,13 @@ func (n *Notifier) Forget(ctx context.Context, sub messaging.Subscription) {
 // Resume has a subscription that was changed or confirmed delivered to again, as
 // if nothing had failed, and looks at its backlog.
 func (n *Notifier) Resume(ctx context.Context, sub messaging.Subscription) {
+	now, fails := n.now(), n.fails(sub)
 	stored, err := n.data.AmendSubscription(ctx, sub.Source, sub.ID, func(sub *messaging.Subscription) error {
 		s := delivery.ReadState(sub.State)
-		if s.Disabled.IsZero() && s.Failing.IsZero() {
+		if s.Disabled.IsZero() && s.Failing.IsZero() && !fails {
 			return errUnchanged
 		}
-		s.Disabled, s.Reason, s.Failing = time.Time{}, "", time.Time{}
+		s.Resume(now)
 		sub.State = s.Append(nil)
 		return nil
 	})
@@ -161,10 +162,20 @@ func (n *Notifier) Resume(ctx context.Context, sub messaging.Subscription) {
 	}
 	if l := n.laneFor(n.sourceOf(sub.Source), &stored); l != nil {
 		n.closeBreaker(l)
-		l.fails, l.pause, l.until, l.late = 0, 0, time.Time{}, 0
+		l.fails, l.pause, l.until, l.late = 0, 0, time.Time{}, inDoubt
 		n.look(l)
 	}
 	n.mu.Unlock()
+}
+
+// fails reports whether failures of a subscription may be on their way into it.
+func (n *Notifier) fails(sub messaging.Subscription) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s := n.sources[sub.Source]; s != nil && s.lanes[sub.ID] != nil {
+		return s.lanes[sub.ID].disabled || s.lanes[sub.ID].fails > 0
+	}
+	return n.records[target{sub.Source, sub.ID}] != nil
 }
 
 var errUnchanged = errors.New("nothing changes")

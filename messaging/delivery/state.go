@@ -18,6 +18,7 @@ type State struct {
 	Failing  time.Time // since when attempts have done nothing but fail; zero: they have not
 	Disabled time.Time // since when nothing is delivered; zero: it is
 	Reason   string    // why it is disabled
+	Resumed  time.Time // when it was last enabled: failures before count no more
 	// How many attempts were made, and how many deliveries ended either way,
 	// since the subscription was created.
 	Attempts, Delivered, GivenUp int64
@@ -70,6 +71,13 @@ func (s *State) Note(a Attempt) {
 // longestTook is more than any attempt takes, in milliseconds.
 const longestTook = 1 << 40
 
+// Resume forgets that nothing but failures happened. What did before now and is
+// merged later does not bring that back.
+func (s *State) Resume(now time.Time) {
+	s.Disabled, s.Reason, s.Failing = time.Time{}, "", time.Time{}
+	s.Resumed = now.Add(time.Millisecond).Truncate(time.Millisecond) // so it is stored
+}
+
 // Merge adds what happened later.
 func (s *State) Merge(later *State) {
 	s.Attempts += later.Attempts
@@ -77,6 +85,9 @@ func (s *State) Merge(later *State) {
 	s.GivenUp += later.GivenUp
 	if later.Delivered > 0 || s.Failing.IsZero() {
 		s.Failing = later.Failing
+		if s.Failing.Before(s.Resumed) {
+			s.Failing = time.Time{}
+		}
 	}
 	s.Log = append(s.Log[:len(s.Log):len(s.Log)], later.Log...)
 	if n := len(s.Log) - LogSize; n > 0 {
@@ -104,6 +115,7 @@ type stateText struct {
 	Disabled  int64         `json:"d,omitempty"`
 	Failing   int64         `json:"f,omitempty"`
 	Reason    string        `json:"r,omitempty"`
+	Resumed   int64         `json:"u,omitempty"`
 	Attempts  int64         `json:"a,omitempty"`
 	Delivered int64         `json:"ok,omitempty"`
 	GivenUp   int64         `json:"no,omitempty"`
@@ -123,7 +135,7 @@ type attemptText struct {
 
 // Append appends the text that ReadState reads.
 func (s *State) Append(dst []byte) []byte {
-	t := stateText{Socket: s.Socket, Failing: unixMilli(s.Failing), Disabled: unixMilli(s.Disabled), Reason: s.Reason,
+	t := stateText{Socket: s.Socket, Failing: unixMilli(s.Failing), Disabled: unixMilli(s.Disabled), Reason: s.Reason, Resumed: unixMilli(s.Resumed),
 		Attempts: s.Attempts, Delivered: s.Delivered, GivenUp: s.GivenUp}
 	for _, a := range s.Log {
 		at := attemptText{At: unixMilli(a.At), Took: a.Took.Milliseconds(), Message: a.Message, Status: a.Status, Error: a.Error}
@@ -152,7 +164,7 @@ func ReadState(raw []byte) State {
 	if len(raw) == 0 || json.Unmarshal(raw, &t) != nil {
 		return State{}
 	}
-	s := State{Socket: t.Socket, Failing: instant(t.Failing), Disabled: instant(t.Disabled), Reason: t.Reason,
+	s := State{Socket: t.Socket, Failing: instant(t.Failing), Disabled: instant(t.Disabled), Reason: t.Reason, Resumed: instant(t.Resumed),
 		Attempts: t.Attempts, Delivered: t.Delivered, GivenUp: t.GivenUp}
 	for _, at := range t.Log {
 		a := Attempt{At: instant(at.At), Took: time.Duration(min(max(at.Took, 0), longestTook)) * time.Millisecond, Kind: at.Kind,
