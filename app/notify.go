@@ -78,7 +78,7 @@ func (a *App) runNotifier() {
 
 // senders builds what delivers, by scheme.
 func (a *App) senders(o *Notification, documents *confirm.Documents, store storage.Subscriptions) (map[string]notify.Sender, error) {
-	c, err := a.options.Webhooks.Config()
+	c, err := a.options.Webhooks.config()
 	if err != nil {
 		return nil, fmt.Errorf("[notification] %w", err)
 	}

@@ -44,16 +44,12 @@ func IsLocked(err error) bool { return errors.Is(err, disk.ErrLocked) }
 // running server.
 type Tools struct {
 	Dir      string
-	Log      *slog.Logger        // nil: nothing is logged
 	Progress func(StoreProgress) // nil: nobody is told
 }
 
 func (t Tools) embedded() embedded.Tool {
-	log := t.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return embedded.Tool{Dir: t.Dir, Env: storage.Env{Now: time.Now, Log: log}, Progress: t.Progress}
+	env := storage.Env{Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	return embedded.Tool{Dir: t.Dir, Env: env, Progress: t.Progress}
 }
 
 // Inspect tells what is in a store, stopped or in use, with so many of its

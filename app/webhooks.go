@@ -21,8 +21,8 @@ type Webhooks struct {
 	CAFile  string        // authorities beside the system's
 }
 
-// Config reads the files and lists. Now and InFlight are left to the caller.
-func (w Webhooks) Config() (webhook.Config, error) {
+// config reads the files and lists. Now and InFlight are left to the caller.
+func (w Webhooks) config() (webhook.Config, error) {
 	c := webhook.Defaults()
 	c.Timeout = w.Timeout
 	var err error

@@ -14,7 +14,7 @@ import (
 )
 
 func TestWebhooks(t *testing.T) {
-	c, err := Webhooks{Timeout: time.Second, Allow: []string{"10.0.0.0/8", "*.corp"}, Deny: []string{"10.1.0.0/16"}, Proxy: "http://u:p@proxy:3128"}.Config()
+	c, err := Webhooks{Timeout: time.Second, Allow: []string{"10.0.0.0/8", "*.corp"}, Deny: []string{"10.1.0.0/16"}, Proxy: "http://u:p@proxy:3128"}.config()
 	if err != nil || c.Timeout != time.Second || c.Proxy.Host != "proxy:3128" || c.Authorities != nil {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -34,12 +34,12 @@ func TestWebhookAuthorities(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if c, err := (Webhooks{CAFile: good}).Config(); err != nil || c.Authorities == nil {
+	if c, err := (Webhooks{CAFile: good}).config(); err != nil || c.Authorities == nil {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for _, w := range []Webhooks{{CAFile: bad}, {CAFile: filepath.Join(dir, "none")}, {Allow: []string{"127.1"}},
 		{Deny: []string{"a b"}}, {Proxy: "http://u:SECRET@[::1"}} {
-		if _, err := w.Config(); err == nil || strings.Contains(err.Error(), "SECRET") {
+		if _, err := w.config(); err == nil || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("%+v: %v", w, err)
 		}
 	}

@@ -101,15 +101,6 @@ func (p *Posting) makeQueue(ctx context.Context) error {
 	return err
 }
 
-// PostMessages stores a post whose size is known to be allowed.
-func (b *Broker) PostMessages(ctx context.Context, who messaging.Caller, q messaging.QueueRef, posts []Post) ([]messaging.MessageID, error) {
-	p, err := b.BeginPost(ctx, who, q)
-	if err != nil {
-		return nil, err
-	}
-	return p.Store(ctx, posts)
-}
-
 // drafts are what a post makes of its messages, in memory that is used again.
 type drafts struct{ list []messaging.Draft }
 

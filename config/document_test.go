@@ -1,36 +1,11 @@
 package config
 
 import (
-	"bytes"
-	"flag"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "write docs/configuration.md")
-
-func TestReferenceIsUpToDate(t *testing.T) {
-	const file = "../docs/configuration.md"
-	var want bytes.Buffer
-	if err := Markdown(&want); err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(file, want.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(want.String(), string(got)); d != "" {
-		t.Errorf("docs/configuration.md is out of date; make docs writes it\n%s", d)
-	}
-}
 
 func sample(t *testing.T) string {
 	t.Helper()

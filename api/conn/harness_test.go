@@ -81,3 +81,11 @@ func pair(t *testing.T) (*Conn, *counted, net.Conn) {
 	})
 	return c.(*Conn), inner, far
 }
+
+// waiting returns how many requests wait on their connections, or are on their
+// way back to a handler.
+func (l *Listener) waiting() int {
+	l.parked.mu.Lock()
+	defer l.parked.mu.Unlock()
+	return len(l.parked.conns)
+}

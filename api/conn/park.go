@@ -180,14 +180,6 @@ func (p *park) close() {
 	}
 }
 
-// Parked returns how many requests wait on their connections, or are on their
-// way back to a handler.
-func (l *Listener) Parked() int {
-	l.parked.mu.Lock()
-	defer l.parked.mu.Unlock()
-	return len(l.parked.conns)
-}
-
 // Drain waits until all parked requests have come back to their handlers, and
 // lets no more be parked. It brings none of them back. When ctx ends, those left
 // are closed.

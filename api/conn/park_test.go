@@ -98,15 +98,15 @@ func TestPark(t *testing.T) {
 					Watch: func(f func()) { resume = f },
 					Gone:  func() { gone++ },
 				})
-				if !parks || l.Parked() != 1 {
-					t.Errorf("%d are parked", l.Parked())
+				if !parks || l.waiting() != 1 {
+					t.Errorf("%d are parked", l.waiting())
 				}
 				time.Sleep(5 * time.Second)
 				c.happens(l, far, resume)
 				if c.reads == "" {
 					synctest.Wait()
-					if gone != 1 || l.Parked() != 0 {
-						t.Errorf("told %d times that it is gone, %d are parked", gone, l.Parked())
+					if gone != 1 || l.waiting() != 0 {
+						t.Errorf("told %d times that it is gone, %d are parked", gone, l.waiting())
 					}
 					return
 				}
@@ -121,14 +121,14 @@ func TestPark(t *testing.T) {
 				if _, err := io.ReadFull(again, got); err != nil || string(got) != c.reads {
 					t.Errorf("%q, %v", got, err)
 				}
-				if l.Parked() != 1 {
-					t.Errorf("%d are parked before a handler has it", l.Parked())
+				if l.waiting() != 1 {
+					t.Errorf("%d are parked before a handler has it", l.waiting())
 				}
 				if first, second := conn.Resumed(), conn.Resumed(); first != name || second != nil {
 					t.Errorf("resumed %v, then %v", first, second)
 				}
-				if l.Parked() != 0 {
-					t.Errorf("%d are parked", l.Parked())
+				if l.waiting() != 0 {
+					t.Errorf("%d are parked", l.waiting())
 				}
 				resume() // late: it must not end the read of the next request
 				go io.WriteString(far, "more")
@@ -156,8 +156,8 @@ func TestParkedButNotServed(t *testing.T) {
 			t.Fatal(err)
 		}
 		again.Close()
-		if gone != 1 || conn.Resumed() != nil || l.Parked() != 0 {
-			t.Errorf("told %d times that it is gone, resumed %v, %d are parked", gone, conn.Resumed(), l.Parked())
+		if gone != 1 || conn.Resumed() != nil || l.waiting() != 0 {
+			t.Errorf("told %d times that it is gone, resumed %v, %d are parked", gone, conn.Resumed(), l.waiting())
 		}
 	})
 }
@@ -246,8 +246,8 @@ func TestManyParked(t *testing.T) {
 		synctest.Wait()
 		both := slices.Concat(back, left)
 		slices.Sort(both)
-		if len(both) != 300 || len(slices.Compact(both)) != 300 || len(back) == 0 || len(left) == 0 || l.Parked() != 0 {
-			t.Errorf("%d came back, %d are gone, %d are parked", len(back), len(left), l.Parked())
+		if len(both) != 300 || len(slices.Compact(both)) != 300 || len(back) == 0 || len(left) == 0 || l.waiting() != 0 {
+			t.Errorf("%d came back, %d are gone, %d are parked", len(back), len(left), l.waiting())
 		}
 	})
 }
@@ -268,8 +268,8 @@ func TestNotParked(t *testing.T) {
 			if conn.Park(held{conn: conn, err: c.err}, &Parked{Watch: func(func()) { t.Error("watched") }, Gone: func() { t.Error("gone") }}) {
 				t.Error("it is parked")
 			}
-			if l.Parked() != 0 {
-				t.Errorf("%d are parked", l.Parked())
+			if l.waiting() != 0 {
+				t.Errorf("%d are parked", l.waiting())
 			}
 			if conn.Resumed() != nil {
 				t.Error("it comes back")

@@ -32,7 +32,7 @@ type Trust struct {
 // never an IPv4 address in IPv6 form and has no zone; it is invalid only if
 // RemoteAddr is none. Addresses that can be read take no memory.
 func (t *Trust) Client(r *http.Request) netip.Addr {
-	at := Peer(r)
+	at := peer(r)
 	if !t.believes(at) {
 		return at
 	}
@@ -62,7 +62,7 @@ func (t *Trust) Client(r *http.Request) netip.Addr {
 // lead to another host.
 func (t *Trust) Prefix(r *http.Request) string {
 	value := r.Header["X-Forwarded-Prefix"]
-	if len(value) == 0 || !t.believes(Peer(r)) {
+	if len(value) == 0 || !t.believes(peer(r)) {
 		return ""
 	}
 	prefix, _, _ := strings.Cut(value[0], ",")
@@ -76,8 +76,8 @@ func (t *Trust) Prefix(r *http.Request) string {
 	return prefix
 }
 
-// Peer returns the other end of a request's connection.
-func Peer(r *http.Request) netip.Addr {
+// peer returns the other end of a request's connection.
+func peer(r *http.Request) netip.Addr {
 	p, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}

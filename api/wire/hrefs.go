@@ -16,8 +16,8 @@ func AppendQueueHref(dst []byte, q messaging.QueueRef) []byte {
 	return append(dst, q.Name...)
 }
 
-// AppendMessageHref appends the path of a message.
-func AppendMessageHref(dst []byte, q messaging.QueueRef, id messaging.MessageID) []byte {
+// appendMessageHref appends the path of a message.
+func appendMessageHref(dst []byte, q messaging.QueueRef, id messaging.MessageID) []byte {
 	dst = AppendQueueHref(dst, q)
 	dst = append(dst, "/messages/"...)
 	return append(dst, id...)

@@ -112,7 +112,7 @@ func AppendPosted(dst []byte, q messaging.QueueRef, ids []messaging.MessageID) [
 			dst = append(dst, ',')
 		}
 		dst = append(dst, '"')
-		dst = AppendMessageHref(dst, q, id)
+		dst = appendMessageHref(dst, q, id)
 		dst = append(dst, '"')
 	}
 	return append(dst, "]}"...)
@@ -147,7 +147,7 @@ func appendMessage(dst []byte, q messaging.QueueRef, ms broker.Messages, m *mess
 	dst = append(dst, `{"id":"`...)
 	dst = append(dst, m.ID...)
 	dst = append(dst, `","href":"`...)
-	dst = AppendMessageHref(dst, q, m.ID)
+	dst = appendMessageHref(dst, q, m.ID)
 	if m.Claim != "" {
 		dst = append(dst, "?claim_id="...)
 		dst = append(dst, m.Claim...)

@@ -240,7 +240,7 @@ func appendStat(dst []byte, name string, q messaging.QueueRef, m *messaging.Mess
 	dst = append(dst, `,"created":"`...)
 	dst = m.Posted.UTC().AppendFormat(dst, "2006-01-02T15:04:05Z")
 	dst = append(dst, `","href":"`...)
-	dst = AppendMessageHref(dst, q, m.ID)
+	dst = appendMessageHref(dst, q, m.ID)
 	return append(dst, `"}`...)
 }
 

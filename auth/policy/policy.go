@@ -69,9 +69,6 @@ func NewLive(p *Policy) *Live {
 // Set puts another policy in force for questions from now on.
 func (l *Live) Set(p *Policy) { l.now.Store(p) }
 
-// Get returns the policy in force.
-func (l *Live) Get() *Policy { return l.now.Load() }
-
 // Allow asks the policy in force; see Policy.Allow.
 func (l *Live) Allow(ctx context.Context, who messaging.Caller, rule string, on messaging.QueueRef) error {
 	return l.now.Load().Allow(ctx, who, rule, on)

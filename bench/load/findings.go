@@ -3,7 +3,6 @@ package load
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -36,11 +35,6 @@ func (f *Finding) add(key string) {
 	f.Count++
 }
 
-func (f *Finding) merge(other Finding) {
-	f.Count += other.Count
-	f.IDs = append(slices.Clip(f.IDs), other.IDs[:min(len(other.IDs), maxIDs-len(f.IDs))]...)
-}
-
 // kind is a kind of finding with its description.
 type kind struct {
 	what string
@@ -53,14 +47,6 @@ func (f *Findings) kinds() []kind {
 		{"claimed twice", &f.ClaimedTwice}, {"deleted twice", &f.DeletedTwice},
 		{"back after deletion", &f.Undead}, {"out of order", &f.OutOfOrder},
 		{"with another body", &f.Altered},
-	}
-}
-
-// Merge adds those of another audit.
-func (f *Findings) Merge(other *Findings) {
-	from := other.kinds()
-	for i, k := range f.kinds() {
-		k.merge(*from[i].Finding)
 	}
 }
 

@@ -59,9 +59,6 @@ func Create(ctx context.Context, t Target, s Spec) (*Queues, error) {
 	return q, nil
 }
 
-// Filled returns how many messages Fill has posted.
-func (q *Queues) Filled() int { return q.filled.posted.len() }
-
 // Blind reports whether the server could not list claimed messages to an audit:
 // one that is back after its deletion may have gone unseen.
 func (q *Queues) Blind() bool { return q.blind.Load() }

@@ -51,7 +51,7 @@ func Dial(addr string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(c), nil
+	return newConn(c), nil
 }
 
 // DialTLS connects to host:port with TLS. Only HTTP/1.1 is offered.
@@ -62,11 +62,11 @@ func DialTLS(addr string, config *tls.Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(c), nil
+	return newConn(c), nil
 }
 
-// New makes a Conn of a connection, which it then owns.
-func New(c net.Conn) *Conn { return &Conn{c: c, buf: make([]byte, 0, 16<<10)} }
+// newConn makes a Conn of a connection, which it then owns.
+func newConn(c net.Conn) *Conn { return &Conn{c: c, buf: make([]byte, 0, 16<<10)} }
 
 // SetDeadline bounds all calls of Do from now on.
 func (c *Conn) SetDeadline(t time.Time) error { return c.c.SetDeadline(t) }

@@ -25,7 +25,7 @@ func script(t *testing.T, pieces ...string) *Conn {
 			}
 		}
 	}()
-	return New(client)
+	return newConn(client)
 }
 
 func TestDoReadsAnswers(t *testing.T) {
@@ -112,7 +112,7 @@ func TestKeepAlive(t *testing.T) {
 			io.WriteString(server, answer)
 		}
 	}()
-	c := New(client)
+	c := newConn(client)
 	for _, want := range []string{"a", "b"} {
 		r, err := c.Do([]byte("?"))
 		if err != nil || string(r.Body) != want || c.Closed() != (want == "b") {

@@ -36,8 +36,8 @@ const maxKinds = 1000
 // TTL lives at least that long.
 const minTTL = 60 * time.Second
 
-// DefaultMessages returns the single message that is posted without a file.
-func DefaultMessages() Messages {
+// defaultMessages returns the single message that is posted without a file.
+func defaultMessages() Messages {
 	m, err := ParseMessages([]byte(`[{"weight": 1.0, "doc": {"ttl": 60, "body": {"id": "7FA23C90-62F7-40D2-9360-FBD5D7D61CD1", "evt": "Single"}}}]`))
 	if err != nil {
 		panic(err) // a constant

@@ -14,8 +14,8 @@ type Group struct {
 	Workers   int `json:"workers"` // of each process
 }
 
-// Connections returns how many connections the group has.
-func (g Group) Connections() int { return g.Processes * g.Workers }
+// connections returns how many connections the group has.
+func (g Group) connections() int { return g.Processes * g.Workers }
 
 // Options says what Run does.
 type Options struct {
@@ -57,7 +57,7 @@ func Defaults() Options {
 		Server: "http://localhost:8888", Project: "my-lovely-benchmark",
 		Producers: Group{1, 10}, Consumers: Group{1, 0}, Observers: Group{1, 5},
 		Duration: 5 * time.Second, Queues: 4, Prefix: "ogre-test-queue",
-		Messages: DefaultMessages(), Batch: 1, PerClaim: 5, PerList: 5, CheckTime: 15 * time.Minute,
+		Messages: defaultMessages(), Batch: 1, PerClaim: 5, PerList: 5, CheckTime: 15 * time.Minute,
 	}
 }
 
@@ -73,11 +73,11 @@ const (
 // Check returns what is wrong with the options.
 func (o *Options) Check() error {
 	for name, g := range map[string]Group{"producers": o.Producers, "consumers": o.Consumers, "observers": o.Observers} {
-		if g.Processes < 0 || g.Workers < 0 || g.Processes > maxConnections || g.Workers > maxConnections || g.Connections() > maxConnections {
+		if g.Processes < 0 || g.Workers < 0 || g.Processes > maxConnections || g.Workers > maxConnections || g.connections() > maxConnections {
 			return fmt.Errorf("%d processes with %d workers of %s: must be 0 to %d together", g.Processes, g.Workers, name, maxConnections)
 		}
 	}
-	if o.Producers.Connections()+o.Consumers.Connections()+o.Observers.Connections() == 0 {
+	if o.Producers.connections()+o.Consumers.connections()+o.Observers.connections() == 0 {
 		return errors.New("there is nothing to do: no producers, consumers or observers")
 	}
 	longest := fmt.Sprintf("%s-%d", o.Prefix, o.Queues-1)

@@ -44,7 +44,7 @@ func finished(groups ...Group) *run {
 	r.pace.begin = time.Now()
 	r.pace.end = r.pace.begin.Add(r.o.Duration)
 	for i, ofs := range [3][]op{{opPost}, {opClaim, opDelete}, {opList}} {
-		if groups[i].Connections() == 0 {
+		if groups[i].connections() == 0 {
 			continue
 		}
 		w := &worker{}

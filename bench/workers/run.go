@@ -17,7 +17,6 @@ type Progress struct {
 	Elapsed time.Duration
 	// Posts, Claims, Deletes and Lists are requests that succeeded.
 	Posts, Claims, Deletes, Lists int64
-	Claimed                       int64 // messages
 	Failed                        int64 // requests
 	// Checking says that the load is over and so many messages have been
 	// compared.
@@ -125,7 +124,7 @@ func (r *run) carryOut(ctx context.Context) (*Report, error) {
 		Group
 		role func(*worker) func(context.Context) error
 	}{{r.o.Producers, producer}, {r.o.Consumers, consumer}, {r.o.Observers, observer}} {
-		for range g.Connections() {
+		for range g.connections() {
 			r.groups[i] = append(r.groups[i], r.newWorker(g.role))
 		}
 	}
@@ -202,7 +201,6 @@ func (r *run) progress() Progress {
 	p := Progress{
 		Elapsed: time.Since(r.pace.begin),
 		Posts:   c.ok[opPost].Load(), Claims: c.ok[opClaim].Load(), Deletes: c.ok[opDelete].Load(), Lists: c.ok[opList].Load(),
-		Claimed: c.messages[opClaim].Load(),
 	}
 	for o := range c.failed {
 		p.Failed += c.failed[o].Load()

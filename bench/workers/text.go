@@ -39,11 +39,11 @@ func (r *Report) table(w io.Writer) error {
 	part := func(mean float64, l *Latency) {
 		fmt.Fprintf(t, "\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t\n", mean, l.P50, l.P95, l.P99, l.Max)
 	}
-	if g := r.Params.Producer.Group; g.Connections() > 0 {
+	if g := r.Params.Producer.Group; g.connections() > 0 {
 		group("producers", g, &r.Producer.Rates, r.Producer.MessagesPerSecond)
 		part(r.Producer.Mean, &r.Producer.Latency)
 	}
-	if g := r.Params.Consumer.Group; g.Connections() > 0 {
+	if g := r.Params.Consumer.Group; g.connections() > 0 {
 		c := &r.Consumer
 		group("consumers", g, &c.Rates, c.MessagesPerSecond)
 		fmt.Fprint(t, "\t\t\t\t\t\t\n")
@@ -56,7 +56,7 @@ func (r *Report) table(w io.Writer) error {
 			fmt.Fprintf(t, "post to claim"+indent+"\t\t%.2f\t%.2f\t%.2f\t%.2f\t\n", l.P50, l.P95, l.P99, l.Max)
 		}
 	}
-	if g := r.Params.Observer.Group; g.Connections() > 0 {
+	if g := r.Params.Observer.Group; g.connections() > 0 {
 		group("observers", g, &r.Observer.Rates, r.Observer.MessagesPerSecond)
 		part(r.Observer.Mean, &r.Observer.Latency)
 	}

@@ -33,7 +33,7 @@ import (
 // Of returns "MD5:" and 32 lower-case hex digits for a body, which is one JSON
 // text. It fails only if the text is not well-formed JSON.
 func Of(body []byte) (string, error) {
-	text, err := Form(body)
+	text, err := form(body)
 	if err != nil {
 		return "", err
 	}
@@ -41,8 +41,8 @@ func Of(body []byte) (string, error) {
 	return "MD5:" + hex.EncodeToString(sum[:]), nil
 }
 
-// Form returns the JSON text in the form that is summed.
-func Form(body []byte) ([]byte, error) {
+// form returns the JSON text in the form that is summed.
+func form(body []byte) ([]byte, error) {
 	w := writer{
 		dec: jsontext.NewDecoder(bytes.NewBuffer(body),
 			jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),

@@ -92,7 +92,7 @@ var forms = []struct{ in, want string }{
 
 func TestFormIsThatOfPython(t *testing.T) {
 	for _, tt := range forms {
-		got, err := Form([]byte(tt.in))
+		got, err := form([]byte(tt.in))
 		if err != nil {
 			t.Errorf("Form(%s): %v", tt.in, err)
 			continue
@@ -115,7 +115,7 @@ func TestDeepDuplicatesAreCheap(t *testing.T) {
 	const depth = 5000
 	in := strings.Repeat(`{"a":1,"a":`, depth) + "2" + strings.Repeat("}", depth)
 	want := strings.Repeat(`{"a": `, depth) + "2" + strings.Repeat("}", depth)
-	got, err := Form([]byte(in))
+	got, err := form([]byte(in))
 	if err != nil || string(got) != want {
 		t.Errorf("wrong form of %d nested objects (%v)", depth, err)
 	}
@@ -156,7 +156,7 @@ for line in sys.stdin:
 		t.Fatalf("python3 wrote %d lines for %d texts", len(lines), len(corpus))
 	}
 	for i, text := range corpus {
-		got, err := Form([]byte(text))
+		got, err := form([]byte(text))
 		if err != nil || string(got) != lines[i] {
 			t.Fatalf("Form(%s)\n got %s (%v)\nwant %s", text, got, err, lines[i])
 		}
@@ -232,14 +232,14 @@ func FuzzForm(f *testing.F) {
 		f.Add([]byte(tt.in))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		once, err := Form(in)
+		once, err := form(in)
 		if err != nil {
 			return
 		}
 		if bytes.Contains(once, []byte("Infinity")) {
 			return // not JSON: nothing to read again
 		}
-		twice, err := Form(once)
+		twice, err := form(once)
 		if err != nil || !bytes.Equal(once, twice) {
 			t.Fatalf("Form(%q) = %q, and the form of that %q (%v)", in, once, twice, err)
 		}

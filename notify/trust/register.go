@@ -11,10 +11,10 @@ import (
 	"zaqar/messaging/delivery"
 )
 
-// KeyRegistered marks options whose trust was made here, for this subscription
+// keyRegistered marks options whose trust was made here, for this subscription
 // in this form, and is removed with it. It counts only beside a trust+ URL, for
 // which nobody else can set it.
-const KeyRegistered = "_trust_registered"
+const keyRegistered = "_trust_registered"
 
 // Register gets a subscription that is to be stored its trust, and notes it in
 // the options. Invalid: the trust that the client names is none that it may
@@ -107,7 +107,7 @@ func optionsOf(sub *messaging.Subscription) (options, error) {
 		switch m.Name {
 		case delivery.KeyTrustID:
 			o.id, _ = messaging.Text(m.Value)
-		case KeyRegistered:
+		case keyRegistered:
 			u, err := url.Parse(sub.Subscriber)
 			if err != nil {
 				continue
@@ -122,12 +122,12 @@ func optionsOf(sub *messaging.Subscription) (options, error) {
 // with returns the options with a trust.
 func (o *options) with(id string, registered bool) []byte {
 	members := slices.DeleteFunc(slices.Clone(o.members), func(m messaging.Member) bool {
-		return m.Name == delivery.KeyTrustID || m.Name == KeyRegistered
+		return m.Name == delivery.KeyTrustID || m.Name == keyRegistered
 	})
 	text, _ := json.Marshal(id) // a string cannot fail
 	members = append(members, messaging.Member{Name: delivery.KeyTrustID, Value: text})
 	if registered {
-		members = append(members, messaging.Member{Name: KeyRegistered, Value: []byte("true")})
+		members = append(members, messaging.Member{Name: keyRegistered, Value: []byte("true")})
 	}
 	return slices.Clone(messaging.NewMetadata(members).JSON())
 }

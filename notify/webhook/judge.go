@@ -18,11 +18,11 @@ import (
 	"zaqar/notify"
 )
 
-// Judge says what a status means for an attempt, 1 being the first: delivered,
+// judge says what a status means for an attempt, 1 being the first: delivered,
 // or what becomes of the message. Redirects and refusals are final unless
 // they come after a failure that was not: then the attempts that were planned go
 // on (notifications §7.1, §7.4).
-func Judge(status, attempt int) (v notify.Verdict, delivered bool) {
+func judge(status, attempt int) (v notify.Verdict, delivered bool) {
 	switch {
 	case status >= 200 && status < 300:
 		return 0, true
@@ -36,7 +36,7 @@ func Judge(status, attempt int) (v notify.Verdict, delivered bool) {
 
 // judged is the failure that an answer is, or nil.
 func (s *Sender) judged(answer *http.Response, attempt int) error {
-	verdict, delivered := Judge(answer.StatusCode, attempt)
+	verdict, delivered := judge(answer.StatusCode, attempt)
 	if delivered {
 		return nil
 	}

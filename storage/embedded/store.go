@@ -242,9 +242,6 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.journal.failed()
 }
 
-// Damage returns what recovery found unreadable.
-func (s *Store) Damage() []Damage { return s.damage }
-
 // Close implements storage.Lifecycle. It writes what was submitted.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {

@@ -293,3 +293,6 @@ func (w *world) does(t *testing.T, acts ...act) {
 		t.Fatal(err)
 	}
 }
+
+// Damage returns what recovery found unreadable.
+func (s *Store) Damage() []Damage { return s.damage }
