@@ -1,9 +1,9 @@
 // Package config turns files, the environment and the command line into one
 // validated app.Options.
 //
-// Every option stands once, in a table (see Table and the table_*.go files):
-// its name, type, default, what is allowed, whether it is a secret and whether
-// a running server can take a change. Reading, checking, the sample file, the
+// Every option stands once, in a table (the files table_*.go): its name, type,
+// default, what is allowed, whether it is a secret and whether a running server
+// can take a change. Reading, checking, the sample file, the
 // printed configuration and docs/configuration.md all come from that table.
 //
 // It promises that an existing zaqar.conf loads as it is or says why not:

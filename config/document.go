@@ -12,7 +12,7 @@ func Sample(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# A sample zaqar.conf: every option with its default.\n" +
 		"# Without any configuration file the server starts all the same.\n")
-	for _, s := range Table() {
+	for _, s := range table() {
 		if s.active() == 0 {
 			continue
 		}
@@ -32,7 +32,7 @@ func Sample(w io.Writer) error {
 	return err
 }
 
-func (s Section) active() int {
+func (s section) active() int {
 	n := 0
 	for _, o := range s.Options {
 		if o.Effect == Active {

@@ -38,7 +38,7 @@ func TestSampleNamesTheDefaults(t *testing.T) {
 		text.WriteString(line)
 	}
 	want := 0
-	for _, s := range Table() {
+	for _, s := range table() {
 		want += s.active()
 	}
 	if n != want {

@@ -70,7 +70,7 @@ func TestMissingFiles(t *testing.T) {
 // Every option whose value is the path of a file that is only read says so: what
 // is new here is looked for, too.
 func TestFilesAreKnown(t *testing.T) {
-	for _, section := range Table() {
+	for _, section := range table() {
 		for _, o := range section.Options {
 			names := strings.HasSuffix(o.Key, "cafile") || strings.HasSuffix(o.Key, "certfile") || strings.HasSuffix(o.Key, "keyfile") ||
 				strings.HasSuffix(o.Key, "ca_file") || strings.HasSuffix(o.Key, "cert_file") || strings.HasSuffix(o.Key, "key_file")

@@ -47,7 +47,7 @@ func (v Value) Shown() string {
 // without errors and warnings nothing was misunderstood.
 func Load(src Sources) (*Config, Report) {
 	var r Report
-	x := newIndex(slices.Concat(Table(), addedStores(src.Drivers)))
+	x := newIndex(slices.Concat(table(), addedStores(src.Drivers)))
 	layers, headers, files := src.read(&r)
 	layers = append(layers, src.environment(x, &r), src.flags())
 	v := &values{x, layers, reference()}

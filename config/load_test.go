@@ -83,7 +83,7 @@ func TestEveryActiveOptionHasAnEffect(t *testing.T) {
 		"smtp_mode": true, "trustee/auth_url": true}
 	const plain = "[drivers:transport:wsgi]\nbind = 127.0.0.2\n[quota]\nenabled = True\n"
 	before := mustLoad(t, plain)
-	for _, s := range Table() {
+	for _, s := range table() {
 		for _, o := range s.Options {
 			if o.Effect != Active || judged[o.Key] || judged[s.Name+"/"+o.Key] {
 				continue
@@ -130,7 +130,7 @@ func bump(t *testing.T, text string) string {
 func TestEveryNameIsUnique(t *testing.T) {
 	seen := map[option]bool{}
 	env := map[string]bool{}
-	for _, s := range Table() {
+	for _, s := range table() {
 		for _, o := range s.Options {
 			for _, n := range append([]string{o.Key}, o.Aliases...) {
 				if seen[option{s.Name, n}] {

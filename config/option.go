@@ -7,8 +7,8 @@ import (
 	"zaqar/app"
 )
 
-// Section is a group of options.
-type Section struct {
+// section is a group of options.
+type section struct {
 	Name    string
 	Help    string
 	Options []Option

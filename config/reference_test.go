@@ -14,7 +14,7 @@ import (
 func markdown() string {
 	var b strings.Builder
 	b.WriteString(preface)
-	for _, s := range Table() {
+	for _, s := range table() {
 		fmt.Fprintf(&b, "\n## `[%s]`\n\n%s\n", s.Name, s.Help)
 		s.table(&b, Active, "| Key | Default | Meaning | Allowed | Reload |\n|---|---|---|---|---|\n", func(o Option) string {
 			help := o.Help
@@ -68,7 +68,7 @@ SIGHUP re-reads everything. Options marked *yes* under Reload change at once; th
 need a restart. A configuration with mistakes is refused as a whole, and the old one stays in force.
 `
 
-func (s Section) table(b *strings.Builder, e Effect, head string, row func(Option) string) {
+func (s section) table(b *strings.Builder, e Effect, head string, row func(Option) string) {
 	for _, o := range s.Options {
 		if o.Effect != e {
 			continue

@@ -181,7 +181,7 @@ func TestLimitsSuitTheServer(t *testing.T) {
 	for i, name := range []string{"lowest", "highest"} {
 		t.Run(name, func(t *testing.T) {
 			limits := map[string]string{}
-			for _, o := range newIndex(Table()).section("transport").Options {
+			for _, o := range newIndex(table()).section("transport").Options {
 				_, bounds, ok := strings.Cut(o.Allowed, "a whole number from ")
 				if ok && o.Effect == Active {
 					limits[o.Key] = strings.Split(bounds, " to ")[i]

@@ -78,7 +78,7 @@ func TestChanges(t *testing.T) {
 // level can take may carry it.
 func TestLiveOptions(t *testing.T) {
 	live := map[string]bool{}
-	for _, s := range Table() {
+	for _, s := range table() {
 		for _, o := range s.Options {
 			if o.Live {
 				live[s.Name] = true

@@ -2,14 +2,14 @@ package config
 
 import "slices"
 
-// Table lists every section and option the program knows, in the order of the
+// table lists every section and option the program knows, in the order of the
 // sample file.
-func Table() []Section {
+func table() []section {
 	return slices.Concat(
-		[]Section{defaultSection(), driversSection()},
+		[]section{defaultSection(), driversSection()},
 		storeSections(),
 		transportSections(),
-		[]Section{quotaSection(), processSection()},
+		[]section{quotaSection(), processSection()},
 		observeSections(),
 		serviceSections(),
 		identitySections(),

@@ -6,11 +6,11 @@ import (
 	"zaqar/observe"
 )
 
-func defaultSection() Section {
+func defaultSection() section {
 	supervisor := "a service supervisor does this"
 	rotation := "rotate with logrotate and send SIGHUP, which reopens the file"
 	fields := "records carry these facts as fields; see log_format"
-	return Section{
+	return section{
 		Name: "DEFAULT",
 		Help: "The service as a whole, and its log.",
 		Options: slices.Concat(

@@ -2,8 +2,8 @@ package config
 
 import "slices"
 
-func driversSection() Section {
-	return Section{
+func driversSection() section {
+	return section{
 		Name: "drivers",
 		Help: "Which API is served, and from which store.",
 		Options: []Option{
@@ -17,9 +17,9 @@ func driversSection() Section {
 	}
 }
 
-func storeSections() []Section {
+func storeSections() []section {
 	return slices.Concat(
-		[]Section{{
+		[]section{{
 			Name: "drivers:message_store:embedded",
 			Help: "The store on local disk. It keeps messages and queue records alike.",
 			Options: []Option{
@@ -28,7 +28,7 @@ func storeSections() []Section {
 			},
 		}},
 		mongoSections(), redisSections(),
-		[]Section{{
+		[]section{{
 			Name: "drivers:management_store:sqlalchemy",
 			Help: "Queue records in a SQL database. Not offered by this version.",
 			Options: []Option{
@@ -44,10 +44,10 @@ func storeSections() []Section {
 }
 
 // addedStores are the sections of stores that the program adds.
-func addedStores(names []string) []Section {
-	var added []Section
+func addedStores(names []string) []section {
+	var added []section
 	for _, name := range names {
-		added = append(added, Section{
+		added = append(added, section{
 			Name: "drivers:message_store:" + name,
 			Help: "The store " + name + ".",
 			Options: []Option{
@@ -72,7 +72,7 @@ func secretNamed(os []Option, keys ...string) []Option {
 	return os
 }
 
-func mongoSections() []Section {
+func mongoSections() []section {
 	options := []Option{
 		later("uri", text(), "", "Address and credentials.").secret(),
 		later("database", text(), "zaqar", "Prefix of the database names."),
@@ -87,7 +87,7 @@ func mongoSections() []Section {
 		later("reconnect_sleep", decimal(), "0.020", "First pause between those, seconds."),
 	}
 	partitions := later("partitions", whole[int64](1, maxInt), "2", "Number of databases that messages are spread over.")
-	return []Section{
+	return []section{
 		{Name: "drivers:message_store:mongodb", Help: "Messages in MongoDB. Not offered by this version.",
 			Options: append(slices.Clone(options), partitions)},
 		{Name: "drivers:management_store:mongodb", Help: "Queue records in MongoDB. Not offered by this version.",
@@ -95,13 +95,13 @@ func mongoSections() []Section {
 	}
 }
 
-func redisSections() []Section {
+func redisSections() []section {
 	options := []Option{
 		later("uri", text(), "redis://127.0.0.1:6379", "Address and credentials.").secret(),
 		later("max_reconnect_attempts", whole[int64](0, maxInt), "10", "Tries of an operation after a connection error."),
 		later("reconnect_sleep", decimal(), "1.0", "First pause between those, seconds."),
 	}
-	return []Section{
+	return []section{
 		{Name: "drivers:message_store:redis", Help: "Messages in Redis. Not offered by this version.", Options: options},
 		{Name: "drivers:management_store:redis", Help: "Queue records in Redis. Not offered by this version.", Options: options},
 	}

@@ -11,8 +11,8 @@ import (
 
 const keystoneSection = "keystone_authtoken"
 
-func identitySections() []Section {
-	return []Section{{
+func identitySections() []section {
+	return []section{{
 		Name: keystoneSection,
 		Help: "Token validation, with auth_strategy = keystone.",
 		Options: slices.Concat(

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-func librarySections() []Section {
-	return []Section{
+func librarySections() []section {
+	return []section{
 		policySection(),
 		corsSection(),
 		tlsSection(),
@@ -54,8 +54,8 @@ func librarySections() []Section {
 
 func withTLS(s *settings) bool { return s.HTTP.TLS.On() }
 
-func tlsSection() Section {
-	return Section{
+func tlsSection() section {
+	return section{
 		Name: "ssl",
 		Help: "TLS for the HTTP API. The files are read again when they change, and at SIGHUP.",
 		Options: slices.Concat(
@@ -79,8 +79,8 @@ func tlsSection() Section {
 	}
 }
 
-func policySection() Section {
-	return Section{
+func policySection() section {
+	return section{
 		Name: "oslo_policy",
 		Help: "Who may do what.",
 		Options: slices.Concat(
@@ -102,8 +102,8 @@ func policySection() Section {
 	}
 }
 
-func corsSection() Section {
-	return Section{
+func corsSection() section {
+	return section{
 		Name: "cors",
 		Help: "Which scripts of other sites browsers let at the API.",
 		Options: []Option{

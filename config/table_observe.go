@@ -12,8 +12,8 @@ import (
 const maxSeries = 100_000
 
 // healthcheckSection has the keys of oslo.middleware.
-func healthcheckSection() Section {
-	return Section{
+func healthcheckSection() section {
+	return section{
 		Name: "healthcheck",
 		Help: "A page at the API for load balancers, which needs no token: 200 while the server is ready, else 503. For other probes see [metrics].",
 		Options: slices.Concat(
@@ -68,8 +68,8 @@ func pagePath() kind[string] {
 	}
 }
 
-func observeSections() []Section {
-	return []Section{
+func observeSections() []section {
+	return []section{
 		{
 			Name: "metrics",
 			Help: "A listener for those who watch the server: /metrics, /healthz, /readyz. It asks nobody who he is. These keys are new.",

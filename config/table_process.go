@@ -2,8 +2,8 @@ package config
 
 import "time"
 
-func processSection() Section {
-	return Section{
+func processSection() section {
+	return section{
 		Name: "process",
 		Help: "The process itself. These keys are new; older servers do not know them.",
 		Options: []Option{

@@ -13,8 +13,8 @@ import (
 	"zaqar/quota"
 )
 
-func quotaSection() Section {
-	s := Section{
+func quotaSection() section {
+	s := section{
 		Name: "quota",
 		Help: "What each project may have, and how fast it may go. These keys are new; older servers do not know them. -1 is unlimited. What an administrator grants to a project through the API comes first, then the key project, then the defaults.",
 		Options: []Option{

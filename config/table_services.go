@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-func serviceSections() []Section {
-	return slices.Concat(pipelineSections(), []Section{
+func serviceSections() []section {
+	return slices.Concat(pipelineSections(), []section{
 		{
 			Name: "pooling:catalog",
 			Help: "Pools.",
@@ -68,8 +68,8 @@ func serviceSections() []Section {
 
 func always(*settings) bool { return true }
 
-func pipelineSections() []Section {
-	return []Section{
+func pipelineSections() []section {
+	return []section{
 		{
 			Name: "storage",
 			Help: "Stages in front of the store: they see, change or refuse what is done to it, in the order of the list. Built in are zaqar.notification.notifier and zaqar.http ([pipeline:http]); others come with programs that add them. Stages written in Python cannot be loaded.",

@@ -14,8 +14,8 @@ const maxInt = math.MaxInt64
 // maxInt32 is more than there are of anything that is counted in files.
 const maxInt32 = math.MaxInt32
 
-func transportSections() []Section {
-	return []Section{
+func transportSections() []section {
+	return []section{
 		{
 			Name: "drivers:transport:wsgi",
 			Help: "The HTTP API.",

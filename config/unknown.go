@@ -54,7 +54,7 @@ func (x index) suggestSection(name string) string {
 
 // suggestKey looks in the section first, then for a key of just that name
 // elsewhere.
-func (x index) suggestKey(in Section, key string) string {
+func (x index) suggestKey(in section, key string) string {
 	var all []string
 	for _, o := range in.Options {
 		if o.Effect == Active || o.Effect == Later {

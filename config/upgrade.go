@@ -41,7 +41,7 @@ func (c *Check) say(o Outcome, format string, args ...any) {
 func UpgradeChecks(src Sources) (*Config, []Check) {
 	c, report := Load(src)
 	var r Report
-	x := newIndex(Table())
+	x := newIndex(table())
 	layers, headers, files := src.read(&r)
 	layers = append(layers, src.environment(x, &Report{}), src.flags())
 	u := &upgrade{values: &values{x, layers, reference()}, files: files, rest: slices.Clone(report)}

@@ -10,13 +10,13 @@ type option struct{ section, key string }
 
 // index finds options by name.
 type index struct {
-	sections []Section
+	sections []section
 	names    map[option]option // from any name to the current one
 	options  map[option]Option
 	env      map[string]option // by the name of the environment variable
 }
 
-func newIndex(table []Section) index {
+func newIndex(table []section) index {
 	x := index{table, map[option]option{}, map[option]Option{}, map[string]option{}}
 	for _, s := range table {
 		for _, o := range s.Options {
@@ -37,7 +37,7 @@ func (x index) find(name option) (Option, bool) {
 	return o, ok
 }
 
-func (x index) section(name string) *Section {
+func (x index) section(name string) *section {
 	for i := range x.sections {
 		if x.sections[i].Name == name {
 			return &x.sections[i]
