@@ -25,11 +25,6 @@ const (
 	Replaced               // accepted, has no effect: something else does this
 )
 
-// String is the effect as the reference of the configuration words it.
-func (e Effect) String() string {
-	return [...]string{"active", "no effect yet", "ignored", "replaced"}[e]
-}
-
 // Option is one key of a section.
 type Option struct {
 	Key     string

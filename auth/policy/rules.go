@@ -19,9 +19,6 @@ type Operation struct {
 	Method, Path string
 }
 
-// String is the method and the path, as in "GET /v2/queues".
-func (o Operation) String() string { return o.Method + " " + o.Path }
-
 // anyone is the check that every caller passes.
 const anyone = ""
 

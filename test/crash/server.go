@@ -80,10 +80,6 @@ func (s *Server) Shoot() { _ = s.cmd.Process.Kill() }
 // Exited is closed when the process has ended.
 func (s *Server) Exited() <-chan struct{} { return s.exited }
 
-// Listening yields once the process listens. It is not for servers that Start
-// returned.
-func (s *Server) Listening() <-chan string { return s.out.address }
-
 // Stop asks the process to end, and reports whether it did so cleanly.
 func (s *Server) Stop() error {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -7,7 +7,6 @@ package daemon
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -195,15 +194,6 @@ func (d *Daemon) Wait(t testing.TB) error {
 		}
 	}
 	return d.err
-}
-
-// ExitCode is the code of a process that has ended.
-func (d *Daemon) ExitCode() int {
-	var e *exec.ExitError
-	if errors.As(d.err, &e) {
-		return e.ExitCode()
-	}
-	return 0
 }
 
 // Stderr is what was written to standard error so far.
