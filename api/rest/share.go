@@ -82,14 +82,14 @@ func (c *call) grant() (g signed.Grant, err error) {
 	}
 	if share.Expires != nil {
 		if g.Expires, err = signed.ParseInstant(*share.Expires); err != nil {
-			return g, invalid(`The member "expires" must be a date, or a date and time, of ISO 8601.`)
+			return g, invalid("expires must be a date, or a date and time, of ISO 8601.")
 		}
 	}
 	switch {
 	case !g.Expires.After(now):
-		return g, invalid(`The member "expires" must be in the future.`)
+		return g, invalid("expires must be in the future.")
 	case limit > 0 && g.Expires.After(now.Add(limit)):
-		return g, invalid(fmt.Sprintf(`The member "expires" must be at most %d seconds ahead.`, int64(limit.Seconds())))
+		return g, invalid(fmt.Sprintf("expires must be at most %d seconds ahead.", int64(limit.Seconds())))
 	}
 	return g, nil
 }
@@ -102,7 +102,7 @@ func (c *call) sharedPaths(parts []string) ([]string, error) {
 	var paths []string
 	for _, part := range parts {
 		if part != "messages" && part != "claims" && part != "subscriptions" {
-			return nil, invalid(`The member "paths" holds messages, claims and subscriptions, nothing else.`)
+			return nil, invalid("paths must hold messages, claims and subscriptions, and nothing else.")
 		}
 		paths = append(paths, string(wire.AppendQueueHref(nil, c.queue))+"/"+part)
 	}

@@ -29,7 +29,7 @@ func (r *Reader) Replay(raw []byte) (in delivery.Replay, err error) {
 	case err != nil:
 		return in, err
 	case in.What == "":
-		return in, r.refuse(`The member "what" must be failed or all.`)
+		return in, r.refuse("what must be failed or all.")
 	}
 	return in, r.end()
 }

@@ -216,24 +216,49 @@ func (r *Reader) close() {
 
 // wrong reports the value just read.
 func (r *Reader) wrong(what string) error {
-	where := pointer(r.here())
+	where := r.here()
 	if where == "" {
 		where = "The document"
 	}
 	return r.refuse("%s %s.", where, what)
 }
 
-// here returns where in the document the value just read stands.
-func (r *Reader) here() jsontext.Pointer {
-	var p jsontext.Pointer
+// here names the place in the document of the value just read as all errors of
+// the API do: messages[0].ttl.
+func (r *Reader) here() string {
+	var p []byte
 	for _, s := range r.path {
 		if s.name != nil {
-			p = p.AppendToken(string(unquoted(s.name)))
+			p = appendMember(p, unquoted(s.name))
 		} else {
-			p = p.AppendToken(strconv.Itoa(s.index))
+			p = appendElement(p, strconv.Itoa(s.index))
 		}
 	}
-	return p
+	return shortened(p)
+}
+
+func appendMember[T string | []byte](place []byte, name T) []byte {
+	if len(place) > 0 {
+		place = append(place, '.')
+	}
+	return append(place, name...)
+}
+
+func appendElement(place []byte, index string) []byte {
+	return append(append(append(place, '['), index...), ']')
+}
+
+// named writes a pointer as here does. Numbers are taken for places in arrays.
+func named(p jsontext.Pointer) string {
+	var place []byte
+	for token := range p.Tokens() {
+		if strings.Trim(token, "0123456789") == "" && token != "" {
+			place = appendElement(place, token)
+		} else {
+			place = appendMember(place, token)
+		}
+	}
+	return shortened(place)
 }
 
 // refuse returns an Invalid error, unless the document breaks a limit: that is
@@ -253,7 +278,7 @@ func (r *Reader) malformed() error {
 	switch {
 	case errors.As(err, &bad) && !errors.Is(bad.Err, io.ErrUnexpectedEOF):
 		what := strings.TrimPrefix(bad.Err.Error(), "jsontext: ")
-		if in := pointer(bad.JSONPointer); in != "" {
+		if in := named(bad.JSONPointer); in != "" {
 			return r.refuse("Malformed JSON: %s, in %s at offset %d.", what, in, bad.ByteOffset)
 		}
 		return r.refuse("Malformed JSON: %s, at offset %d.", what, bad.ByteOffset)
@@ -336,13 +361,13 @@ func unquoted(text []byte) []byte {
 	return out
 }
 
-// pointer shortens a pointer that the client's own names made long.
-func pointer(p jsontext.Pointer) string {
+// shortened cuts a place off that the client's own names made long.
+func shortened(place []byte) string {
 	const longest = 120
-	if len(p) > longest {
-		return strings.ToValidUTF8(string(p[:longest]), "") + "…"
+	if len(place) > longest {
+		return strings.ToValidUTF8(string(place[:longest]), "") + "…"
 	}
-	return string(p)
+	return string(place)
 }
 
 func kindName(k jsontext.Kind) string {

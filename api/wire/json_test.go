@@ -81,35 +81,35 @@ func TestPostsRefused(t *testing.T) {
 		`1`:                                    "The document must be an object or an array, not a number.",
 		`"x"`:                                  "The document must be an object or an array, not a string.",
 		`[]`:                                   "The document must be an object, not an array.",
-		`{}`:                                   `The member "messages" is missing.`,
-		`{"messages":[]}`:                      "/messages must hold at least one message.",
-		`{"messages":null}`:                    "/messages must be an array, not null.",
-		`{"messages":{}}`:                      "/messages must be an array, not an object.",
-		`{"messages":[1]}`:                     "/messages/0 must be an object, not a number.",
-		`{"messages":[{"body":1},[]]}`:         "/messages/1 must be an object, not an array.",
-		`{"messages":[{}]}`:                    `/messages/0 lacks the member "body".`,
-		`{"messages":[{"body":1},{"ttl":1}]}`:  `/messages/1 lacks the member "body".`,
-		`{"messages":[{"body":1,"ttl":null}]}`: "/messages/0/ttl must be an integer, not null.",
-		`{"messages":[{"body":1,"ttl":"60"}]}`: "/messages/0/ttl must be an integer, not a string.",
-		`{"messages":[{"body":1,"ttl":60.0}]}`: "/messages/0/ttl must be an integer, without fraction and exponent.",
-		`{"messages":[{"body":1,"ttl":6e1}]}`:  "/messages/0/ttl must be an integer, without fraction and exponent.",
+		`{}`:                                   `messages is missing.`,
+		`{"messages":[]}`:                      "messages must hold at least one message.",
+		`{"messages":null}`:                    "messages must be an array, not null.",
+		`{"messages":{}}`:                      "messages must be an array, not an object.",
+		`{"messages":[1]}`:                     "messages[0] must be an object, not a number.",
+		`{"messages":[{"body":1},[]]}`:         "messages[1] must be an object, not an array.",
+		`{"messages":[{}]}`:                    `messages[0] lacks the member "body".`,
+		`{"messages":[{"body":1},{"ttl":1}]}`:  `messages[1] lacks the member "body".`,
+		`{"messages":[{"body":1,"ttl":null}]}`: "messages[0].ttl must be an integer, not null.",
+		`{"messages":[{"body":1,"ttl":"60"}]}`: "messages[0].ttl must be an integer, not a string.",
+		`{"messages":[{"body":1,"ttl":60.0}]}`: "messages[0].ttl must be an integer, without fraction and exponent.",
+		`{"messages":[{"body":1,"ttl":6e1}]}`:  "messages[0].ttl must be an integer, without fraction and exponent.",
 		`{"messages":[{"body":9223372036854775808}]}`:        "An integer does not fit 64 bits, at offset 21.",
 		`{"messages":[{"body":[-9223372036854775809]}]}`:     "An integer does not fit 64 bits, at offset 22.",
 		`{"messages":[{"body":1}]} x`:                        "There is text behind the JSON document, at offset 26.",
 		`{"messages":[{"body":1}]}{}`:                        "There is text behind the JSON document, at offset 25.",
 		`{"messages":[{"body":1}`:                            "Malformed JSON: the document ends too early, at offset 23.",
 		`{"messages":[{"body":"`:                             "Malformed JSON: the document ends too early, at offset 22.",
-		`{"messages":[{"body":NaN}]}`:                        "Malformed JSON: *, in /messages/0/body at offset 21.",
-		`{"messages":[{"body":-Infinity}]}`:                  "Malformed JSON: *, in /messages/0/body at offset 22.",
-		`{"messages":[{"body":01}]}`:                         "Malformed JSON: *, in /messages/0 at offset 22.",
-		`{"messages":[{"body":"` + "\xff" + `"}]}`:           "Malformed JSON: *, in /messages/0/body at offset 22.",
-		`{"messages":[{"body":"\ud800"}]}`:                   "Malformed JSON: *, in /messages/0/body at offset 22.",
-		`{"messages":[{"body":1,}]}`:                         "Malformed JSON: *, in /messages/0 at offset 22.",
+		`{"messages":[{"body":NaN}]}`:                        "Malformed JSON: *, in messages[0].body at offset 21.",
+		`{"messages":[{"body":-Infinity}]}`:                  "Malformed JSON: *, in messages[0].body at offset 22.",
+		`{"messages":[{"body":01}]}`:                         "Malformed JSON: *, in messages[0] at offset 22.",
+		`{"messages":[{"body":"` + "\xff" + `"}]}`:           "Malformed JSON: *, in messages[0].body at offset 22.",
+		`{"messages":[{"body":"\ud800"}]}`:                   "Malformed JSON: *, in messages[0].body at offset 22.",
+		`{"messages":[{"body":1,}]}`:                         "Malformed JSON: *, in messages[0] at offset 22.",
 		`{1:2}`:                                              "Malformed JSON: *, at offset 1.",
 		"\ufeff{}":                                           "Malformed JSON: *, at offset 0.",
 		nested(MaxDepth + 1):                                 "The document nests deeper than 200, at offset 200.",
 		`{"messages":[{"body":` + nested(MaxDepth-2) + `}]}`: "The document nests deeper than 200, at offset 218.",
-		`{"` + strings.Repeat("x", 500) + `":x}`:             "Malformed JSON: *, in /" + strings.Repeat("x", 119) + "… at offset 504.",
+		`{"` + strings.Repeat("x", 500) + `":x}`:             "Malformed JSON: *, in " + strings.Repeat("x", 120) + "… at offset 504.",
 	} {
 		var r Reader
 		_, err := r.Posts([]byte(in))
@@ -132,9 +132,9 @@ func TestClaimTerms(t *testing.T) {
 	}
 	for in, want := range map[string]string{
 		`[]`:              "The document must be an object, not an array.",
-		`{"ttl":"60"}`:    "/ttl must be an integer, not a string.",
-		`{"grace":60.0}`:  "/grace must be an integer, without fraction and exponent.",
-		`{"ttl":true}`:    "/ttl must be an integer, not a boolean.",
+		`{"ttl":"60"}`:    "ttl must be an integer, not a string.",
+		`{"grace":60.0}`:  "grace must be an integer, without fraction and exponent.",
+		`{"ttl":true}`:    "ttl must be an integer, not a boolean.",
 		`{"ttl":60} true`: "There is text behind the JSON document, at offset 11.",
 	} {
 		var r Reader
@@ -176,20 +176,20 @@ func TestPatch(t *testing.T) {
 
 func TestPatchRefused(t *testing.T) {
 	add := func(path string) string { return `[{"op":"add","value":1,"path":"` + path + `"}]` }
-	form := `/0 has a wrong "path": it must have the form /metadata/<key>.`
-	empty := `/0 has a wrong "path": a segment is empty.`
+	form := `[0] has a wrong "path": it must have the form /metadata/<key>.`
+	empty := `[0] has a wrong "path": a segment is empty.`
 	for in, want := range map[string]string{
 		`{}`:                                   "The document must be an array, not an object.",
-		`[1]`:                                  "/0 must be an object, not a number.",
-		`[{}]`:                                 `/0 lacks the member "op".`,
-		`[{"op":1}]`:                           "/0/op must be a string, not a number.",
-		`[{"op":"test"}]`:                      `/0 has an unknown "op": it must be add, remove or replace.`,
-		`[{"op":"add"}]`:                       `/0 lacks the member "path".`,
-		`[{"op":"add","path":null,"value":1}]`: "/0/path must be a string, not null.",
-		`[{"op":"add","path":"/metadata/a"}]`:  `/0 lacks the member "value".`,
+		`[1]`:                                  "[0] must be an object, not a number.",
+		`[{}]`:                                 `[0] lacks the member "op".`,
+		`[{"op":1}]`:                           "[0].op must be a string, not a number.",
+		`[{"op":"test"}]`:                      `[0] has an unknown "op": it must be add, remove or replace.`,
+		`[{"op":"add"}]`:                       `[0] lacks the member "path".`,
+		`[{"op":"add","path":null,"value":1}]`: "[0].path must be a string, not null.",
+		`[{"op":"add","path":"/metadata/a"}]`:  `[0] lacks the member "value".`,
 		`[{"op":"remove","path":"/metadata/a"}] x`: "There is text behind the JSON document, at offset 39.",
-		add("metadata/a"):                          `/0 has a wrong "path": it must start with a slash.`,
-		add(""):                                    `/0 has a wrong "path": it must start with a slash.`,
+		add("metadata/a"):                          `[0] has a wrong "path": it must start with a slash.`,
+		add(""):                                    `[0] has a wrong "path": it must start with a slash.`,
 		add("/"):                                   form,
 		add("/a"):                                  form,
 		add("/metadata"):                           form,
@@ -200,8 +200,8 @@ func TestPatchRefused(t *testing.T) {
 		add("/metadata/"):                          empty,
 		add("/metadata/  "):                        empty,
 		add("/ /a"):                                empty,
-		add("/metadata/a~"):                        `/0 has a wrong "path": a tilde must be followed by 0 or 1.`,
-		add("/metadata/~2"):                        `/0 has a wrong "path": a tilde must be followed by 0 or 1.`,
+		add("/metadata/a~"):                        `[0] has a wrong "path": a tilde must be followed by 0 or 1.`,
+		add("/metadata/~2"):                        `[0] has a wrong "path": a tilde must be followed by 0 or 1.`,
 	} {
 		var r Reader
 		_, err := r.Patch([]byte(in))
@@ -224,10 +224,10 @@ func TestPurge(t *testing.T) {
 		}
 	}
 	for in, want := range map[string]string{
-		`{}`:                         `The member "resource_types" is missing.`,
-		`{"resource_types":null}`:    "/resource_types must be an array, not null.",
-		`{"resource_types":["x"]}`:   "/resource_types/0 must be messages or subscriptions.",
-		`{"resource_types":[["x"]]}`: "/resource_types/0 must be a string, not an array.",
+		`{}`:                         `resource_types is missing.`,
+		`{"resource_types":null}`:    "resource_types must be an array, not null.",
+		`{"resource_types":["x"]}`:   "resource_types[0] must be messages or subscriptions.",
+		`{"resource_types":[["x"]]}`: "resource_types[0] must be a string, not an array.",
 		`["messages"]`:               "The document must be an object, not an array.",
 	} {
 		var r Reader

@@ -32,9 +32,9 @@ func (r *Reader) Posts(raw []byte) ([]broker.Post, error) {
 	case err != nil:
 		return nil, err
 	case !given:
-		return nil, r.refuse(`The member "messages" is missing.`)
+		return nil, r.refuse("messages is missing.")
 	case len(posts) == 0:
-		return nil, r.refuse("/messages must hold at least one message.")
+		return nil, r.refuse("messages must hold at least one message.")
 	}
 	return posts, r.end()
 }

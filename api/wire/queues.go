@@ -170,7 +170,7 @@ func (r *Reader) Purge(raw []byte) (broker.Purge, error) {
 	case err != nil:
 		return p, err
 	case !given:
-		return p, r.refuse(`The member "resource_types" is missing.`)
+		return p, r.refuse("resource_types is missing.")
 	}
 	return p, r.end()
 }

@@ -17,7 +17,7 @@ func (r *Reader) NewSubscription(raw []byte) (in broker.CreateSubscription, err 
 	case err != nil:
 		return in, err
 	case subscriber == nil:
-		return in, r.refuse(`The member "subscriber" is missing.`)
+		return in, r.refuse("subscriber is missing.")
 	}
 	return broker.CreateSubscription{Subscriber: *subscriber, TTL: ttl, Options: options}, r.end()
 }
@@ -102,7 +102,7 @@ func (r *Reader) Confirmation(raw []byte) (confirmed bool, err error) {
 	case err != nil:
 		return false, err
 	case !given:
-		return false, r.refuse(`The member "confirmed" is missing.`)
+		return false, r.refuse("confirmed is missing.")
 	}
 	return confirmed, r.end()
 }
