@@ -18,6 +18,7 @@ import (
 	"zaqar/auth/signed"
 	"zaqar/broker"
 	"zaqar/notify"
+	"zaqar/notify/trust"
 	"zaqar/observe/trace"
 	"zaqar/quota"
 	"zaqar/storage"
@@ -43,6 +44,7 @@ type App struct {
 	monitor      *monitor
 	quotas       *quota.Guard     // nil: there are none
 	notifier     *notify.Notifier // nil: nothing is delivered
+	trusts       *trust.Sender    // likewise
 	undo         undo
 }
 

@@ -47,7 +47,7 @@ func (a *App) addMetrics(store fullStore, denials *denials) {
 		r.Add(quotaMetrics(a.quotas))
 	}
 	if a.notifier != nil {
-		r.Add(notifyMetrics(a.notifier))
+		r.Add(notifyMetrics(a.notifier, a.trusts))
 	}
 	if a.keystone != nil {
 		r.Add(keystoneMetrics(a.keystone))

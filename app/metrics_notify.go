@@ -2,10 +2,11 @@ package app
 
 import (
 	"zaqar/notify"
+	"zaqar/notify/trust"
 	"zaqar/observe/metrics"
 )
 
-func notifyMetrics(n *notify.Notifier) ([]metrics.Family, func(*metrics.Values)) {
+func notifyMetrics(n *notify.Notifier, t *trust.Sender) ([]metrics.Family, func(*metrics.Values)) {
 	return []metrics.Family{
 			counter("zaqar_delivery_attempts_total", "Attempts to deliver a message or a confirmation to a subscriber, by outcome: delivered, retried, given_up. Deliveries given up because they were too old count without an attempt.", "outcome"),
 			{Name: "zaqar_delivery_duration_seconds", Type: metrics.Histogram, Scale: metrics.Seconds, Help: "What an attempt took."},
@@ -14,6 +15,7 @@ func notifyMetrics(n *notify.Notifier) ([]metrics.Family, func(*metrics.Values))
 			counter("zaqar_delivery_dead_letters_total", "Deliveries given up, which went to a dead-letter queue or are kept with the subscription."),
 			counter("zaqar_delivery_lots_total", "Claims of outboxes and backlogs that held something."),
 			counter("zaqar_subscriptions_disabled_total", "Subscriptions disabled because nothing reaches the subscriber."),
+			counter("zaqar_trust_token_failures_total", "Requests for tokens of trusts that Keystone did not grant: the deliveries wait."),
 			gauge("zaqar_deliveries_in_flight", "Attempts being made."),
 			gauge("zaqar_deliveries_in_flight_slow", "Of them, those to subscribers that were slow lately."),
 			gauge("zaqar_deliveries_in_memory", "Deliveries in memory, those in flight included. What waits on disk is not counted."),
@@ -31,6 +33,7 @@ func notifyMetrics(n *notify.Notifier) ([]metrics.Family, func(*metrics.Values))
 			v.Set("zaqar_delivery_dead_letters_total", float64(s.DeadLetters))
 			v.Set("zaqar_delivery_lots_total", float64(s.Lots))
 			v.Set("zaqar_subscriptions_disabled_total", float64(s.Disabled))
+			v.Set("zaqar_trust_token_failures_total", float64(t.TokenFailures()))
 			v.Set("zaqar_deliveries_in_flight", float64(s.InFlight))
 			v.Set("zaqar_deliveries_in_flight_slow", float64(s.InFlightSlow))
 			v.Set("zaqar_deliveries_in_memory", float64(s.Waiting))

@@ -85,8 +85,7 @@ func (a *App) senders(o *Notification, documents *confirm.Documents, store stora
 	c.Now, c.InFlight = time.Now, int(o.Workers)*notify.PerWorker
 	hooks := webhook.New(c)
 	a.undo.add("close connections to receivers", stopTime, func(context.Context) error { hooks.Close(); return nil })
-	trusted, err := a.trusted(hooks, store)
-	if err != nil {
+	if a.trusts, err = a.trusted(hooks, store); err != nil {
 		return nil, err
 	}
 	mails, err := a.options.Mail.sender(documents, a.log)
@@ -94,7 +93,7 @@ func (a *App) senders(o *Notification, documents *confirm.Documents, store stora
 		return nil, err
 	}
 	return map[string]notify.Sender{
-		"http": hooks, "https": hooks, "trust+http": trusted, "trust+https": trusted, "mailto": mails, queue.Scheme: queue.New(queues{a}),
+		"http": hooks, "https": hooks, "trust+http": a.trusts, "trust+https": a.trusts, "mailto": mails, queue.Scheme: queue.New(queues{a}),
 	}, nil
 }
 

@@ -49,6 +49,7 @@ type Config struct {
 type Sender struct {
 	Config
 	tokens   *tokens
+	failures failures
 	removals removals
 }
 
@@ -111,6 +112,9 @@ func (s *Sender) Send(ctx context.Context, d *notify.Delivery) (notify.Receipt, 
 	id := d.Options.TrustID
 	token, fresh, err := s.tokens.get(ctx, id)
 	if err != nil {
+		if fresh {
+			s.failed(d.Subscription, err)
+		}
 		return notify.Receipt{}, &notify.Failure{Verdict: notify.Retry, What: "The identity service gave no token for the trust.", Err: err}
 	}
 	receipt, err := s.Webhook.Post(ctx, to, d, string(token))

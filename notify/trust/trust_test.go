@@ -281,6 +281,41 @@ func TestNoToken(t *testing.T) {
 	w.wantTokens("t1-2")
 }
 
+// The operator sees that there are no tokens: at once, and then once a minute,
+// however many trusts fail.
+func TestNoTokenIsLogged(t *testing.T) {
+	w := newWorld(t, 200)
+	const told = "the identity service gives no token"
+	logged := func(records int, last string) {
+		t.Helper()
+		lines := strings.Split(strings.TrimSpace(w.log.String()), "\n")
+		if n := strings.Count(w.log.String(), told); n != records || records > 0 && !strings.Contains(lines[len(lines)-1], last) {
+			t.Errorf("%d records, want %d, the last with %s:\n%s", n, records, last, w.log)
+		}
+	}
+	send := func(ids ...string) {
+		for _, id := range ids {
+			_, _ = w.send(id)
+		}
+	}
+	send("fine")
+	logged(0, "")
+	w.fail(errors.New("no answer from keystone at 192.0.2.1"))
+	send("t1")
+	logged(1, `level=WARN msg="deliveries under a trust wait: the identity service gives no token" project="" queue="" topic=false subscription=s1 failures=1 error="no answer from keystone at 192.0.2.1"`)
+	send("t1", "t2", "t3", "fine") // t1 is not asked about again so soon, and fine needs no other token
+	w.clock.Advance(59 * time.Second)
+	send("t1")
+	logged(1, "failures=1 ")
+	w.clock.Advance(time.Second)
+	send("t1")
+	if w.clock.Advance(5 * time.Second); w.TokenFailures() != 4 {
+		t.Errorf("%d failures", w.TokenFailures())
+	}
+	send("t1")
+	logged(2, "failures=4 ")
+}
+
 // However many deliveries there are under a trust, one asks; and whoever waits
 // for that waits no longer than it may.
 func TestOneAsks(t *testing.T) {
