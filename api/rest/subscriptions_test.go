@@ -1,10 +1,12 @@
 package rest_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"zaqar/messaging"
+	"zaqar/messaging/filter"
 )
 
 // Bodies that nobody sends by mistake: each is refused for its form, and makes
@@ -102,5 +104,22 @@ func TestSubscriptionsAreAudited(t *testing.T) {
 		if strings.HasPrefix(c.path, one) && r["subscription_id"] != string(list[0].ID) {
 			t.Errorf("%s %s names no subscription: %v", c.method, c.path, r)
 		}
+	}
+}
+
+// TestFilterPolicySizes has the largest filter policy that there may be, which a
+// request can bring.
+func TestFilterPolicySizes(t *testing.T) {
+	s := newServer(t, openMemory)
+	policy := func(size int) string {
+		text := `{"a": [""]}`
+		return strings.Replace(text, `""`, `"`+strings.Repeat("x", size-len(text))+`"`, 1)
+	}
+	subscribe := func(size int) *reply {
+		return s.post("/v2/queues/q/subscriptions", fmt.Sprintf(`{"subscriber": "http://hook.example/%d", "options": {"filter_policy": %s}}`, size, policy(size)))
+	}
+	subscribe(filter.MaxSize).want(201)
+	if r := subscribe(filter.MaxSize + 1).want(400); !strings.Contains(string(r.body), "options.filter_policy must have at most 61440 bytes, not 61441.") {
+		t.Errorf("%s", r.body)
 	}
 }

@@ -13,8 +13,9 @@ import (
 
 // The limits of a policy.
 const (
-	// MaxSize is how long the JSON text of a policy may be, in bytes.
-	MaxSize = 256 << 10
+	// MaxSize is how long the JSON text of a policy may be, in bytes: what a
+	// request that makes a subscription can hold, less room for its other members.
+	MaxSize = 60 << 10
 	// MaxCombinations is how many combinations of values a policy may allow: the
 	// product of the numbers of conditions of all members, added up over the
 	// alternatives of $or.

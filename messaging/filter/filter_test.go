@@ -179,7 +179,7 @@ func TestCompileRefuses(t *testing.T) {
 		{`{"$or":[{"a":` + many(75) + `},{"b":` + many(76) + `}]}`, `filter_policy is too complex`},
 		{`{` + repeated(filter.MaxFacts+1, ",", `"a%d":["x"]`) + `}`, `filter_policy is too complex: it asks for more than 255 things.`},
 		{`{"` + strings.Repeat("a.", 12) + `a":{"` + strings.Repeat("b.", 2) + `b":{"c":["x"]}},"` + strings.Repeat("c.", 12) + `c":{"` + strings.Repeat("b.", 2) + `b":{"c":["x"],"d":["x"],"e":["y"]}}}`, `asks for more than 255 things.`},
-		{`{"a":["` + strings.Repeat("x", filter.MaxSize) + `"]}`, `filter_policy must have at most 262144 bytes, not 262154.`},
+		{`{"a":["` + strings.Repeat("x", filter.MaxSize) + `"]}`, `filter_policy must have at most 61440 bytes, not 61450.`},
 	} {
 		p, err := filter.Compile([]byte(tt.policy), filter.Body)
 		if p != nil || !errors.Is(err, messaging.Invalid) || !strings.Contains(err.Error(), tt.want) {
