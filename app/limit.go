@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"zaqar/api/edge"
+	"zaqar/notify"
+	"zaqar/notify/webhook"
 )
 
 // limit has the listener refuse connections beyond what is configured.
@@ -16,21 +18,33 @@ func (a *App) limit(l net.Listener) *edge.Limited {
 		Refusal: edge.TooMany(), Log: a.log, Now: time.Now,
 	}
 	if limits.Total == 0 {
-		limits.Total = roomForConnections(openFiles())
+		limits.Total = roomForConnections(openFiles(), a.filesOfDeliveries())
 	}
 	return edge.Limit(l, limits)
 }
 
-// roomForConnections returns how many connections there may be when the
-// process may open so many files: the store needs some, and fails requests
-// when it gets none.
-func roomForConnections(files uint64) int {
+// roomForConnections returns how many connections of clients there may be when
+// the process may open so many files: the store needs some, and fails requests
+// when it gets none, and so do deliveries. Those get a quarter at most, and both
+// together half.
+func roomForConnections(files uint64, deliveries int) int {
 	const (
 		least   = 64
 		largest = 1 << 30
 	)
 	files = min(files, largest)
-	return int(files - min(max(files/10, least), files/2))
+	others := max(files/10, least) + min(uint64(deliveries), files/4)
+	return int(files - min(others, files/2))
+}
+
+// filesOfDeliveries is how many files deliveries may open: connections in flight
+// and those that stay open for more, and three pipes for each mail.
+func (a *App) filesOfDeliveries() int {
+	if a.notifier == nil {
+		return 0
+	}
+	inFlight := int(a.options.Notification.Workers) * notify.PerWorker
+	return inFlight + webhook.IdleConnections(inFlight) + 3*int(a.options.Mail.Limit)
 }
 
 // openFiles returns how many files the process may open; 0 if that cannot be

@@ -73,7 +73,7 @@ func New(c Config) *Sender {
 		Protocols:              new(http.Protocols),
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxHeader,
-		MaxIdleConns:           2 * c.InFlight,
+		MaxIdleConns:           IdleConnections(c.InFlight),
 		MaxIdleConnsPerHost:    c.InFlight,
 		IdleConnTimeout:        idleTime,
 	}
@@ -156,3 +156,7 @@ func (s *Sender) Post(ctx context.Context, target *url.URL, d *notify.Delivery, 
 
 // errTimeout is why an attempt ends that takes too long.
 var errTimeout = errors.New("timed out")
+
+// IdleConnections is how many connections a Sender keeps open, beside those in
+// use, for so many attempts at a time.
+func IdleConnections(inFlight int) int { return 2 * inFlight }
