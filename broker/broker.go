@@ -13,8 +13,9 @@
 // Start reading at Broker, then posts.go, messages.go, deletes.go and claims.go.
 // The other files: limits.go (Config and its rules), metadata.go, validate.go
 // and patch.go (what a queue's metadata may say), sealing.go (encryption at
-// rest), deadletters.go, waiting.go and hub.go (long polling), subscriptions.go
-// and notifier.go, quotas.go, health.go, stats.go (for metrics).
+// rest), deadletters.go, waiting.go and hub.go (long polling), subscriptions.go,
+// subscription_terms.go (what they may ask for) and notifier.go, quotas.go,
+// health.go, stats.go (for metrics).
 package broker
 
 import (

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -13,73 +12,7 @@ import (
 	"zaqar/broker"
 	"zaqar/messaging"
 	"zaqar/messaging/delivery"
-	"zaqar/storage"
 )
-
-// trustee is a notifier that makes a trust for every subscriber that brings
-// none, and counts those that are left.
-type trustee struct {
-	made    int
-	trusts  map[string]bool
-	log     []string
-	refuse  error // of Admit
-	confirm error // of Confirm
-}
-
-func (n *trustee) Check(context.Context, *messaging.Subscription) error { return n.refuse }
-
-func (n *trustee) Admit(_ context.Context, _ messaging.Caller, sub *messaging.Subscription) error {
-	if n.refuse != nil {
-		return n.refuse
-	}
-	if o, _ := delivery.ParseOptions(sub.Options); o.TrustID == "" {
-		n.made++
-		id := fmt.Sprint("t", n.made)
-		n.trusts[id] = true
-		sub.Options = fmt.Appendf(nil, `{"trust_id":%q}`, id)
-	}
-	return nil
-}
-
-func (n *trustee) Confirm(_ context.Context, sub messaging.Subscription, kind delivery.Kind, _ time.Time) error {
-	n.log = append(n.log, fmt.Sprint(kind, " ", sub.Subscriber))
-	return n.confirm
-}
-
-func (n *trustee) Forget(_ context.Context, sub messaging.Subscription) {
-	o, _ := delivery.ParseOptions(sub.Options)
-	delete(n.trusts, o.TrustID)
-	if sub.ID != "" {
-		n.log = append(n.log, "forget "+sub.Subscriber)
-	}
-}
-
-func (n *trustee) Resume(_ context.Context, sub messaging.Subscription) {
-	n.log = append(n.log, "resume "+sub.Subscriber)
-}
-
-func (n *trustee) Record(context.Context, messaging.QueueRef, messaging.SubscriptionID) {
-	n.log = append(n.log, "record")
-}
-
-func (n *trustee) Replay(context.Context, messaging.Subscription, delivery.Replay) (int, error) {
-	return 3, n.refuse
-}
-
-// notified is a world with a notifier, on a store that can fail.
-func notified(t *testing.T, edits ...func(*broker.Config)) (*world, *trustee, *faulty) {
-	t.Helper()
-	w := newWorld(t)
-	n, store := &trustee{trusts: map[string]bool{}}, &faulty{Store: w.store}
-	b, err := broker.New(config(edits...), broker.Parts{Control: store, Data: store, Policy: policy.Default(), Notifier: n,
-		Now: w.clock.now, Log: slog.New(slog.NewTextHandler(w.log, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	w.Broker = b
-	return w, n, store
-}
 
 const hook = "http://hook.example/"
 
@@ -225,44 +158,6 @@ func TestLongestSubscription(t *testing.T) {
 	w.clock.move(1)
 	err = w.UpdateSubscription(w.ctx(), w.who, q, made.ID, broker.UpdateSubscription{TTL: &longest})
 	wantKind(t, err, messaging.Invalid, "the longest a second later")
-}
-
-// A subscription stands, whether or not the subscriber could be asked.
-func TestConfirmationsThatCannotBeSent(t *testing.T) {
-	w, n, _ := notified(t, func(c *broker.Config) { c.RequireConfirmation = true })
-	n.confirm = messaging.Wrap(messaging.Unavailable, "No.", errors.New("full"))
-	id := w.subscribe(q, hook)
-	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, true), "", "confirm")
-	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, false), "", "take it back")
-	wantEqual(t, "told", n.log, []string{"SubscriptionConfirmation " + hook, "resume " + hook, "UnsubscribeConfirmation " + hook})
-	if got := strings.Count(w.log.String(), "cannot be told about confirmation"); got != 2 || !strings.Contains(w.log.String(), "full") {
-		t.Errorf("%d records: %s", got, w.log)
-	}
-}
-
-// Without confirmations nobody is asked, and confirming is as possible.
-func TestConfirmationsThatAreNotRequired(t *testing.T) {
-	w, n, _ := notified(t)
-	id := w.subscribe(q, hook)
-	w.subscribe(q, hook)
-	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, false), "", "take it back")
-	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, true), "", "confirm")
-	wantEqual(t, "told", n.log, []string{"resume " + hook})
-}
-
-// Whoever may get nothing any more cannot be confirmed, but can leave.
-func TestConfirmationsOfTheRefused(t *testing.T) {
-	w, n, _ := notified(t)
-	id := w.subscribe(q, hook)
-	n.refuse = messaging.E(messaging.Invalid, "No.")
-	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, true), messaging.Invalid, "confirm")
-	sub, _, err := w.ShowSubscription(w.ctx(), w.who, q, id)
-	if err != nil || sub.Confirmed {
-		t.Errorf("%+v, %v", sub, err)
-	}
-	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, false), "", "take it back")
-	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, "nope", true), messaging.NotFound, "unknown")
-	wantEqual(t, "told", n.log, []string(nil))
 }
 
 func TestSubscriptionQuota(t *testing.T) {
@@ -447,37 +342,3 @@ func TestPurgeForgets(t *testing.T) {
 		t.Errorf("%d are left, %v", len(left), err)
 	}
 }
-
-// What the notifier has not written yet is written for whoever looks.
-func TestDeliveriesAreRecordedFirst(t *testing.T) {
-	w, n, store := notified(t)
-	id := w.subscribe(q, hook)
-	store.calls = nil
-	store.after = func(method string) { n.log = append(n.log, method) }
-	if _, err := w.ShowDeliveries(w.ctx(), w.who, q, id); err != nil {
-		t.Fatal(err)
-	}
-	wantEqual(t, "first calls", n.log[:2], []string{"record", "Subscription"})
-}
-
-func TestDeliveryStateOfABrokenStore(t *testing.T) {
-	w := newWorld(t)
-	id := w.subscribe(q, hook)
-	_, err := w.store.AmendSubscription(w.ctx(), q, id, func(sub *messaging.Subscription) error {
-		sub.State, sub.Secrets = []byte("nonsense"), []byte("nonsense")
-		return nil
-	})
-	wantKind(t, err, "", "amend")
-	d, err := w.ShowDeliveries(w.ctx(), w.who, q, id)
-	wantKind(t, err, "", "deliveries")
-	wantEqual(t, "state", d, broker.Deliveries{})
-	_, err = w.ShowSecrets(w.ctx(), w.who, q, id)
-	wantKind(t, err, messaging.Internal, "secrets")
-	_, err = w.RotateSecret(w.ctx(), w.who, q, id)
-	wantKind(t, err, messaging.Internal, "rotation")
-}
-
-var (
-	_ broker.Notifier = (*trustee)(nil)
-	_ storage.Data    = (*faulty)(nil)
-)

@@ -1,0 +1,48 @@
+package broker_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"zaqar/broker"
+	"zaqar/messaging"
+)
+
+// A subscription stands, whether or not the subscriber could be asked.
+func TestConfirmationsThatCannotBeSent(t *testing.T) {
+	w, n, _ := notified(t, func(c *broker.Config) { c.RequireConfirmation = true })
+	n.confirm = messaging.Wrap(messaging.Unavailable, "No.", errors.New("full"))
+	id := w.subscribe(q, hook)
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, true), "", "confirm")
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, false), "", "take it back")
+	wantEqual(t, "told", n.log, []string{"SubscriptionConfirmation " + hook, "resume " + hook, "UnsubscribeConfirmation " + hook})
+	if got := strings.Count(w.log.String(), "cannot be told about confirmation"); got != 2 || !strings.Contains(w.log.String(), "full") {
+		t.Errorf("%d records: %s", got, w.log)
+	}
+}
+
+// Without confirmations nobody is asked, and confirming is as possible.
+func TestConfirmationsThatAreNotRequired(t *testing.T) {
+	w, n, _ := notified(t)
+	id := w.subscribe(q, hook)
+	w.subscribe(q, hook)
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, false), "", "take it back")
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, true), "", "confirm")
+	wantEqual(t, "told", n.log, []string{"resume " + hook})
+}
+
+// Whoever may get nothing any more cannot be confirmed, but can leave.
+func TestConfirmationsOfTheRefused(t *testing.T) {
+	w, n, _ := notified(t)
+	id := w.subscribe(q, hook)
+	n.refuse = messaging.E(messaging.Invalid, "No.")
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, true), messaging.Invalid, "confirm")
+	sub, _, err := w.ShowSubscription(w.ctx(), w.who, q, id)
+	if err != nil || sub.Confirmed {
+		t.Errorf("%+v, %v", sub, err)
+	}
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, false), "", "take it back")
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, "nope", true), messaging.NotFound, "unknown")
+	wantEqual(t, "told", n.log, []string(nil))
+}
