@@ -61,8 +61,8 @@
 //
 // # Where to start
 //
-// notify.go (Notifier, Run, stopping), then fanout.go, lane.go, places.go,
-// attempt.go and backlog.go in the order of the picture; ledger.go writes what was done into
-// subscriptions; requests.go has what the broker asks for. sender.go is what
-// protocols implement.
+// notify.go (Notifier, Run, stopping), then lot.go, fanout.go, lane.go,
+// places.go, attempt.go and backlog.go in the order of the picture; ledger.go
+// writes what was done into subscriptions; requests.go has what the broker asks
+// for. sender.go is what protocols implement.
 package notify
