@@ -43,8 +43,8 @@ func (a *App) filesOfDeliveries() int {
 	if a.notifier == nil {
 		return 0
 	}
-	inFlight := int(a.options.Notification.Workers) * notify.PerWorker
-	return inFlight + webhook.IdleConnections(inFlight) + 3*int(a.options.Mail.Limit)
+	c := notify.Config{InFlight: int(a.options.Notification.Workers) * notify.PerWorker}
+	return c.MostInFlight() + webhook.IdleConnections(c.InFlight) + 3*int(a.options.Mail.Limit)
 }
 
 // openFiles returns how many files the process may open; 0 if that cannot be

@@ -12,8 +12,8 @@ func TestRoomForConnections(t *testing.T) {
 		deliveries int
 		want       int
 	}{
-		{0, 1500, 0}, {100, 0, 50}, {100, 1500, 50}, {640, 0, 576}, {1024, 0, 922}, {1024, 100, 822}, {1024, 1500, 666},
-		{65536, 1530, 57453}, {1 << 20, 1530, 942189}, {1 << 62, 1530, 966366112},
+		{0, 1500, 0}, {100, 0, 50}, {100, 1500, 50}, {640, 0, 576}, {1024, 0, 922}, {1024, 100, 822}, {1024, 3530, 666},
+		{65536, 3530, 55453}, {1 << 20, 3530, 940189}, {1 << 62, 3530, 966364112},
 	} {
 		if got := roomForConnections(c.files, c.deliveries); got != c.want {
 			t.Errorf("%d files, %d for deliveries: room for %d, want %d", c.files, c.deliveries, got, c.want)
@@ -28,7 +28,7 @@ func TestFilesOfDeliveries(t *testing.T) {
 		t.Errorf("%d without deliveries", got)
 	}
 	a.notifier = new(notify.Notifier)
-	if got := a.filesOfDeliveries(); got != 500+1000+30 {
+	if got := a.filesOfDeliveries(); got != 2500+1000+30 {
 		t.Errorf("%d with the default of 10 workers and 10 mails at a time", got)
 	}
 }

@@ -41,7 +41,7 @@ func transportSections() []section {
 				of("idle_timeout", seconds(time.Second, 24*time.Hour), func(s *settings) *time.Duration { return &s.HTTP.IdleTimeout },
 					"How long a connection without a request is kept, seconds. Longer than that of a proxy in front."),
 				of("max_connections", whole[int64](0, maxInt32), func(s *settings) *int64 { return &s.HTTP.MaxConnections },
-					"Most connections at a time; further ones get a 503 and are closed. 0: nine tenths of the files that the process may open, less those that deliveries may need (3 for each in flight, a quarter of all at most)."),
+					"Most connections at a time; further ones get a 503 and are closed. 0: nine tenths of the files that the process may open, less those that deliveries may need (350 for each of max_notifier_workers, a quarter of all at most)."),
 				of("max_connections_per_address", whole[int64](0, maxInt32), func(s *settings) *int64 { return &s.HTTP.MaxConnectionsPerAddress },
 					"Most connections at a time from one IPv4 address or IPv6 /64; trusted_proxies are exempt. 0: no limit."),
 				of("max_header_bytes", whole[int64](4096, 16<<20), func(s *settings) *int64 { return &s.HTTP.MaxHeaderBytes },

@@ -181,6 +181,10 @@ const (
 	stuckOthers = 3
 )
 
+// MostInFlight is how many attempts can be made at a time, those without a place
+// included.
+func (c Config) MostInFlight() int { return (1 + stuckSlow + stuckOthers) * c.InFlight }
+
 // mayStick reports whether an attempt may go on without a place. The caller holds
 // n.mu.
 func (n *Notifier) mayStick(j *job) bool {
