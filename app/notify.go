@@ -11,6 +11,7 @@ import (
 	"zaqar/notify"
 	"zaqar/notify/confirm"
 	"zaqar/notify/queue"
+	"zaqar/notify/traced"
 	"zaqar/notify/webhook"
 	"zaqar/pipeline"
 	"zaqar/storage"
@@ -39,13 +40,17 @@ func (a *App) notifications(store storage.Store, parts *broker.Parts) error {
 	}
 	o.Config.InFlight = int(o.Workers) * notify.PerWorker
 	o.Config.RequireConfirmation = a.options.Broker.RequireConfirmation
+	var follow func(context.Context, *notify.Delivery) (context.Context, func(notify.Receipt, *notify.Failure))
+	if parts.Tracer != nil {
+		follow = traced.Follow(parts.Tracer)
+	}
 	a.notifier, err = notify.New(o.Config, notify.Parts{
 		Data: store, Queues: store, Senders: senders,
 		Open:     func(p messaging.Project, m *messaging.Message) error { return a.broker.Unseal(p, m) },
 		Post:     a.postForOwner,
 		Render:   documents.Render,
-		Pressure: pressure(),
-		Now:      time.Now, Log: a.log,
+		Pressure: pressure(), Follow: follow,
+		Now: time.Now, Log: a.log,
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"compress/gzip"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -128,6 +129,50 @@ func TestTracing(t *testing.T) {
 		if strings.HasPrefix(s.Name, "GET ") {
 			t.Errorf("a trace that is not followed has the span %s", s.Name)
 		}
+	}
+}
+
+// TestTracingOfDeliveries follows a post to its subscribers: a receiver, who is
+// told where he is in the trace, and another queue.
+func TestTracingOfDeliveries(t *testing.T) {
+	c := newCollector(t)
+	got := make(chan string, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Get("traceparent") }))
+	defer receiver.Close()
+	o := options(t)
+	o.Tracing.Enabled, o.Tracing.Sampling, o.Tracing.TrustParent, o.Tracing.Endpoint = true, 0, true, c.URL
+	o.Webhooks.Allow = []string{"127.0.0.1"}
+	r := start(t, o)
+	for source, subscriber := range map[string]string{"q": "queue:second", "second": receiver.URL} {
+		if status, _, body := r.do(t, "POST", "/v2/queues/"+source+"/subscriptions", `{"subscriber":"`+subscriber+`"}`); status != http.StatusCreated {
+			t.Fatalf("subscribe: %d %s", status, body)
+		}
+	}
+	if status, _, body := r.do(t, "POST", "/v2/queues/second/messages", oneMessage); status != http.StatusCreated {
+		t.Fatalf("post: %d %s", status, body)
+	}
+	if place := <-got; place != "" {
+		t.Errorf("of a post that is not followed the receiver is told %s", place)
+	}
+	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
+	if status, _, body := r.do(t, "POST", messages, oneMessage, "traceparent", "00-"+id+"-00f067aa0ba902b7-01"); status != http.StatusCreated {
+		t.Fatalf("post: %d %s", status, body)
+	}
+	place := <-got
+	if err := r.stop(); err != nil { // sends the spans
+		t.Fatal(err)
+	}
+	first, last := c.named(t, "deliver queue"), c.named(t, "deliver http")
+	for _, s := range []*spans.Span{first, last} {
+		if hex.EncodeToString(s.TraceId) != id || s.Kind != spans.Span_SPAN_KIND_CLIENT {
+			t.Errorf("%s is in trace %x, %v", s.Name, s.TraceId, s.Kind)
+		}
+	}
+	if want := "00-" + id + "-" + hex.EncodeToString(last.SpanId) + "-01"; place != want {
+		t.Errorf("the receiver is told %s, want %s", place, want)
+	}
+	if !strings.Contains(attributes(last), "messaging.destination.name=second") || !strings.Contains(attributes(first), "messaging.destination.name=q ") {
+		t.Errorf("attributes: %s, %s", attributes(first), attributes(last))
 	}
 }
 

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"time"
@@ -36,14 +37,18 @@ func (n *Notifier) attemptTogether(j *job, it *item, first *attempt) {
 	if len(list) == 0 {
 		return
 	}
-	ds := make([]*Delivery, len(list))
-	for i, a := range list {
-		ds[i] = a.delivery()
+	ds, ends := make([]*Delivery, len(list)), make([]func(Receipt, *Failure), len(list))
+	ctx := n.sending
+	for i := len(list) - 1; i >= 0; i-- { // what they have in common belongs to the first
+		ds[i] = list[i].delivery()
+		ctx, ends[i] = n.span(ds[i])
 	}
-	errs := list[0].sender.(GroupSender).SendAll(n.sending, ds)
+	errs := list[0].sender.(GroupSender).SendAll(ctx, ds)
 	ended := n.now()
 	for i, err := range errs {
-		n.judge(list[i], Receipt{}, failureOf(err), ended)
+		f := failureOf(err)
+		ends[i](Receipt{}, f)
+		n.judge(list[i], Receipt{}, f, ended)
 	}
 }
 
@@ -121,9 +126,23 @@ func late(e *delivery.Envelope) string {
 
 // attempt makes it, and does what its outcome asks for.
 func (n *Notifier) attempt(a *attempt) {
-	receipt, err := a.sender.Send(n.sending, a.delivery())
-	n.judge(a, receipt, failureOf(err), n.now())
+	d := a.delivery()
+	ctx, end := n.span(d)
+	receipt, err := a.sender.Send(ctx, d)
+	f := failureOf(err)
+	end(receipt, f)
+	n.judge(a, receipt, f, n.now())
 }
+
+// span begins the span of an attempt, if its message is followed.
+func (n *Notifier) span(d *Delivery) (ctx context.Context, end func(Receipt, *Failure)) {
+	if n.follow == nil || d.Trace == "" {
+		return n.sending, noSpan
+	}
+	return n.follow(n.sending, d)
+}
+
+func noSpan(Receipt, *Failure) {}
 
 func (a *attempt) delivery() *Delivery {
 	e := &a.item.envelope

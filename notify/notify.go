@@ -92,8 +92,12 @@ type Parts struct {
 	// Pressure tells how long goroutines had to wait for a processor since it was
 	// asked last. nil: it is not known, and deliveries give way to nobody.
 	Pressure func() time.Duration
-	Now      func() time.Time
-	Log      *slog.Logger // nil: logs are dropped
+	// Follow begins the span of an attempt and returns what ends it, with nil or
+	// why it failed. It may change the delivery's Trace, which is not empty. nil:
+	// nothing is followed.
+	Follow func(ctx context.Context, d *Delivery) (context.Context, func(Receipt, *Failure))
+	Now    func() time.Time
+	Log    *slog.Logger // nil: logs are dropped
 }
 
 // Post is a message that the notifier itself posts.
@@ -112,6 +116,7 @@ type Notifier struct {
 	open     func(messaging.Project, *messaging.Message) error
 	post     func(context.Context, messaging.QueueRef, Post) error
 	render   func(context.Context, *messaging.Subscription, delivery.Kind, time.Time) ([]byte, error)
+	follow   func(context.Context, *Delivery) (context.Context, func(Receipt, *Failure))
 	now      func() time.Time
 	log      *slog.Logger
 	pressure func() time.Duration
@@ -177,7 +182,7 @@ func New(c Config, p Parts) (*Notifier, error) {
 	}
 	n := &Notifier{
 		config: c, data: p.Data, queues: p.Queues, senders: p.Senders, open: p.Open, post: p.Post, render: p.Render,
-		now: p.Now, log: p.Log, pressure: p.Pressure,
+		follow: p.Follow, now: p.Now, log: p.Log, pressure: p.Pressure,
 		alarmed: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
 		sources: map[messaging.QueueRef]*source{}, hosts: map[string]*host{}, accounts: map[messaging.Project]*account{}, flights: map[*job]bool{},
 		lots: map[*lot]bool{}, records: map[target]*record{}, gone: gone{},

@@ -35,6 +35,7 @@ func rules() []rule {
 		{path: "messaging/filter", ours: []string{"messaging"}, not: slices.Concat(network, system, []string{"log", "context", "sync"})},
 		{path: "notify", ours: []string{"messaging", "storage", "internal", "notify"}, not: slices.Concat(system, []string{"database/sql"})},
 		{path: "notify/notifytest", ours: []string{"messaging", "notify", "internal"}, wallTime: true},
+		{path: "notify/traced", ours: []string{"notify", "observe"}, not: slices.Concat(network, system)},
 		{path: "notify/webhook", ours: []string{"messaging", "notify", "internal"}, not: []string{"os", "flag", "database/sql"}},
 		{path: "notify/trust", ours: []string{"messaging", "notify", "internal"}, not: []string{"os", "flag", "database/sql"}},
 		// It runs the operator's mail command.

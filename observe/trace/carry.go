@@ -15,5 +15,13 @@ func Carry(ctx context.Context) string {
 	}
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
-	return carrier["traceparent"]
+	return carrier[traceparent]
 }
+
+// Continue returns a context at the place that Carry returned: spans that begin
+// in it belong there.
+func Continue(ctx context.Context, place string) context.Context {
+	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{traceparent: place})
+}
+
+const traceparent = "traceparent"

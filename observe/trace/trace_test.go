@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"go.opentelemetry.io/otel/propagation"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -64,7 +63,7 @@ func TestBegin(t *testing.T) {
 				}
 				return
 			}
-			later := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": Carry(ctx)}))
+			later := trace.SpanContextFromContext(Continue(context.Background(), Carry(ctx)))
 			if !later.Equal(span.SpanContext().WithRemote(true)) {
 				t.Errorf("carried and continued: %v", later)
 			}
