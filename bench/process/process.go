@@ -40,7 +40,7 @@ type Command struct {
 	Patience time.Duration
 }
 
-var listening = regexp.MustCompile(`http://([0-9.]+:[0-9]+|\[[0-9a-f:]+\]:[0-9]+)`)
+var listening = regexp.MustCompile(`https?://([0-9.]+:[0-9]+|\[[0-9a-f:]+\]:[0-9]+)`)
 
 // Start starts a server and waits until it has answered a request.
 func Start(ctx context.Context, c Command) (*Process, error) {

@@ -23,7 +23,7 @@ func caller(addr, project string, n int) tenant {
 
 // request returns the bytes of a request, without body if that is nil.
 func (t tenant) request(method, path string, body []byte) []byte {
-	b := []byte(method + " " + path + " HTTP/1.1\r\nHost: " + t.addr + "\r\nAccept: application/json\r\nClient-ID: " + t.client +
+	b := []byte(method + " " + path + " HTTP/1.1\r\nHost: " + host(t.addr) + "\r\nAccept: application/json\r\nClient-ID: " + t.client +
 		"\r\nX-Project-ID: " + t.project + "\r\n")
 	if body == nil {
 		return append(b, "\r\n"...)
@@ -32,6 +32,9 @@ func (t tenant) request(method, path string, body []byte) []byte {
 	b = append(strconv.AppendInt(b, int64(len(body)), 10), "\r\n\r\n"...)
 	return append(b, body...)
 }
+
+// host returns the address of a server without its scheme.
+func host(addr string) string { return strings.TrimPrefix(addr, secure) }
 
 // posting returns the body of a post of n messages of size bytes each.
 func posting(n, size int) []byte {

@@ -194,7 +194,11 @@ func each(n int, do func(i int) error) error {
 
 // session runs use on a connection.
 func session(addr string, use func(*rawhttp.Conn) error) error {
-	c, err := rawhttp.Dial(addr)
+	dial := rawhttp.Dial
+	if strings.HasPrefix(addr, secure) {
+		dial = func(string) (*rawhttp.Conn, error) { return rawhttp.DialTLS(host(addr), anybody("http/1.1")) }
+	}
+	c, err := dial(addr)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type options struct {
 	dir           string        // where data directories are made
 	queues        int           // how many queues
 	waiters       int           // how many clients wait
+	streams       bool          // they wait on streams of HTTP/2, under TLS
 	subscriptions int           // of the topic that is fanned out
 	pending       int           // deliveries that wait
 	rounds        int           // how often each comparison is made
@@ -57,6 +58,7 @@ func roles() map[string]func(context.Context, options, io.Writer) error {
 		"noise":    noise,
 		"receiver": receiverRole,
 		"sink":     sink,
+		"streams":  streamsRole,
 		"waiters":  waitersRole,
 	}
 }
@@ -68,6 +70,7 @@ func main() {
 	f.StringVar(&o.dir, "dir", os.TempDir(), "make data directories in this `directory`")
 	f.IntVar(&o.queues, "queues", 100_000, "idle queues")
 	f.IntVar(&o.waiters, "waiters", 50_000, "clients that wait")
+	f.BoolVar(&o.streams, "http2", false, "clients wait over HTTP/2 under TLS, many on a connection")
 	f.IntVar(&o.subscriptions, "subscriptions", 1000, "subscriptions of the topic that is fanned out")
 	f.IntVar(&o.pending, "pending", 1_000_000, "deliveries that wait")
 	f.IntVar(&o.rounds, "rounds", 5, "pairs of each comparison")

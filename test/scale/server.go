@@ -70,6 +70,13 @@ func (b *bench) start(ctx context.Context, dir string) (*server, error) {
 		dir = name + ".data"
 	}
 	config := fmt.Sprintf("[DEFAULT]\naccess_log = %t\n[transport]\nmax_wait = 3600\n", b.access) + b.more
+	if b.streams {
+		more, err := certificate(name + ".pem")
+		if err != nil {
+			return nil, err
+		}
+		config += more
+	}
 	if err := os.WriteFile(name+".conf", []byte(config), 0o600); err != nil {
 		return nil, err
 	}
@@ -79,6 +86,9 @@ func (b *bench) start(ctx context.Context, dir string) (*server, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if b.streams {
+		p.Addr = secure + p.Addr
 	}
 	s := &server{p, dir}
 	b.servers = append(b.servers, s)

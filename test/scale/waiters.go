@@ -43,8 +43,8 @@ const perHelper = 10_000
 // to other queues, beside a server that nobody waits on; then what it takes to
 // wake them, and to stop while they wait.
 func waiters(ctx context.Context, b *bench) error {
-	b.settings["waiters"], b.settings["rounds"], b.settings["duration"] = b.waiters, b.rounds, b.duration.String()
-	if err := enoughFiles(b.waiters); err != nil {
+	b.settings["http2"], b.settings["waiters"], b.settings["rounds"], b.settings["duration"] = b.streams, b.waiters, b.rounds, b.duration.String()
+	if err := enoughFiles(b.connections(b.waiters)); err != nil {
 		return err
 	}
 	quiet, err := b.start(ctx, "")
@@ -91,6 +91,14 @@ func waiters(ctx context.Context, b *bench) error {
 	return b.stopWithWaiters(ctx, s)
 }
 
+// connections is how many of them n clients have.
+func (b *bench) connections(n int) int {
+	if b.streams {
+		n = (n + perConnection - 1) / perConnection
+	}
+	return n
+}
+
 // enoughFiles makes sure that a server may hold n connections.
 func enoughFiles(n int) error {
 	var limit syscall.Rlimit
@@ -118,8 +126,12 @@ func prepare(addr string) error {
 // gather has n clients wait and returns when the server has come to rest.
 func (b *bench) gather(ctx context.Context, s *server, n int) (*waiting, error) {
 	w := &waiting{lists: crowd{n: n / 2, answer: make(chan string, n)}, claims: crowd{n: n - n/2, answer: make(chan string, n)}}
+	most := perHelper
+	if b.streams {
+		most = n
+	}
 	for i, left := 0, n; left > 0; i++ {
-		some := min(left, perHelper)
+		some := min(left, most)
 		left -= some
 		if err := b.join(w, &w.lists, s, "list", i, some/2); err != nil {
 			return nil, err
@@ -134,7 +146,11 @@ func (b *bench) gather(ctx context.Context, s *server, n int) (*waiting, error) 
 // join adds n clients that list or claim. Each helper has an address of its
 // own, and so its own ports.
 func (b *bench) join(w *waiting, c *crowd, s *server, how string, i, n int) error {
-	h, err := b.help("waiters", "-addr", s.Addr, "-conns", strconv.Itoa(n), "-how", how, "-from", fmt.Sprintf("127.0.1.%d", i+1))
+	role := "waiters"
+	if b.streams {
+		role = "streams"
+	}
+	h, err := b.help(role, "-addr", s.Addr, "-conns", strconv.Itoa(n), "-how", how, "-from", fmt.Sprintf("127.0.1.%d", i+1))
 	if err != nil {
 		return err
 	}
