@@ -9,21 +9,53 @@ import (
 	"zaqar/messaging"
 )
 
-// createClaim serves http-v2 §9.1.
+// createClaim serves http-v2 §9.1. Its frames are kept apart like those of
+// getMessages.
 func (c *call) createClaim() error {
+	var in broker.CreateClaim
+	body, err := c.claimParameters(&in)
+	if err != nil {
+		return err
+	}
+	var claim broker.ClaimView
+	look := func(w *broker.Waiter) (err error) {
+		in.Waiter = w
+		claim, err = c.broker.CreateClaim(c.r.Context(), c.who, c.queue, in)
+		return err
+	}
+	if err := c.look(in.Wait, body, look); err != nil || c.parked {
+		return err
+	}
+	return c.sendClaim(&claim)
+}
+
+// claimParameters reads what is to be claimed, and returns the body if the
+// request may wait.
+//
+//go:noinline
+func (c *call) claimParameters(in *broker.CreateClaim) (body []byte, err error) {
 	q := c.parameters()
-	in := broker.CreateClaim{Limit: q.count("limit"), Wait: q.wait()}
+	in.Limit, in.Wait = q.count("limit"), q.wait()
 	if q.err != nil {
-		return q.err
+		return nil, q.err
 	}
-	var err error
 	if in.TTL, in.Grace, err = c.claimTerms(false); err != nil {
-		return err
+		return nil, err
 	}
-	claim, err := c.claimMessages(in)
-	if err != nil || c.parked {
-		return err
+	if in.Wait == 0 {
+		in.Arena = &c.memory().Bodies
+		return nil, nil
 	}
+	in.TTL, in.Grace = copied(in.TTL), copied(in.Grace)
+	body = bytes.Clone(c.memory().In)
+	c.forget() // who waits holds no memory
+	return body, nil
+}
+
+// sendClaim answers with a new claim, or that there is none.
+//
+//go:noinline
+func (c *call) sendClaim(claim *broker.ClaimView) error {
 	if claim.Claim.ID == "" {
 		return c.empty(http.StatusNoContent)
 	}
@@ -31,23 +63,6 @@ func (c *call) createClaim() error {
 	s.Out = wire.AppendClaimHref(s.Out[:0], c.queue, claim.Claim.ID)
 	c.locate(s.Out)
 	return c.json(http.StatusCreated, func(dst []byte) []byte { return wire.AppendFound(dst, c.queue, claim.Messages) })
-}
-
-// claimMessages waits if need be.
-func (c *call) claimMessages(in broker.CreateClaim) (claim broker.ClaimView, err error) {
-	if in.Wait == 0 {
-		in.Arena = &c.memory().Bodies
-		return c.broker.CreateClaim(c.r.Context(), c.who, c.queue, in)
-	}
-	in.TTL, in.Grace = copied(in.TTL), copied(in.Grace)
-	body := bytes.Clone(c.memory().In)
-	c.forget() // who waits holds no memory
-	err = c.wait(body, func(w *broker.Waiter) error {
-		in.Waiter = w
-		claim, err = c.broker.CreateClaim(c.r.Context(), c.who, c.queue, in)
-		return err
-	})
-	return claim, err
 }
 
 // showClaim serves http-v2 §9.3.

@@ -58,17 +58,44 @@ func (c *call) post() ([]messaging.MessageID, error) {
 	return ids, err
 }
 
-// getMessages serves http-v2 §8.3 and, with ids, §8.4.
+// getMessages serves http-v2 §8.3 and, with ids, §8.4. What is needed only
+// before or after a look into the store has a frame of its own: with large ones
+// in between, the stacks of requests that wait would outgrow 8 KB.
 func (c *call) getMessages() error {
 	q := c.parameters()
 	if ids, given := list[messaging.MessageID](q, "ids"); given {
-		found, err := c.broker.GetMessages(c.r.Context(), c.who, c.queue, ids)
-		if err != nil {
-			return err
-		}
-		return c.json(http.StatusOK, func(dst []byte) []byte { return wire.AppendFound(dst, c.queue, found) })
+		return c.findMessages(ids)
 	}
-	in := broker.ListMessages{
+	var in broker.ListMessages
+	if err := c.listParameters(q, &in); err != nil {
+		return err
+	}
+	var page broker.Messages
+	look := func(w *broker.Waiter) (err error) {
+		in.Waiter = w
+		page, err = c.broker.ListMessages(c.r.Context(), c.who, c.queue, in)
+		return err
+	}
+	if err := c.look(in.Wait, nil, look); err != nil || c.parked {
+		return err
+	}
+	return c.sendMessages(q, page)
+}
+
+// findMessages serves http-v2 §8.4.
+func (c *call) findMessages(ids []messaging.MessageID) error {
+	found, err := c.broker.GetMessages(c.r.Context(), c.who, c.queue, ids)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, func(dst []byte) []byte { return wire.AppendFound(dst, c.queue, found) })
+}
+
+// listParameters reads what is to be listed.
+//
+//go:noinline
+func (c *call) listParameters(q *query, in *broker.ListMessages) error {
+	*in = broker.ListMessages{
 		Limit: q.count("limit"), Marker: q.text("marker"), Echo: q.bool("echo"),
 		IncludeClaimed: q.bool("include_claimed"), IncludeDelayed: q.bool("include_delayed"), Wait: q.wait(),
 	}
@@ -81,28 +108,18 @@ func (c *call) getMessages() error {
 	if in.Wait == 0 {
 		in.Arena = &c.memory().Bodies
 	}
-	page, err := c.listMessages(in)
-	if err != nil || c.parked {
-		return err
-	}
+	return nil
+}
+
+// sendMessages answers with a page.
+//
+//go:noinline
+func (c *call) sendMessages(q *query, page broker.Messages) error {
 	var next []byte
 	if n := len(page.List); n > 0 {
 		next = c.messagesAfter(q, page.List[n-1].Position)
 	}
 	return c.json(http.StatusOK, func(dst []byte) []byte { return wire.AppendMessages(dst, c.queue, page, next) })
-}
-
-// listMessages waits if need be.
-func (c *call) listMessages(in broker.ListMessages) (page broker.Messages, err error) {
-	if in.Wait == 0 {
-		return c.broker.ListMessages(c.r.Context(), c.who, c.queue, in)
-	}
-	err = c.wait(nil, func(w *broker.Waiter) error {
-		in.Waiter = w
-		page, err = c.broker.ListMessages(c.r.Context(), c.who, c.queue, in)
-		return err
-	})
-	return page, err
 }
 
 // messagesAfter returns the link to the page behind a message. It stands in the

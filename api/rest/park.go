@@ -44,10 +44,13 @@ func (c *call) stopWaiting() {
 	}
 }
 
-// wait runs a use case that may wait. If it is to go on waiting, c.parked is
-// set, and nothing is left to be done with the call. body is that of the
-// request, which was read to its end.
-func (c *call) wait(body []byte, use func(*broker.Waiter) error) error {
+// look runs a use case that may wait for the given seconds. If it is to go on
+// waiting, c.parked is set, and nothing is left to be done with the call. body
+// is that of the request, which was read to its end.
+func (c *call) look(seconds int64, body []byte, use func(*broker.Waiter) error) error {
+	if seconds == 0 {
+		return use(nil)
+	}
 	if c.waiting == nil {
 		c.waiting = new(waiting)
 	}
@@ -83,17 +86,19 @@ func (c *call) park(body []byte) {
 // sit returns when the request is to take its way again: true, or when its
 // client has left: false.
 func (w *waiting) sit(ctx context.Context) bool {
-	called := make(chan struct{})
-	w.Notify(func() { close(called) })
-	end := time.NewTimer(w.Left())
-	defer end.Stop()
-	select {
-	case <-called:
-	case <-end.C:
-	case <-ctx.Done():
-		return false
+	// One channel for all of it: a select takes 200 bytes more of the stack.
+	called := make(chan struct{}, 1)
+	call := func() {
+		select {
+		case called <- struct{}{}:
+		default:
+		}
 	}
-	return true
+	defer context.AfterFunc(ctx, call)()
+	defer time.AfterFunc(w.Left(), call).Stop()
+	w.Notify(call)
+	<-called
+	return ctx.Err() == nil
 }
 
 // withBody returns the request with the body that was read from it.

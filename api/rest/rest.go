@@ -204,7 +204,9 @@ func (s *server) pass(w http.ResponseWriter, r *http.Request, waited *waiting) (
 	}
 	c.forget()
 	c.query.forget()
-	*c = call{query: c.query}
+	kept := c.query
+	*c = call{} // in one go with the query it would stand on the stack first
+	c.query = kept
 	s.calls.Put(c)
 	return waits
 }
