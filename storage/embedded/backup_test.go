@@ -100,6 +100,15 @@ func (w *world) list1(t *testing.T) (ids []messaging.MessageID) {
 	return ids
 }
 
+// listed lists a directory; nil: there is none.
+func (w *world) listed(dir string) []string {
+	names, err := w.disk.List(dir)
+	if err != nil {
+		return nil
+	}
+	return names
+}
+
 // A backup that fails or is cut off leaves no backup, and the next one is made.
 func TestFailedBackups(t *testing.T) {
 	w := ready(t)
@@ -109,17 +118,10 @@ func TestFailedBackups(t *testing.T) {
 	inPartial := func(op faultdisk.Op) bool {
 		return strings.Contains(op.Name, partialSuffix) && strings.HasSuffix(op.Name, logSuffix)
 	}
-	files := func(dir string) []string {
-		names, err := w.disk.List(dir)
-		if err != nil {
-			return nil
-		}
-		return names
-	}
 	gone := func(t *testing.T) {
 		t.Helper()
-		if files("to") != nil || files("to.partial") != nil {
-			t.Errorf("left: %v, %v", files("to"), files("to.partial"))
+		if w.listed("to") != nil || w.listed("to.partial") != nil {
+			t.Errorf("left: %v, %v", w.listed("to"), w.listed("to.partial"))
 		}
 	}
 	t.Run("full", func(t *testing.T) {
@@ -168,20 +170,30 @@ func TestFailedBackups(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		rule.Clear()
-		if files("to") != nil || files("to.partial") == nil {
-			t.Errorf("left: %v, %v", files("to"), files("to.partial"))
+		if w.listed("to") != nil || w.listed("to.partial") == nil {
+			t.Errorf("left: %v, %v", w.listed("to"), w.listed("to.partial"))
 		}
 	})
 	t.Run("next", func(t *testing.T) { // in spite of what is left
 		r, err := Backup(t.Context(), w.tool(), "to")
 		must(t, err)
-		if r.Segments < 4 || r.Bytes < 4*smallestSize/2 || len(r.Damage) > 0 || files("to.partial") != nil {
-			t.Errorf("%+v, left: %v", r, files("to.partial"))
+		if r.Segments < 4 || r.Bytes < 4*smallestSize/2 || len(r.Damage) > 0 || w.listed("to.partial") != nil {
+			t.Errorf("%+v, left: %v", r, w.listed("to.partial"))
 		}
-		if slices.Contains(files("to"), lockName) {
+		if slices.Contains(w.listed("to"), lockName) {
 			t.Error("the backup has a lock file")
 		}
 	})
+}
+
+// TestBackupTargets has targets that a backup must not be written to. What is
+// there stays as it is.
+func TestBackupTargets(t *testing.T) {
+	w := ready(t)
+	w.turnPage(t, true)
+	if _, err := Backup(t.Context(), w.tool(), "to"); err != nil {
+		t.Fatal(err)
+	}
 	for what, to := range map[string]string{"in use": "to", "in the store": "store/backup", "the store": "store", "no parent": "no/to"} {
 		t.Run(what, func(t *testing.T) {
 			if _, err := Backup(t.Context(), w.tool(), to); err == nil {
@@ -210,8 +222,8 @@ func TestFailedBackups(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		rule.Clear()
-		if w.disk.Stats().Count(faultdisk.Write) > copied+1 || files("mount.partial") != nil {
-			t.Errorf("copied in vain; left: %v", files("mount.partial"))
+		if w.disk.Stats().Count(faultdisk.Write) > copied+1 || w.listed("mount.partial") != nil {
+			t.Errorf("copied in vain; left: %v", w.listed("mount.partial"))
 		}
 	})
 	t.Run("under way", func(t *testing.T) {
@@ -226,8 +238,8 @@ func TestFailedBackups(t *testing.T) {
 	t.Run("foreign files", func(t *testing.T) {
 		must(t, w.disk.MkdirAll("mine.partial"))
 		must(t, replaceFile(w.disk, "mine.partial", "mine.partial/notes", []byte("x")))
-		if _, err := Backup(t.Context(), w.tool(), "mine"); err == nil || !slices.Contains(files("mine.partial"), "notes") {
-			t.Errorf("%v, %v", err, files("mine.partial"))
+		if _, err := Backup(t.Context(), w.tool(), "mine"); err == nil || !slices.Contains(w.listed("mine.partial"), "notes") {
+			t.Errorf("%v, %v", err, w.listed("mine.partial"))
 		}
 	})
 }
