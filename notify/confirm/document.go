@@ -31,8 +31,8 @@ type Config struct {
 	Subscribed, Unsubscribed Template
 }
 
-// PagePath is where this server has the page that mails point to.
-const PagePath = "/v2/confirm"
+// pagePath is where this server has the page that mails point to.
+const pagePath = "/v2/confirm"
 
 // Documents writes documents. It is safe for use by several goroutines.
 type Documents struct{ config Config }
@@ -74,7 +74,7 @@ type answer struct {
 // expires. Unsupported: there is no key to sign with, or no page for a mail to
 // point to, and nothing can be sent.
 func (d *Documents) Render(ctx context.Context, sub *messaging.Subscription, kind delivery.Kind, expires time.Time) ([]byte, error) {
-	path := Path(sub)
+	path := confirmPath(sub)
 	signature, err := d.config.Sign(sub.Source.Project, http.MethodPut, path, expires)
 	if err != nil {
 		return nil, err
@@ -95,9 +95,9 @@ func (d *Documents) Render(ctx context.Context, sub *messaging.Subscription, kin
 	return json.Marshal(doc)
 }
 
-// Path is the path of the request with which the present subscriber confirms a
+// confirmPath is the path of the request with which the present subscriber confirms a
 // subscription.
-func Path(sub *messaging.Subscription) string {
+func confirmPath(sub *messaging.Subscription) string {
 	kind := "queues"
 	if sub.Source.Topic {
 		kind = "topics"
@@ -131,7 +131,7 @@ func (d *Documents) page(doc *document) (string, error) {
 		return d.config.Page, nil
 	}
 	if base, found := strings.CutSuffix(doc.URL, doc.Paths); found && base != "" {
-		return base + PagePath, nil
+		return base + pagePath, nil
 	}
 	return "", messaging.E(messaging.Unsupported, "This server has no page for a mail to point to: neither external_confirmation_url nor where clients reach it is known ([notification] public_url).")
 }
@@ -147,9 +147,9 @@ func (d *Documents) Mail(rendered []byte) (Mail, error) {
 	if err != nil {
 		return Mail{}, err
 	}
-	template := d.config.Subscribed.or(DefaultSubscribed())
+	template := d.config.Subscribed.or(defaultSubscribed())
 	if doc.Kind == delivery.UnsubscribeConfirmation {
-		template = d.config.Unsubscribed.or(DefaultUnsubscribed())
+		template = d.config.Unsubscribed.or(defaultUnsubscribed())
 	}
 	return Mail{
 		Sender: template.Sender, Topic: template.Topic,

@@ -21,9 +21,9 @@ type Template struct {
 
 const sender = "Zaqar Notifications <no-reply@openstack.org>"
 
-// DefaultSubscribed is the mail that asks for confirmation. Scripts that take
+// defaultSubscribed is the mail that asks for confirmation. Scripts that take
 // the link out of mails look for it behind the last "below: ".
-func DefaultSubscribed() Template {
+func defaultSubscribed() Template {
 	return Template{
 		Sender: sender, Topic: "Zaqar Notification - Subscription Confirmation",
 		Body: "Somebody asks for the messages of the queue {0} of the project {1} to be sent to you. " +
@@ -31,8 +31,8 @@ func DefaultSubscribed() Template {
 	}
 }
 
-// DefaultUnsubscribed is the mail that says that no more messages come.
-func DefaultUnsubscribed() Template {
+// defaultUnsubscribed is the mail that says that no more messages come.
+func defaultUnsubscribed() Template {
 	return Template{
 		Sender: sender, Topic: "Zaqar Notification - Unsubscribe Confirmation",
 		Body: "You get no more messages of the queue {0} of the project {1}. " +
