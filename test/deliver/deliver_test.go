@@ -41,7 +41,7 @@ type sink struct {
 
 func newSink() *sink {
 	s := &sink{got: map[string]map[string]int{}}
-	for _, k := range kinds() {
+	for _, k := range append(kinds(), "unconfirmed") {
 		s.got[k] = map[string]int{}
 	}
 	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
@@ -179,11 +179,7 @@ func (p *program) load(t *testing.T, s *process.Process, life int, ahead func() 
 func TestKill(t *testing.T) {
 	p, sink := build(t), newSink()
 	defer sink.Close()
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("-deliver.seed %d", *seed)
-	moments := rand.New(rand.NewPCG(*seed, 0))
+	moments := dice(t)
 	want := *kills
 	if testing.Short() {
 		want = min(want, 3)

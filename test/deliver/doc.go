@@ -9,4 +9,11 @@
 // once.
 //
 //	go test ./test/deliver -args -deliver.kills 100
+//
+// The same when the power fails: there store and notifier run in the test, on a
+// disk that forgets what was not synced (faultdisk), and die in the middle of a
+// change of it, under load and while they start. That the test can fail is tested by a disk
+// that lies about its syncs.
+//
+//	go test ./test/deliver -run Power -args -deliver.cuts 100
 package deliver
