@@ -43,8 +43,22 @@ func (a *App) filesOfDeliveries() int {
 	if a.notifier == nil {
 		return 0
 	}
-	c := notify.Config{InFlight: int(a.options.Notification.Workers) * notify.PerWorker}
-	return c.MostInFlight() + webhook.IdleConnections(c.InFlight) + 3*int(a.options.Mail.Limit)
+	return a.options.Notification.files() + a.options.Notification.stuck(openFiles()) + 3*int(a.options.Mail.Limit)
+}
+
+func (n *Notification) inFlight() int { return int(n.Workers) * notify.PerWorker }
+
+// files is how many files webhooks may open, but for those that are stuck.
+func (n *Notification) files() int { return n.inFlight() + webhook.IdleConnections(n.inFlight()) }
+
+// stuck is how many webhooks may be stuck when the process may open so many
+// files, 0: it is not known. With the others they get a quarter.
+func (n *Notification) stuck(files uint64) int {
+	most := n.inFlight() * notify.StuckFactor
+	if files == 0 {
+		return most
+	}
+	return min(most, max(int(min(files, 1<<30)/4)-n.files(), 0))
 }
 
 // openFiles returns how many files the process may open; 0 if that cannot be

@@ -28,7 +28,17 @@ func TestFilesOfDeliveries(t *testing.T) {
 		t.Errorf("%d without deliveries", got)
 	}
 	a.notifier = new(notify.Notifier)
-	if got := a.filesOfDeliveries(); got != 2500+1000+30 {
+	if got := a.filesOfDeliveries(); got != 500+1000+30+a.options.Notification.stuck(openFiles()) {
 		t.Errorf("%d with the default of 10 workers and 10 mails at a time", got)
+	}
+}
+
+// Attempts that take long do not open more files than there are for deliveries.
+func TestStuckDeliveries(t *testing.T) {
+	n := Defaults().Notification
+	for files, want := range map[uint64]int{0: 2000, 1024: 0, 8192: 548, 65536: 2000, 1 << 62: 2000} {
+		if got := n.stuck(files); got != want {
+			t.Errorf("%d files: %d, want %d", files, got, want)
+		}
 	}
 }

@@ -38,7 +38,7 @@ func (a *App) notifications(store storage.Store, parts *broker.Parts) error {
 	if err != nil {
 		return err
 	}
-	o.Config.InFlight = int(o.Workers) * notify.PerWorker
+	o.Config.InFlight, o.Config.Stuck = o.inFlight(), o.stuck(openFiles())
 	o.Config.RequireConfirmation = a.options.Broker.RequireConfirmation
 	var follow func(context.Context, *notify.Delivery) (context.Context, func(notify.Receipt, *notify.Failure))
 	if parts.Tracer != nil {
@@ -87,7 +87,7 @@ func (a *App) senders(o *Notification, documents *confirm.Documents, store stora
 	if err != nil {
 		return nil, fmt.Errorf("[notification] %w", err)
 	}
-	c.Now, c.InFlight = time.Now, int(o.Workers)*notify.PerWorker
+	c.Now, c.InFlight = time.Now, o.inFlight()
 	hooks := webhook.New(c)
 	a.undo.add("close connections to receivers", stopTime, func(context.Context) error { hooks.Close(); return nil })
 	if a.trusts, err = a.trusted(hooks, store); err != nil {

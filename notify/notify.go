@@ -18,6 +18,7 @@ import (
 // what is to differ.
 type Config struct {
 	InFlight        int // deliveries at a time
+	Stuck           int // deliveries that take long and go on beside them
 	PerHost         int // of them to one host and port
 	PerSubscription int // of them for one subscription
 
@@ -43,7 +44,7 @@ type Config struct {
 // Defaults returns the configuration of a server that was told nothing.
 func Defaults() Config {
 	return Config{
-		InFlight: 10 * PerWorker, PerHost: 64, PerSubscription: 4,
+		InFlight: 10 * PerWorker, Stuck: 10 * PerWorker * StuckFactor, PerHost: 64, PerSubscription: 4,
 		Lifetime: 24 * time.Hour, DisableAfter: 5 * 24 * time.Hour,
 		EventQueue: "zaqar-events",
 		Lease:      20 * time.Second, Grace: 5 * time.Second,
@@ -53,6 +54,10 @@ func Defaults() Config {
 // PerWorker is how many deliveries may be in flight for each of [notification]
 // max_notifier_workers: a worker does not wait for one answer.
 const PerWorker = 50
+
+// StuckFactor is how many times those in flight the stuck ones are, where there
+// are files for so many connections.
+const StuckFactor = 4
 
 // Bounds of what is in memory. See the package comment.
 const (
@@ -174,7 +179,7 @@ func New(c Config, p Parts) (*Notifier, error) {
 	if p.Data == nil || p.Queues == nil || p.Open == nil || p.Post == nil || p.Render == nil || p.Now == nil {
 		return nil, errors.New("notify: Data, Queues, Open, Post, Render and Now are needed")
 	}
-	if c.InFlight < 1 || c.PerHost < 1 || c.PerSubscription < 1 || c.Lifetime <= 0 || c.Lease < time.Second || c.DisableAfter < 0 {
+	if c.InFlight < 1 || c.PerHost < 1 || c.PerSubscription < 1 || c.Stuck < 0 || c.Lifetime <= 0 || c.Lease < time.Second || c.DisableAfter < 0 {
 		return nil, errors.New("notify: a bound is missing")
 	}
 	if p.Log == nil {

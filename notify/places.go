@@ -175,24 +175,15 @@ func (s *stuck) of(j *job) *int {
 	return &s.others
 }
 
-// So many times those that have a place may go on without one.
-const (
-	stuckSlow   = 1
-	stuckOthers = 3
-)
-
-// MostInFlight is how many attempts can be made at a time, those without a place
-// included.
-func (c Config) MostInFlight() int { return (1 + stuckSlow + stuckOthers) * c.InFlight }
-
-// mayStick reports whether an attempt may go on without a place. The caller holds
-// n.mu.
+// mayStick reports whether an attempt may go on without a place: a quarter of
+// those that may are for slow lanes, and three quarters of all for one project. The
+// caller holds n.mu.
 func (n *Notifier) mayStick(j *job) bool {
-	times := stuckOthers
+	most := n.config.Stuck * 3 / 4
 	if j.slow {
-		times = stuckSlow
+		most = n.config.Stuck / 4
 	}
-	return *n.stuck.of(j) < times*n.config.InFlight && *j.lane.source.account.stuck.of(j) < times*n.perProject()
+	return *n.stuck.of(j) < most && *j.lane.source.account.stuck.of(j) < most*3/4
 }
 
 // unpark makes the next lane ready that waits for a place.
