@@ -264,7 +264,7 @@ func (n *Notifier) share(l *lane) (limit int, ok bool) {
 		return 0, false
 	case l.open && !l.stale:
 		return 1, true
-	case l.slow():
+	case l.slow(), l.late == inDoubt: // what is taken counts as attempted if the server dies
 		return n.config.PerSubscription, true
 	}
 	return lotSize, true

@@ -176,6 +176,30 @@ func TestForget(t *testing.T) {
 	})
 }
 
+// Of what waits for who does not answer little is claimed: a crash counts as an
+// attempt at all that is.
+func TestLittleIsClaimedInDoubt(t *testing.T) {
+	inWorld(t, func(w *world) {
+		q := queue("q")
+		sub := w.subscribe(q, "http://a/")
+		w.sender.behave["a"] = hangs
+		w.start()
+		for i := range 40 {
+			w.post(q, fmt.Sprint(i))
+		}
+		settled(time.Second)
+		w.stop()
+		w.start()
+		for range 10 {
+			settled(time.Minute)
+			tally, err := w.data.Tally(t.Context(), q.In("backlog/"+partOf(sub)))
+			if err != nil || tally.Total < 30 || tally.Claimed < 1 || tally.Claimed > 4 {
+				t.Errorf("%+v, %v", tally, err)
+			}
+		}
+	})
+}
+
 // A fan-out to very many keeps its lease, and takes little memory at a time.
 func TestHugeFanOut(t *testing.T) {
 	inWorld(t, func(w *world) {
