@@ -21,10 +21,11 @@ import (
 )
 
 // deliveries measures how fast messages of 1 KiB reach subscribers on this
-// machine, what subscriptions cost those who post, and what a million
-// deliveries that wait take.
+// machine, what subscriptions cost those who post, what a million deliveries that
+// wait take, and what very many subscriptions do.
 func deliveries(ctx context.Context, b *bench) error {
 	b.settings["subscriptions"], b.settings["pending"], b.settings["rounds"], b.settings["duration"] = b.subscriptions, b.pending, b.rounds, b.duration.String()
+	b.settings["many"], b.settings["idle"] = b.many, b.idle.String()
 	r, err := b.receive()
 	if err != nil {
 		return err
@@ -32,7 +33,7 @@ func deliveries(ctx context.Context, b *bench) error {
 	for _, part := range []struct {
 		name string
 		do   func(context.Context, *bench, *receiver) error
-	}{{"fan-out", fanOut}, {"posts", postsWithSubscribers}, {"pending", pendingDeliveries}} {
+	}{{"fan-out", fanOut}, {"posts", postsWithSubscribers}, {"pending", pendingDeliveries}, {"many", manySubscriptions}} {
 		if !strings.Contains(part.name, b.only) {
 			continue
 		}
@@ -46,7 +47,7 @@ func deliveries(ctx context.Context, b *bench) error {
 // fanOut posts to a topic with many subscriptions, always a little ahead of the
 // deliveries.
 func fanOut(ctx context.Context, b *bench, r *receiver) (err error) {
-	s, c, stop, err := b.startNotifying(ctx)
+	s, c, stop, err := b.startNotifying(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func fanOut(ctx context.Context, b *bench, r *receiver) (err error) {
 // postsWithSubscribers compares posts to a queue that nobody subscribed with
 // posts to one with 10 subscriptions.
 func postsWithSubscribers(ctx context.Context, b *bench, r *receiver) (err error) {
-	s, c, stop, err := b.startNotifying(ctx)
+	s, c, stop, err := b.startNotifying(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func postsWithSubscribers(ctx context.Context, b *bench, r *receiver) (err error
 // pendingDeliveries has a subscriber that nobody can reach, and posts until
 // many deliveries wait for him.
 func pendingDeliveries(ctx context.Context, b *bench, _ *receiver) (err error) {
-	s, c, stop, err := b.startNotifying(ctx)
+	s, c, stop, err := b.startNotifying(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -181,12 +182,12 @@ func sizeOf(dir string) (sum int64) {
 	return sum
 }
 
-// startNotifying starts a server that may deliver to this machine, and connects
-// to it. stop ends both.
-func (b *bench) startNotifying(ctx context.Context) (s *server, c *rawhttp.Conn, stop func() error, err error) {
+// startNotifying starts a server that may deliver to this machine, on a data
+// directory, a fresh one if dir is empty, and connects to it. stop ends both.
+func (b *bench) startNotifying(ctx context.Context, dir string) (s *server, c *rawhttp.Conn, stop func() error, err error) {
 	b.more = "[notification]\nallowed_targets = 127.0.0.1\n"
 	defer func() { b.more = "" }()
-	if s, err = b.start(ctx, ""); err != nil {
+	if s, err = b.start(ctx, dir); err != nil {
 		return nil, nil, nil, err
 	}
 	if c, err = rawhttp.Dial(s.Addr); err != nil {

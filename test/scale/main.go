@@ -26,6 +26,8 @@ type options struct {
 	streams       bool          // they wait on streams of HTTP/2, under TLS
 	subscriptions int           // of the topic that is fanned out
 	pending       int           // deliveries that wait
+	many          int           // subscriptions to many queues
+	idle          time.Duration // how long to watch a server that has nothing to do
 	rounds        int           // how often each comparison is made
 	duration      time.Duration // of one measurement
 	only          string        // part of the names of the rows wanted
@@ -73,6 +75,8 @@ func main() {
 	f.BoolVar(&o.streams, "http2", false, "clients wait over HTTP/2 under TLS, many on a connection")
 	f.IntVar(&o.subscriptions, "subscriptions", 1000, "subscriptions of the topic that is fanned out")
 	f.IntVar(&o.pending, "pending", 1_000_000, "deliveries that wait")
+	f.IntVar(&o.many, "many", 100_000, "subscriptions to many queues")
+	f.DurationVar(&o.idle, "idle", 3*time.Minute, "how long to watch a server with them that has nothing to do")
 	f.IntVar(&o.rounds, "rounds", 5, "pairs of each comparison")
 	f.DurationVar(&o.duration, "duration", 3*time.Second, "of each half of a pair")
 	f.StringVar(&o.only, "only", "", "only the rows whose names contain this `text`")

@@ -56,8 +56,9 @@ func less(t *testing.T, found map[string]float64, name string, bound float64) {
 }
 
 func TestDeliveries(t *testing.T) {
-	found := measure(t, "deliveries", options{subscriptions: 50, pending: 20_000})
-	for _, name := range []string{"fan-out: deliveries to 50 subscriptions", "posts: 1 message, 16 clients, rate beside 10 subscriptions"} {
+	found := measure(t, "deliveries", options{subscriptions: 50, pending: 20_000, many: 5000})
+	for _, name := range []string{"fan-out: deliveries to 50 subscriptions", "posts: 1 message, 16 clients, rate beside 10 subscriptions",
+		"many: 5000 subscriptions, a post until all 10 of its queue have it", "many: 5000 subscriptions, a post until all 50 of its queue have it"} {
 		if found[name] <= 0 {
 			t.Errorf("%s is %g", name, found[name])
 		}
