@@ -149,7 +149,7 @@ func (a *attempt) delivery() *Delivery {
 	return &Delivery{
 		Subscription: a.sub, Options: a.options, Kind: e.Kind, Message: e.Message, Document: a.item.document(a.sub.Source.Name),
 		Posted: e.Posted, Attempt: a.number, Trace: e.Note.Trace,
-		Subscriber: a.url, Body: a.item.body, TTL: e.TTL, Delay: e.Delay, Hops: e.Note.Hops, Origin: e.Note.Origin, Socket: a.socket,
+		Subscriber: a.url, Body: a.item.body, TTL: e.TTL, Hops: e.Note.Hops, Origin: e.Note.Origin, Socket: a.socket,
 	}
 }
 
@@ -269,7 +269,7 @@ func (n *Notifier) hold(l *lane, until time.Time) {
 	if until.After(l.until) {
 		l.until = until
 	}
-	n.fallBehind(l)
+	l.behind = true
 	for l.waiting.len() > 0 {
 		n.spill(n.take(l))
 	}

@@ -177,13 +177,13 @@ func (n *Notifier) storeBatch(ctx context.Context, l *lane, batch []*write) erro
 		to := messaging.QueueRef{Project: l.source.ref.Project, Name: first.queue}
 		note := first.envelope.Note
 		note.Hops++
-		err := n.post(ctx, to, Post{Body: first.item.body, TTL: int64(FailedLifetime / time.Second), Note: note})
+		err := n.post(ctx, to, Post{Body: first.item.body, TTL: int64(failedLifetime / time.Second), Note: note})
 		if err == nil || errors.Is(err, messaging.Unavailable) || errors.Is(err, messaging.Internal) {
 			return err
 		}
 		n.log.Warn("a dead letter is kept with its subscription because its queue does not take it", append(l.attrs(), "target", first.queue, "error", err)...)
 	}
-	lives := FailedLifetime
+	lives := failedLifetime
 	if first.part == messaging.Backlog(l.id) {
 		lives = longestOutage + n.config.Lifetime + slack
 	}

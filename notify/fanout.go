@@ -259,7 +259,7 @@ func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) i
 		n.load.jobs += len(j.items)
 		l := j.lane
 		if !n.takes(l) {
-			n.fallBehind(l)
+			l.behind = true
 			n.spill(j)
 			continue
 		}

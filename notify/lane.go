@@ -187,15 +187,6 @@ func (n *Notifier) held(l *lane) bool {
 	return l.open || !l.until.IsZero() && n.now().Before(l.until)
 }
 
-// fallBehind makes what comes for the lane queue behind its backlog. The caller
-// holds n.mu.
-func (n *Notifier) fallBehind(l *lane) {
-	if !l.behind {
-		l.behind = true
-		n.counters.behind.Add(1)
-	}
-}
-
 // enqueue puts a job into its lane. The caller holds n.mu.
 func (n *Notifier) enqueue(j *job) {
 	l := j.lane
@@ -250,7 +241,7 @@ func (n *Notifier) shed(l *lane) {
 		if j := n.take(l); i < slowRoom || j.items[0].lot.lane != nil {
 			n.enqueue(j)
 		} else {
-			n.fallBehind(l)
+			l.behind = true
 			n.spill(j)
 		}
 	}

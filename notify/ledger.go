@@ -192,7 +192,7 @@ func (n *Notifier) tellDisabled(ctx context.Context, sub *messaging.Subscription
 	if to.Name == "" {
 		return
 	}
-	if err := n.post(ctx, to, Post{Body: body, TTL: int64(FailedLifetime / time.Second), Note: delivery.Note{Hops: 1}}); err != nil {
+	if err := n.post(ctx, to, Post{Body: body, TTL: int64(failedLifetime / time.Second), Note: delivery.Note{Hops: 1}}); err != nil {
 		n.log.Warn("the owner of a subscription cannot be told that it is disabled", "project", to.Project, "target", to.Name, "error", err)
 	}
 }

@@ -75,8 +75,8 @@ const (
 	pageSize                      = 500       // subscriptions read at once
 )
 
-// FailedLifetime is how long what was given up is kept with its subscription.
-const FailedLifetime = 4 * 24 * time.Hour
+// failedLifetime is how long what was given up is kept with its subscription.
+const failedLifetime = 4 * 24 * time.Hour
 
 // Parts are what a Notifier is built from.
 type Parts struct {

@@ -36,7 +36,7 @@ type Delivery struct {
 	// The same in parts, for those that do not send the document.
 	Subscriber *url.URL // the subscription's
 	Body       []byte   // of the message: JSON text
-	TTL, Delay int64    // of the message, seconds
+	TTL        int64    // of the message, seconds
 	Hops       int      // queues that the message has passed
 	Origin     string   // of the message, if it has passed any (delivery.Note)
 	Socket     bool     // the subscription was made for a WebSocket

@@ -10,11 +10,11 @@ import (
 
 // counters count what was done.
 type counters struct {
-	delivered, retried, givenUp       atomic.Int64
-	spilled, behind, buried, disabled atomic.Int64
-	lots, filtered                    atomic.Int64
-	open                              atomic.Int64
-	latency                           *histogram.Histogram
+	delivered, retried, givenUp atomic.Int64
+	spilled, buried, disabled   atomic.Int64
+	lots, filtered              atomic.Int64
+	open                        atomic.Int64
+	latency                     *histogram.Histogram
 }
 
 func (c *counters) init() { c.latency = histogram.New(histogram.Durations()) }
@@ -42,7 +42,6 @@ type Stats struct {
 	Delivered, Retried, GivenUp int64
 	Latency                     histogram.Snapshot // of attempts, nanoseconds
 	Spilled                     int64              // deliveries stored in a backlog without an attempt
-	Behind                      int64              // how often a subscriber could not keep up
 	DeadLetters                 int64              // deliveries stored as dead letters
 	Disabled                    int64              // subscriptions disabled
 	Filtered                    int64              // messages that filters kept from subscriptions
@@ -62,7 +61,7 @@ func (n *Notifier) Stats() Stats {
 	defer n.mu.Unlock()
 	return Stats{
 		Delivered: c.delivered.Load(), Retried: c.retried.Load(), GivenUp: c.givenUp.Load(), Latency: c.latency.Snapshot(),
-		Spilled: c.spilled.Load(), Behind: c.behind.Load(), DeadLetters: c.buried.Load(), Disabled: c.disabled.Load(),
+		Spilled: c.spilled.Load(), DeadLetters: c.buried.Load(), Disabled: c.disabled.Load(),
 		Filtered: c.filtered.Load(), Lots: c.lots.Load(),
 		InFlight: n.sends + n.stuck.slow + n.stuck.others, InFlightSlow: n.slow, Waiting: n.load.jobs, WaitingBytes: n.load.bytes,
 		Lanes: n.lanes, Breakers: int(c.open.Load()),

@@ -96,7 +96,7 @@ func (n *Notifier) lookFor(q messaging.QueueRef, sub *messaging.Subscription) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if l := n.laneFor(n.sourceOf(q), sub); l != nil {
-		n.fallBehind(l)
+		l.behind = true
 		n.look(l)
 	}
 }

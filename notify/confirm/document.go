@@ -23,11 +23,11 @@ type Config struct {
 	// them can be used. nil: nothing is known.
 	Public func(ctx context.Context) (http, websocket string)
 	// Page is the page that mails point to, with everything it needs in its
-	// query (external_confirmation_url). Empty: the page at PagePath, if Public
-	// knows where that is.
+	// query (external_confirmation_url). Empty: the page of this server, if
+	// Public knows where that is.
 	Page string
-	// Subscribed and Unsubscribed are the mails; empty members stand for those
-	// of DefaultSubscribed and DefaultUnsubscribed.
+	// Subscribed and Unsubscribed are the mails; for empty members there are
+	// texts of our own.
 	Subscribed, Unsubscribed Template
 }
 
