@@ -222,7 +222,7 @@ func TestHTTP2Floods(t *testing.T) {
 // they take.
 func TestWaitersUnderTLS(t *testing.T) {
 	t.Parallel()
-	s := startSecured(t, "")
+	s := startSecured(t, longest)
 	c := s.client(t, false)
 	c.Post(t, "warm", "up")
 	count := connections(t) / 3
@@ -230,12 +230,12 @@ func TestWaitersUnderTLS(t *testing.T) {
 	var waiting []*tls.Conn
 	for range count {
 		conn := s.dial(t, "http/1.1")
-		if _, err := io.WriteString(conn, head(c.Other(), "GET", "/v2/queues/wait/messages?wait=20&echo=true")); err != nil {
+		if _, err := io.WriteString(conn, head(c.Other(), "GET", "/v2/queues/wait/messages?wait=3600&echo=true")); err != nil {
 			t.Fatal(err)
 		}
 		waiting = append(waiting, conn)
 	}
-	awaitWaiters(t, s.Daemon, count)
+	s.AwaitWaiters(t, count)
 	after := memory(t, s.PID())
 	c.Post(t, "wait", "for all")
 	for _, conn := range waiting {

@@ -22,7 +22,7 @@ func TestStopFinishesRequestsInFlight(t *testing.T) {
 
 	list := begin(t, c, http.MethodGet, "/v2/queues/q/messages?wait=3600", nil)
 	claim := begin(t, c, http.MethodPost, "/v2/queues/q/claims?wait=3600", nil)
-	awaitWaiters(t, d, 2)
+	d.AwaitWaiters(t, 2)
 	idle := dial(t, d)
 	idle.write(head(c, "GET", "/v2/ping"))
 	idle.want(204)

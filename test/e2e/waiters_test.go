@@ -2,27 +2,13 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"zaqar/test/e2e/daemon"
 )
-
-// asleep is a goroutine that watches a connection on which a request waits for
-// a message, in a report of the server.
-var asleep = regexp.MustCompile(`(?m)^zaqar/api/conn\.\(\*Conn\)\.hear\(`)
-
-// awaitWaiters waits until n requests wait for messages on their connections.
-func awaitWaiters(t *testing.T, d *daemon.Daemon, n int) {
-	t.Helper()
-	daemon.Eventually(t, fmt.Sprintf("%d requests wait for messages", n), func() bool {
-		return len(asleep.FindAllString(d.Report(t), -1)) == n
-	})
-}
 
 // result is what a request in the background brought.
 type result struct {
@@ -67,7 +53,7 @@ func TestPostWakesWaiters(t *testing.T) {
 	d := daemon.Start(t, daemon.Options{Config: longest})
 	c := d.Client()
 	list := begin(t, c.Other(), http.MethodGet, "/v2/queues/q/messages?wait=3600", nil)
-	awaitWaiters(t, d, 1)
+	d.AwaitWaiters(t, 1)
 	c.Post(t, "q", "first")
 	if m := await(t, list).Want(200).Messages(); len(m) != 1 || string(m[0].Body) != `"first"` {
 		t.Errorf("listed %+v", m)
@@ -78,9 +64,9 @@ func TestPostWakesWaiters(t *testing.T) {
 	for range 5 {
 		claims = append(claims, begin(t, c.Other(), http.MethodPost, "/v2/queues/q/claims?wait=3600&limit=1", nil))
 	}
-	awaitWaiters(t, d, 5)
+	d.AwaitWaiters(t, 5)
 	c.Post(t, "q", "one for one")
-	awaitWaiters(t, d, 4)
+	d.AwaitWaiters(t, 4)
 	c.Post(t, "q", 2, 3, 4, 5)
 	seen := map[string]bool{}
 	for _, claim := range claims {
@@ -100,7 +86,7 @@ func TestReleaseWakesAWaiter(t *testing.T) {
 	c.Post(t, "q", "again")
 	held := c.Do(t, http.MethodPost, "/v2/queues/q/claims", nil).Want(201)
 	claim := begin(t, c.Other(), http.MethodPost, "/v2/queues/q/claims?wait=3600", nil)
-	awaitWaiters(t, d, 1)
+	d.AwaitWaiters(t, 1)
 	c.Do(t, http.MethodDelete, held.Location(), nil).Want(204)
 	if m := await(t, claim).Want(201).Messages(); len(m) != 1 || string(m[0].Body) != `"again"` {
 		t.Errorf("claimed %+v", m)
@@ -113,7 +99,7 @@ func TestDelayEndWakesAWaiter(t *testing.T) {
 	c := d.Client()
 	c.Do(t, http.MethodPut, "/v2/queues/q", `{"_default_message_delay": 1}`).Want(201)
 	claim := begin(t, c.Other(), http.MethodPost, "/v2/queues/q/claims?wait=3600", nil)
-	awaitWaiters(t, d, 1)
+	d.AwaitWaiters(t, 1)
 	c.Post(t, "q", "due")
 	await(t, claim).Want(201)
 }
@@ -138,12 +124,12 @@ func TestWaiterThatGoesAwayIsGone(t *testing.T) {
 		}
 		gone <- err
 	}()
-	awaitWaiters(t, d, 1)
+	d.AwaitWaiters(t, 1)
 	cancel()
 	if err := <-gone; err == nil {
 		t.Error("the request was answered")
 	}
-	awaitWaiters(t, d, 0)
+	d.AwaitWaiters(t, 0)
 	c.Post(t, "q", "for somebody else")
 	if m := c.Do(t, http.MethodPost, "/v2/queues/q/claims", nil).Want(201).Messages(); len(m) != 1 {
 		t.Errorf("claimed %d messages", len(m))

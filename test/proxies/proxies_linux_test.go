@@ -227,8 +227,8 @@ func TestClientsThatLeave(t *testing.T) {
 				}
 				sent <- err
 			}()
-			// Half a second is enough for the request to be there, and far from the 20 seconds of its wait.
-			time.AfterFunc(500*time.Millisecond, cancel)
+			d.AwaitWaiters(t, 1)
+			cancel()
 			if err := <-sent; err == nil {
 				t.Fatal("the wait was answered")
 			}

@@ -7,9 +7,11 @@ package daemon
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -215,6 +217,18 @@ func (d *Daemon) Logged(text string) bool { return d.log.holds(text) }
 
 // Records returns what was logged so far with that message.
 func (d *Daemon) Records(message string) []Record { return d.log.all(message) }
+
+// asleep is a goroutine that watches a connection on which a request waits for
+// a message, in a report of the server.
+var asleep = regexp.MustCompile(`(?m)^zaqar/api/conn\.\(\*Conn\)\.hear\(`)
+
+// AwaitWaiters waits until n requests wait for messages on their connections.
+func (d *Daemon) AwaitWaiters(t testing.TB, n int) {
+	t.Helper()
+	Eventually(t, fmt.Sprintf("%d requests wait for messages", n), func() bool {
+		return len(asleep.FindAllString(d.Report(t), -1)) == n
+	})
+}
 
 // Report makes the server write a report on itself and returns it.
 func (d *Daemon) Report(t testing.TB) string {
