@@ -156,6 +156,12 @@ func TestHangupReloads(t *testing.T) {
 
 	// The report shows what is in force, not what the file says.
 	s.signal(t, syscall.SIGUSR2)
+	// Two signals at once may come the other way round.
+	for asked := time.Now(); !strings.Contains(s.errs.String(), "=== end of report"); time.Sleep(time.Millisecond) {
+		if time.Since(asked) > time.Minute {
+			t.Fatalf("no report: %s", s.errs)
+		}
+	}
 	s.signal(t, syscall.SIGTERM)
 	if code := s.exit(t); code != exitOK {
 		t.Errorf("exit code %d", code)
