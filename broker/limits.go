@@ -152,7 +152,7 @@ func (c Config) clone() Config {
 	return c
 }
 
-// String shows the configuration without secrets.
+// String is the id alone: the secret stays out of logs.
 func (k Key) String() string { return k.ID + ":" + "****" }
 
 // pageSize returns how many items to return: the limit asked for, or the

@@ -31,7 +31,9 @@ func (n *Notifier) Check(ctx context.Context, sub *messaging.Subscription) error
 	return err
 }
 
-// Admit says so of one that is to be stored, and may add to its options.
+// Admit is Check for a subscription that is about to be stored: what its Sender
+// needs of others it gets now and notes in the options, in the name of who. It
+// is given back by Forget.
 func (n *Notifier) Admit(ctx context.Context, who messaging.Caller, sub *messaging.Subscription) error {
 	sender, err := n.check(ctx, sub)
 	if err != nil {
