@@ -46,3 +46,29 @@ func TestConfirmationsOfTheRefused(t *testing.T) {
 	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, "nope", true), messaging.NotFound, "unknown")
 	wantEqual(t, "told", n.log, []string(nil))
 }
+
+// What would have too many asked is refused before anything is stored, and
+// everything else goes on.
+func TestTooManyConfirmations(t *testing.T) {
+	w, n, _ := notified(t, func(c *broker.Config) { c.RequireConfirmation = true })
+	id := w.subscribe(q, hook)
+	n.full, n.log = messaging.E(messaging.Exceeded, "Enough."), nil
+	create := func(q messaging.QueueRef, subscriber string) error {
+		_, err := w.CreateSubscription(w.ctx(), w.who, q, broker.CreateSubscription{Subscriber: subscriber})
+		return err
+	}
+	wantKind(t, create(queue("new"), "http://new.example/"), messaging.Exceeded, "another one")
+	wantEqual(t, "queues", w.names(false), q.Name)
+	wantKind(t, create(q, hook), messaging.Exceeded, "once more")
+	other := "http://new.example/"
+	wantKind(t, w.UpdateSubscription(w.ctx(), w.who, q, id, broker.UpdateSubscription{Subscriber: &other}), messaging.Exceeded, "another subscriber")
+	wantEqual(t, "subscriber", w.subscription(q, id).Subscriber, hook)
+	wantEqual(t, "told", len(n.log), 0)
+	same, ttl := hook, int64(600)
+	wantKind(t, w.UpdateSubscription(w.ctx(), w.who, q, id, broker.UpdateSubscription{Subscriber: &same, TTL: &ttl}), "", "the same subscriber")
+	wantKind(t, w.ConfirmSubscription(w.ctx(), w.who, q, id, true), "", "confirm")
+
+	w, n, _ = notified(t) // nobody is asked
+	n.full = messaging.E(messaging.Exceeded, "Enough.")
+	w.subscribe(q, hook)
+}

@@ -18,6 +18,9 @@ type Notifier interface {
 	// what it needs for that cannot be reached. It may add to the options what it needs (a trust). It
 	// is asked before a subscription is stored, anew or with changes.
 	Admit(ctx context.Context, who messaging.Caller, sub *messaging.Subscription) error
+	// MayAsk says whether Confirm could be called for the subscription now: nil,
+	// or Exceeded, because its project had too many asked.
+	MayAsk(sub *messaging.Subscription) error
 	// Confirm stores a document for delivery that asks the subscriber to confirm,
 	// or says that it no longer does. It can be used until expires.
 	Confirm(ctx context.Context, sub messaging.Subscription, kind delivery.Kind, expires time.Time) error
@@ -38,6 +41,7 @@ type nobody struct{}
 
 func (nobody) Check(context.Context, *messaging.Subscription) error                   { return nil }
 func (nobody) Admit(context.Context, messaging.Caller, *messaging.Subscription) error { return nil }
+func (nobody) MayAsk(*messaging.Subscription) error                                   { return nil }
 func (nobody) Confirm(context.Context, messaging.Subscription, delivery.Kind, time.Time) error {
 	return nil
 }

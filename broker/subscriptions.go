@@ -71,6 +71,9 @@ func (b *Broker) subscribe(ctx context.Context, s *setup, who messaging.Caller, 
 	if err := b.permitTargets(ctx, who, sub, messaging.Subscription{}); err != nil {
 		return made, err
 	}
+	if err := b.mayAsk(s, sub); err != nil {
+		return made, err
+	}
 	if err := b.notifier.Admit(ctx, who, &sub); err != nil {
 		return made, fault(err)
 	}
@@ -101,6 +104,9 @@ func (b *Broker) subscribeAgain(ctx context.Context, s *setup, old messaging.Sub
 	if old.Confirmed {
 		return Subscribed{}, messaging.E(messaging.Conflict, "The "+noun(old.Source)+" has a confirmed subscription of this subscriber.")
 	}
+	if err := b.mayAsk(s, old); err != nil {
+		return Subscribed{}, err
+	}
 	created, err := b.createQueue(ctx, old.Source, nil)
 	if err != nil {
 		return Subscribed{}, err
@@ -111,6 +117,15 @@ func (b *Broker) subscribeAgain(ctx context.Context, s *setup, old messaging.Sub
 	}
 	b.askConfirmation(ctx, s, old, expires)
 	return Subscribed{ID: old.ID, Queue: created}, nil
+}
+
+// mayAsk refuses what would have a subscriber asked to confirm, where that is
+// required, when the project had too many asked: Exceeded.
+func (b *Broker) mayAsk(s *setup, sub messaging.Subscription) error {
+	if !s.RequireConfirmation {
+		return nil
+	}
+	return fault(b.notifier.MayAsk(&sub))
 }
 
 // askConfirmation sends the subscriber what it needs to confirm, where that is
@@ -147,7 +162,7 @@ func (b *Broker) UpdateSubscription(ctx context.Context, who messaging.Caller, q
 	if err != nil {
 		return fault(err)
 	}
-	next, err := b.admitUpdate(ctx, who, old, in, now)
+	next, err := b.admitUpdate(ctx, s, who, old, in, now)
 	if err != nil {
 		return err
 	}
@@ -169,7 +184,7 @@ func (b *Broker) UpdateSubscription(ctx context.Context, who messaging.Caller, q
 
 // admitUpdate returns what the update would make of the subscription, after
 // the notifier has admitted it.
-func (b *Broker) admitUpdate(ctx context.Context, who messaging.Caller, old messaging.Subscription, in UpdateSubscription, now time.Time) (messaging.Subscription, error) {
+func (b *Broker) admitUpdate(ctx context.Context, s *setup, who messaging.Caller, old messaging.Subscription, in UpdateSubscription, now time.Time) (messaging.Subscription, error) {
 	next := old
 	if in.TTL != nil {
 		next.TTL = *in.TTL
@@ -185,6 +200,9 @@ func (b *Broker) admitUpdate(ctx context.Context, who messaging.Caller, old mess
 			return next, messaging.E(messaging.Conflict, "The "+noun(old.Source)+" has a subscription of this subscriber.")
 		case !is(err, messaging.NotFound):
 			return next, fault(err)
+		}
+		if err := b.mayAsk(s, next); err != nil {
+			return next, err
 		}
 	}
 	if err := b.permitTargets(ctx, who, next, old); err != nil {

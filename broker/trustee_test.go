@@ -23,6 +23,7 @@ type trustee struct {
 	log     []string
 	refuse  error // of Admit
 	confirm error // of Confirm
+	full    error // of MayAsk
 }
 
 func (n *trustee) Check(context.Context, *messaging.Subscription) error { return n.refuse }
@@ -39,6 +40,8 @@ func (n *trustee) Admit(_ context.Context, _ messaging.Caller, sub *messaging.Su
 	}
 	return nil
 }
+
+func (n *trustee) MayAsk(*messaging.Subscription) error { return n.full }
 
 func (n *trustee) Confirm(_ context.Context, sub messaging.Subscription, kind delivery.Kind, _ time.Time) error {
 	n.log = append(n.log, fmt.Sprint(kind, " ", sub.Subscriber))

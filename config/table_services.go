@@ -54,6 +54,8 @@ func serviceSections() []section {
 					"Deliveries in flight to one host and port."),
 				of("max_deliveries_per_subscription", whole(1, 1_000), func(s *settings) *int { return &s.Notification.PerSubscription },
 					"Deliveries in flight for one subscription, when more than a few wait. 1 keeps posts in their order for as long as nothing fails."),
+				of("max_confirmations_per_project", whole(0, 1_000_000_000), func(s *settings) *int { return &s.Notification.Confirmations },
+					"How many documents about confirmation a project may cause in ten minutes, on each server. Further subscriptions are answered 429. 0: any number."),
 				of("require_confirmation", boolean(), func(s *settings) *bool { return &s.Broker.RequireConfirmation },
 					"Deliver to confirmed subscribers only. Subscribers are asked by a document that a [signed_url] secret_key signs."),
 			}, confirmationOptions()),

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -8,12 +9,15 @@ import (
 	"zaqar/messaging"
 )
 
-// asked remembers who was sent confirmation documents, so that nobody makes the
-// server write to a stranger as often as he likes.
+// asked remembers who was sent confirmation documents, and for whom, so that
+// nobody makes the server write to strangers as often as he likes.
 type asked struct {
-	mu    sync.Mutex
-	times map[recipient]int
-	since time.Time
+	most int // documents for one project; 0: any number
+
+	mu       sync.Mutex
+	times    map[recipient]int
+	projects map[messaging.Project]int
+	since    time.Time
 }
 
 // recipient is a subscriber, whatever queues of the project he subscribed to.
@@ -28,21 +32,57 @@ const (
 	mostKnown = 1 << 16          // recipients
 )
 
-func (a *asked) may(sub *messaging.Subscription, now time.Time) bool {
+// room says whether a document could be sent on behalf of the project: nil, or
+// Exceeded with when that will be.
+func (a *asked) room(p messaging.Project, now time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if age := now.Sub(a.since); a.times == nil || age < 0 || age >= askedTime || len(a.times) >= mostKnown {
-		a.times, a.since = map[recipient]int{}, now
+	a.turn(now)
+	return a.within(p, now)
+}
+
+// take counts a document, unless there were too many: Exceeded.
+func (a *asked) take(sub *messaging.Subscription, now time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.turn(now)
+	project := sub.Source.Project
+	if err := a.within(project, now); err != nil {
+		return err
 	}
-	subscriber := sub.Subscriber
-	if scheme, address, _ := strings.Cut(subscriber, ":"); strings.EqualFold(scheme, "mailto") {
-		address, _, _ = strings.Cut(address, "?")
-		subscriber = "mailto:" + strings.ToLower(address)
+	if len(a.times) >= mostKnown {
+		clear(a.times) // the bound of each project holds on
 	}
-	key := recipient{sub.Source.Project, subscriber}
+	key := recipient{project, address(sub.Subscriber)}
 	if a.times[key] >= mostAsked {
-		return false
+		return messaging.E(messaging.Exceeded, "The subscriber was asked too often.")
 	}
 	a.times[key]++
-	return true
+	a.projects[project]++
+	return nil
+}
+
+// turn begins to count anew when it is time. The caller holds a.mu.
+func (a *asked) turn(now time.Time) {
+	if age := now.Sub(a.since); a.times == nil || age < 0 || age >= askedTime {
+		a.times, a.projects, a.since = map[recipient]int{}, map[messaging.Project]int{}, now
+	}
+}
+
+// within refuses what is too much for the project. The caller holds a.mu.
+func (a *asked) within(p messaging.Project, now time.Time) error {
+	if a.most == 0 || a.projects[p] < a.most {
+		return nil
+	}
+	return &messaging.Error{Kind: messaging.Exceeded, After: a.since.Add(askedTime).Sub(now),
+		What: fmt.Sprintf("The project may have subscribers asked for confirmation %d times in %d minutes, and has done so.", a.most, askedTime/time.Minute)}
+}
+
+// address is where a subscriber is, for mails without what else is in the URI.
+func address(subscriber string) string {
+	if scheme, to, _ := strings.Cut(subscriber, ":"); strings.EqualFold(scheme, "mailto") {
+		to, _, _ = strings.Cut(to, "?")
+		return "mailto:" + strings.ToLower(to)
+	}
+	return subscriber
 }

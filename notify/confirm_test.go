@@ -3,6 +3,7 @@ package notify_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,6 +120,48 @@ func TestConfirmationsAreFew(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute)
 		if err := ask(queue("q"), "mailto:a@x"); err != nil {
+			t.Errorf("later: %v", err)
+		}
+	})
+}
+
+// A project does not have more subscribers asked than it may, whatever their
+// addresses are.
+func TestConfirmationsOfAProjectAreFew(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.config.RequireConfirmation, w.config.Confirmations = true, 3
+		w.senders = map[string]notify.Sender{"http": w.sender, "mailto": w.sender, "own": agreed{w.sender}}
+		w.start()
+		sub := func(project messaging.Project, subscriber string) messaging.Subscription {
+			return messaging.Subscription{ID: "1", Source: messaging.QueueRef{Project: project, Name: "q"}, Subscriber: subscriber}
+		}
+		both := func(project messaging.Project, subscriber string) error {
+			sub := sub(project, subscriber)
+			may := w.notifier.MayAsk(&sub)
+			err := w.notifier.Confirm(t.Context(), sub, delivery.SubscriptionConfirmation, time.Now().Add(time.Hour))
+			if (may == nil) != (err == nil) {
+				t.Errorf("%s: may: %v, did: %v", subscriber, may, err)
+			}
+			return err
+		}
+		for _, subscriber := range []string{"mailto:a@x", "mailto:a+1@x", "http://a/"} {
+			if err := both("p", subscriber); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(4 * time.Minute)
+		var refused *messaging.Error
+		if err := both("p", "mailto:a+2@x"); !errors.As(err, &refused) || refused.Kind != messaging.Exceeded || refused.After != 6*time.Minute || !strings.Contains(refused.What, "3 times in 10 minutes") {
+			t.Errorf("once more: %#v", err)
+		}
+		if err := both("p", "own://inside/"); err != nil {
+			t.Errorf("who is not asked: %v", err)
+		}
+		if err := both("other", "mailto:a+2@x"); err != nil {
+			t.Errorf("another project: %v", err)
+		}
+		time.Sleep(6 * time.Minute)
+		if err := both("p", "mailto:a+2@x"); err != nil {
 			t.Errorf("later: %v", err)
 		}
 	})

@@ -32,6 +32,9 @@ type Config struct {
 	// RequireConfirmation keeps messages from subscriptions that are not
 	// confirmed.
 	RequireConfirmation bool
+	// Confirmations is how many documents about confirmation a project may cause
+	// in ten minutes; 0: any number.
+	Confirmations int
 	// EventQueue is the queue of a project that is told what its owner should
 	// know, where the subscription names no dead-letter queue.
 	EventQueue string
@@ -46,8 +49,8 @@ func Defaults() Config {
 	return Config{
 		InFlight: 10 * PerWorker, Stuck: 10 * PerWorker * StuckFactor, PerHost: 64, PerSubscription: 4,
 		Lifetime: 24 * time.Hour, DisableAfter: 5 * 24 * time.Hour,
-		EventQueue: "zaqar-events",
-		Lease:      20 * time.Second, Grace: 5 * time.Second,
+		EventQueue: "zaqar-events", Confirmations: 1000,
+		Lease: 20 * time.Second, Grace: 5 * time.Second,
 	}
 }
 
@@ -179,7 +182,7 @@ func New(c Config, p Parts) (*Notifier, error) {
 	if p.Data == nil || p.Queues == nil || p.Open == nil || p.Post == nil || p.Render == nil || p.Now == nil {
 		return nil, errors.New("notify: Data, Queues, Open, Post, Render and Now are needed")
 	}
-	if c.InFlight < 1 || c.PerHost < 1 || c.PerSubscription < 1 || c.Stuck < 0 || c.Lifetime <= 0 || c.Lease < time.Second || c.DisableAfter < 0 {
+	if c.InFlight < 1 || c.PerHost < 1 || c.PerSubscription < 1 || c.Stuck < 0 || c.Lifetime <= 0 || c.Lease < time.Second || c.DisableAfter < 0 || c.Confirmations < 0 {
 		return nil, errors.New("notify: a bound is missing")
 	}
 	if p.Log == nil {
@@ -192,6 +195,7 @@ func New(c Config, p Parts) (*Notifier, error) {
 		sources: map[messaging.QueueRef]*source{}, hosts: map[string]*host{}, accounts: map[messaging.Project]*account{}, flights: map[*job]bool{},
 		lots: map[*lot]bool{}, records: map[target]*record{}, gone: gone{},
 	}
+	n.asked.most = c.Confirmations
 	n.counters.init()
 	n.unstick.ring = n.freePlaces
 	n.patience.ring, n.pace.adjusts.ring, n.pace.refills.ring = n.tighten, n.adjust, n.refill

@@ -78,8 +78,8 @@ func (n *Notifier) Confirm(ctx context.Context, sub messaging.Subscription, kind
 	if n.agreed(&sub) {
 		return nil
 	}
-	if !n.asked.may(&sub, n.now()) {
-		return messaging.E(messaging.Exceeded, "The subscriber was asked too often.")
+	if err := n.asked.take(&sub, n.now()); err != nil {
+		return err
 	}
 	text, err := n.render(ctx, &sub, kind, expires)
 	if err != nil {
@@ -88,6 +88,15 @@ func (n *Notifier) Confirm(ctx context.Context, sub messaging.Subscription, kind
 	now := n.now()
 	e := delivery.Envelope{Kind: kind, Index: sub.Moves, Message: messaging.MessageID(strings.ToLower(rand.Text())), Posted: now, First: now, Body: text}
 	return n.put(ctx, &sub, []messaging.Draft{{TTL: n.backlogTTL(), Body: e.Append(nil)}})
+}
+
+// MayAsk says whether Confirm could be called for the subscription now, as far as
+// its project is concerned: nil, or Exceeded.
+func (n *Notifier) MayAsk(sub *messaging.Subscription) error {
+	if n.agreed(sub) {
+		return nil
+	}
+	return n.asked.room(sub.Source.Project, n.now())
 }
 
 // agreed reports whether the subscriber needs no confirmation by its kind.

@@ -21,6 +21,7 @@ type notices struct {
 	sent []notice
 	// refuse is the answer to Admit.
 	refuse error
+	full   error // of MayAsk
 }
 
 // notice is a document about confirmation that should be sent.
@@ -67,6 +68,12 @@ func (n *notices) Admit(_ context.Context, _ messaging.Caller, sub *messaging.Su
 		sub.Options = []byte(`{"trust_id":"t1"}`)
 	}
 	return n.refuse
+}
+
+func (n *notices) MayAsk(*messaging.Subscription) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.full
 }
 
 func (n *notices) Confirm(_ context.Context, sub messaging.Subscription, kind delivery.Kind, expires time.Time) error {

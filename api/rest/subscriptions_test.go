@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"zaqar/messaging"
 	"zaqar/messaging/filter"
@@ -122,4 +123,12 @@ func TestFilterPolicySizes(t *testing.T) {
 	if r := subscribe(filter.MaxSize + 1).want(400); !strings.Contains(string(r.body), "options.filter_policy must have at most 61440 bytes, not 61441.") {
 		t.Errorf("%s", r.body)
 	}
+}
+
+// TestTooManyConfirmations tells clients to slow down.
+func TestTooManyConfirmations(t *testing.T) {
+	n := &notices{full: &messaging.Error{Kind: messaging.Exceeded, What: "Enough.", After: 90 * time.Second}}
+	s := newServer(t, openMemory, confirming(n))
+	s.post("/v2/queues/q/subscriptions", hook).want(429).wantHeader("Retry-After", "90")
+	equal(t, "subscriptions", s.get("/v2/queues/q/subscriptions").count("subscriptions"), 0)
 }
