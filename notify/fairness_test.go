@@ -96,6 +96,34 @@ func TestHangingReceiversHoldUpNoOther(t *testing.T) {
 	})
 }
 
+// Whose subscription was mended does not stand in line with slow ones any more.
+func TestResumeLeavesTheLine(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.config.InFlight, w.config.Stuck = 8, 0
+		for i := range 30 {
+			w.subscribe(queue("q"), fmt.Sprintf("http://dead%d/", i))
+			w.sender.behave[fmt.Sprint("dead", i)] = hangs
+		}
+		sub := w.subscribe(queue("q"), "http://a/")
+		w.sender.behave["a"] = hangs
+		w.start()
+		w.post(queue("q"), "1")
+		settled(10 * time.Minute)
+		for w.sender.flying("a") > 0 {
+			settled(time.Second)
+		}
+		w.sender.mu.Lock()
+		w.sender.behave["a"] = nil
+		w.sender.mu.Unlock()
+		before := len(w.sender.of("a"))
+		w.notifier.Resume(t.Context(), sub)
+		settled(5 * time.Second)
+		if got := w.sender.of("a")[before:]; before == 0 || len(got) != 1 {
+			t.Errorf("%d attempts before, %d then", before, len(got))
+		}
+	})
+}
+
 // Messages whose key is gone stay in the outbox, and those behind them go on.
 func TestKeyIsGone(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -108,10 +108,7 @@ func (n *Notifier) finish(j *job) {
 	} else {
 		n.freePlace(j)
 	}
-	if l.parked && !l.slow() {
-		l.parked = false // what is left of it among those that wait is passed over
-		n.ready.push(l.source.ref.Project, l)
-	}
+	n.rejoin(l)
 	j.host.sends--
 	n.unpark(&j.host.waiting)
 	if j.host.lanes == 0 && j.host.sends == 0 {
@@ -190,6 +187,15 @@ func (n *Notifier) mayStick(j *job) bool {
 func (n *Notifier) unpark(waiting *fifo[*lane]) {
 	if waiting.len() > 0 {
 		l := waiting.pop()
+		n.ready.push(l.source.ref.Project, l)
+	}
+}
+
+// rejoin makes a lane ready that waits for a place of slow ones and is not slow any
+// more. What is left of it there is passed over. The caller holds n.mu.
+func (n *Notifier) rejoin(l *lane) {
+	if l.parked && !l.slow() {
+		l.parked = false
 		n.ready.push(l.source.ref.Project, l)
 	}
 }

@@ -174,6 +174,7 @@ func (n *Notifier) Resume(ctx context.Context, sub messaging.Subscription) {
 	if l := n.laneFor(n.sourceOf(sub.Source), &stored); l != nil {
 		n.closeBreaker(l)
 		l.fails, l.pause, l.until, l.late = 0, 0, time.Time{}, inDoubt
+		n.rejoin(l)
 		n.look(l)
 	}
 	n.mu.Unlock()

@@ -91,6 +91,13 @@ func (s *sender) of(host string) (got []arrival) {
 	return got
 }
 
+// flying returns how many attempts at a host are under way.
+func (s *sender) flying(host string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inflight[host]
+}
+
 func texts(got []arrival) (list []string) {
 	for _, a := range got {
 		list = append(list, a.text)
