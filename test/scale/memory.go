@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -14,9 +15,11 @@ import (
 	"sync"
 	"time"
 
+	"zaqar/api/conn"
 	"zaqar/api/rest"
 	"zaqar/app"
 	"zaqar/auth/policy"
+	"zaqar/bench/process"
 	"zaqar/broker"
 	"zaqar/storage"
 	"zaqar/storage/embedded"
@@ -32,8 +35,9 @@ type inside struct {
 	once   sync.Once
 }
 
-// startInside opens a store in dir and serves.
-func startInside(dir string) (*inside, error) {
+// startInside opens a store in dir and serves. Requests that wait are parked on
+// their connections, as in the program, or stay in their handlers.
+func startInside(dir string, parks bool) (*inside, error) {
 	env := storage.Env{Now: time.Now}
 	store, err := embedded.Open(dir, embedded.Config{}, env)
 	if err != nil {
@@ -50,7 +54,11 @@ func startInside(dir string) (*inside, error) {
 		Handler: rest.New(o.REST, b, nil), ReadHeaderTimeout: o.HTTP.HeaderTimeout, IdleTimeout: o.HTTP.IdleTimeout,
 		MaxHeaderBytes: int(o.HTTP.MaxHeaderBytes),
 	}}
-	go func() { _ = in.server.Serve(in) }()
+	var l net.Listener = in
+	if parks {
+		l, in.server.ConnContext = conn.Listen(in, time.Now), conn.Context
+	}
+	go func() { _ = in.server.Serve(l) }()
 	return in, nil
 }
 
@@ -115,7 +123,16 @@ func (f footprint) less(o footprint, n int) footprint {
 // The pipes of both ends are in the figure; buffers of the kernel are not.
 func waitersInside(ctx context.Context, b *bench) error {
 	b.settings["waiters"] = b.waiters
-	in, err := startInside(b.work + "/inside")
+	for _, where := range []string{"parked", "in handlers"} {
+		if err := b.waitInside(ctx, where, where == "parked"); err != nil {
+			return fmt.Errorf("inside, %s: %w", where, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) waitInside(ctx context.Context, where string, parks bool) error {
+	in, err := startInside(filepath.Join(b.work, where), parks)
 	if err != nil {
 		return err
 	}
@@ -133,28 +150,54 @@ func waitersInside(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	for in.broker.Waiting() < b.waiters {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		runtime.Gosched()
+	if err := in.await(ctx, b.waiters); err != nil {
+		return err
 	}
 	after := weigh()
 	each := after.less(before, b.waiters)
-	b.tell("inside: memory of the process with all", "bytes", after.all)
-	b.tell("inside: memory for each", "bytes", each.all)
-	b.tell("inside: live heap for each", "bytes", each.heap)
-	b.tell("inside: stacks for each", "bytes", each.stacks)
-	b.profile("heap", "waiters")
-	b.profile("goroutine", "waiters")
+	b.tell("inside, "+where+": memory of the process with all", "bytes", after.all)
+	b.tell("inside, "+where+": memory for each", "bytes", each.all)
+	b.tell("inside, "+where+": live heap for each", "bytes", each.heap)
+	b.tell("inside, "+where+": stacks for each", "bytes", each.stacks)
+	b.profile("heap", "waiters "+where)
+	b.profile("goroutine", "waiters "+where)
+	// Half of them leave at once, and the others get their answers.
+	leaving := conns[:len(conns)/2]
+	begun := process.UsageOf(os.Getpid()).CPU
+	for _, c := range leaving {
+		c.Close()
+	}
+	if err := in.await(ctx, b.waiters-len(leaving)); err != nil {
+		return err
+	}
+	b.tell("inside, "+where+": processor time for one that leaves", "µs",
+		float64((process.UsageOf(os.Getpid()).CPU-begun).Microseconds())/float64(len(leaving)))
 	in.broker.Close()
-	for i, c := range conns {
+	for i, c := range conns[len(leaving):] {
 		if text := answer(c, http.StatusOK); text != "answered" {
 			return fmt.Errorf("client %d: %s", i, text)
 		}
 		c.Close()
 	}
 	return in.stop()
+}
+
+// await returns when n requests wait and have come to rest.
+func (in *inside) await(ctx context.Context, n int) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	// Those that wait do so in the middle of things at first.
+	for rested := 0; rested < 10; {
+		if in.broker.Waiting() == n {
+			rested++
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d instead of %d requests wait: %w", in.broker.Waiting(), n, ctx.Err())
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 // waitRequest is the request of the i-th client that waits.

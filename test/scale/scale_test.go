@@ -66,18 +66,24 @@ func TestDeliveries(t *testing.T) {
 }
 
 func TestWaiters(t *testing.T) {
-	found := measure(t, "waiters", options{waiters: 1000})
-	less(t, found, "waiters: memory for each", 40<<10)
-	if found["waiters: listers woken by one message"] != 500 {
-		t.Error("not all listers were woken")
+	for name, streams := range map[string]bool{"connections": false, "streams": true} {
+		t.Run(name, func(t *testing.T) {
+			found := measure(t, "waiters", options{waiters: 1000, streams: streams})
+			less(t, found, "waiters: memory for each", 40<<10)
+			if found["waiters: listers woken by one message"] != 500 {
+				t.Error("not all listers were woken")
+			}
+		})
 	}
 }
 
 func TestMemoryOfWaiters(t *testing.T) {
 	found := measure(t, "waiters-inside", options{waiters: 2000})
 	if !detector {
-		less(t, found, "inside: live heap for each", 20<<10)
-		less(t, found, "inside: stacks for each", 12<<10)
+		less(t, found, "inside, in handlers: live heap for each", 20<<10)
+		less(t, found, "inside, in handlers: stacks for each", 12<<10)
+		less(t, found, "inside, parked: live heap for each", 6<<10)
+		less(t, found, "inside, parked: stacks for each", 6<<10)
 	}
 }
 
