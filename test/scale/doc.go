@@ -10,6 +10,10 @@
 // the result, because a ratio holds on a machine that others use as well.
 // Every answer is checked; one that is wrong ends the run.
 //
+// With -http2, those who wait do so over HTTP/2 under TLS: as many as one likes
+// on a few hundred connections. Inside the process (waiters-inside) they have
+// connections that take no files.
+//
 // Load that is not to disturb what is measured comes from processes of its
 // own: this program again, with -role.
 //
