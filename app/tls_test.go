@@ -12,13 +12,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"zaqar/api/rest"
 	"zaqar/app"
 	"zaqar/internal/certtest"
+	"zaqar/internal/testlog"
 	"zaqar/messaging"
 )
 
@@ -27,30 +27,13 @@ type secured struct {
 	running
 	authority *certtest.Authority
 	dir       string // of the files
-	log       *lockedLog
-}
-
-type lockedLog struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedLog) has(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.b.String(), text)
+	log       *testlog.Buffer
 }
 
 // startSecured starts a server with a certificate of a new authority.
 func startSecured(t *testing.T, change func(*app.Options)) *secured {
 	t.Helper()
-	s := &secured{authority: certtest.NewAuthority(t), dir: t.TempDir(), log: new(lockedLog)}
+	s := &secured{authority: certtest.NewAuthority(t), dir: t.TempDir(), log: new(testlog.Buffer)}
 	o := options(t)
 	o.Log = slog.New(slog.NewTextHandler(s.log, nil))
 	o.HTTP.TLS.Cert, o.HTTP.TLS.Key = s.authority.Issue(t, "first").Write(t, s.dir)
@@ -179,7 +162,7 @@ func TestTLSReload(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.dir, "key.pem"), []byte("nonsense"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a complaint", func() bool { return s.log.has("the old one stays in force") })
+	eventually(t, "a complaint", func() bool { return strings.Contains(s.log.String(), "the old one stays in force") })
 	if got := shown(); got != "second" {
 		t.Errorf("with a bad key, the certificate of %s", got)
 	}
@@ -235,8 +218,8 @@ func TestOpenKey(t *testing.T) {
 			key = filepath.Join(s.dir, "cert.pem")
 		}
 		const warning = "everybody on this machine can read the key"
-		if s.log.has(warning) {
-			t.Errorf("a warning of a key that is closed: %s", s.log.b.String())
+		if strings.Contains(s.log.String(), warning) {
+			t.Errorf("a warning of a key that is closed: %s", s.log.String())
 		}
 		if err := os.Chmod(key, 0o644); err != nil {
 			t.Fatal(err)
@@ -244,7 +227,7 @@ func TestOpenKey(t *testing.T) {
 		if err := s.Reload(options(t)); err != nil {
 			t.Fatal(err)
 		}
-		if !s.log.has(warning) {
+		if !strings.Contains(s.log.String(), warning) {
 			t.Errorf("together %v: no warning", together)
 		}
 	}

@@ -1,32 +1,14 @@
 package bench
 
 import (
-	"bytes"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"zaqar/internal/testlog"
 )
-
-// shared is a buffer that several goroutines may use.
-type shared struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *shared) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *shared) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
 
 // screen shows what a terminal would after the bytes.
 func screen(text string) []string {
@@ -52,7 +34,7 @@ func screen(text string) []string {
 
 func TestProgressOnATerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out := new(shared)
+		out := new(testlog.Buffer)
 		p := &progress{w: out, terminal: true}
 		end := p.during("posting", p.rate())
 		p.live.Add(1000)
@@ -76,7 +58,7 @@ func TestProgressOnATerminal(t *testing.T) {
 
 func TestProgressElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out := new(shared)
+		out := new(testlog.Buffer)
 		p := newProgress(out, false)
 		end := p.during("posting", nil)
 		time.Sleep(seldom - time.Second)

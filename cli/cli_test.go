@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"zaqar/internal/testlog"
 )
 
 func TestFirstRun(t *testing.T) {
@@ -41,7 +43,7 @@ func TestFirstRun(t *testing.T) {
 func TestFirstLinesNameWhatMatters(t *testing.T) {
 	dir := t.TempDir()
 	s := &server{Cmd: program(t, "server", "--port", "0", "--data-dir", dir)}
-	s.lines, s.errs = make(chan string, 100), new(lockedBuffer)
+	s.lines, s.errs = make(chan string, 100), new(testlog.Buffer)
 	out, err := s.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
+
+	"zaqar/internal/testlog"
 )
 
 // asProgram makes the test binary behave as the program itself.
@@ -63,24 +64,7 @@ type server struct {
 	*exec.Cmd
 	url   string
 	lines chan string // of its log, until it ends
-	errs  *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	errs  *testlog.Buffer
 }
 
 // serverWith starts "zaqar server" on a free port and a store of its own.
@@ -93,7 +77,7 @@ func serverWith(t *testing.T, args ...string) *server {
 
 func (s *server) start(t *testing.T) {
 	t.Helper()
-	s.lines, s.errs = make(chan string, 10_000), new(lockedBuffer)
+	s.lines, s.errs = make(chan string, 10_000), new(testlog.Buffer)
 	s.Stderr = s.errs
 	out, err := s.StdoutPipe()
 	if err != nil {

@@ -11,12 +11,13 @@ import (
 
 	"zaqar/api/rest"
 	"zaqar/internal/testclock"
+	"zaqar/internal/testlog"
 )
 
 // TestServed tells what metrics and the access log learn of each request.
 func TestServed(t *testing.T) {
 	served := make(chan rest.Served, 1)
-	logs := new(syncBuffer)
+	logs := new(testlog.Buffer)
 	wall := testclock.New(time.Unix(0, 0))
 	s := newServer(t, openMemory, func(set *setup) {
 		set.rest.Served = func(d rest.Served) { served <- d }

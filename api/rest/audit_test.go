@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"zaqar/api/rest"
+	"zaqar/internal/testlog"
 )
 
 // audited starts a server and returns what does a request and returns the
 // audit record of it, nil if there is none.
 func audited(t *testing.T, changes ...func(*setup)) (*server, func(method, target, body string, headers ...string) map[string]any) {
 	t.Helper()
-	logs := new(syncBuffer)
+	logs := new(testlog.Buffer)
 	served := make(chan rest.Served, 1)
 	s := newServer(t, openMemory, append(changes, func(set *setup) {
 		set.rest.Audit = slog.New(slog.NewJSONHandler(logs, nil))

@@ -1,7 +1,6 @@
 package rest_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"zaqar/auth/policy"
 	"zaqar/broker"
 	"zaqar/internal/testclock"
+	"zaqar/internal/testlog"
 	"zaqar/messaging"
 	"zaqar/quota"
 	"zaqar/storage"
@@ -68,7 +67,7 @@ type server struct {
 	control storage.Control
 	data    storage.Data
 	quotas  *quota.Guard
-	logs    *syncBuffer
+	logs    *testlog.Buffer
 	waiting func() int // how many requests wait
 }
 
@@ -85,7 +84,7 @@ func newServer(t *testing.T, open open, changes ...func(*setup)) *server {
 	for _, change := range changes {
 		change(&set)
 	}
-	s := &server{t: t, open: open, clock: testclock.New(time.Date(2031, 5, 4, 10, 0, 0, 0, time.UTC)), logs: new(syncBuffer)}
+	s := &server{t: t, open: open, clock: testclock.New(time.Date(2031, 5, 4, 10, 0, 0, 0, time.UTC)), logs: new(testlog.Buffer)}
 	log := slog.New(slog.NewTextHandler(s.logs, nil))
 	s.control, s.data = open(t, storage.Env{Now: s.clock.Now, Log: log})
 	data := s.data
@@ -138,23 +137,6 @@ func withQuotas(l messaging.Limits) func(*setup) {
 func (s *server) another(changes ...func(*setup)) *server {
 	s.t.Helper()
 	return newServer(s.t, s.open, changes...)
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // advance moves the clock by whole seconds.

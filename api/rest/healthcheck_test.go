@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"zaqar/api/rest"
+	"zaqar/internal/testlog"
 )
 
 func withHealthcheck(edit func(*rest.Healthcheck)) func(*setup) {
@@ -79,7 +80,7 @@ func TestHealthcheckElsewhereAndNowhere(t *testing.T) {
 // those that failed.
 func TestHealthchecksAreNotLogged(t *testing.T) {
 	healthy := true
-	logs, served := new(syncBuffer), make(chan rest.Served, 1)
+	logs, served := new(testlog.Buffer), make(chan rest.Served, 1)
 	s := newServer(t, openMemory, withHealthcheck(func(h *rest.Healthcheck) {
 		h.Ask = func(context.Context) (string, bool) { return "state", healthy }
 	}), func(set *setup) {

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"zaqar/api/rest"
+	"zaqar/internal/testlog"
 )
 
 // TestRecordsAreShort sends as much as fits into the headers of a request: the
 // access log, the audit log and spans repeat little of it.
 func TestRecordsAreShort(t *testing.T) {
 	const long = 50_000
-	logs := new(syncBuffer)
+	logs := new(testlog.Buffer)
 	served := make(chan rest.Served, 1)
 	s := newServer(t, openMemory, func(set *setup) {
 		set.rest.Access = slog.New(slog.NewJSONHandler(logs, nil))

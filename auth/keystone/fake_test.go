@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zaqar/internal/testclock"
+	"zaqar/internal/testlog"
 )
 
 // password is what the service logs in with. No log and no error may show it.
@@ -166,13 +167,13 @@ func (f *fake) config() Config {
 }
 
 // identity returns an Identity that uses the fake, and its log.
-func (f *fake) identity(changes ...func(*Config)) (*Identity, *buffer) {
+func (f *fake) identity(changes ...func(*Config)) (*Identity, *testlog.Buffer) {
 	f.t.Helper()
 	c := f.config()
 	for _, change := range changes {
 		change(&c)
 	}
-	log := new(buffer)
+	log := new(testlog.Buffer)
 	i, err := New(c, f.clock.Now, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		f.t.Fatal(err)
@@ -186,23 +187,6 @@ func (f *fake) identity(changes ...func(*Config)) (*Identity, *buffer) {
 		}
 	})
 	return i, log
-}
-
-type buffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // request is a request with headers, as "Name: value".

@@ -12,11 +12,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"zaqar/internal/testlog"
 	"zaqar/messaging"
 )
 
 // trusting adds trusts to a fake, by id, and returns the Trusts that use it.
-func (f *fake) trusting(trusts map[string]object) (*Trusts, *buffer) {
+func (f *fake) trusting(trusts map[string]object) (*Trusts, *testlog.Buffer) {
 	f.t.Helper()
 	answer := func(w http.ResponseWriter, r *http.Request) bool {
 		id, one := strings.CutPrefix(r.URL.Path, "/v3/OS-TRUST/trusts/")
@@ -53,7 +54,7 @@ func (f *fake) trusting(trusts map[string]object) (*Trusts, *buffer) {
 	c := f.config()
 	c.Retries = 0
 	c.Login = Login{Username: "trustee", UserDomainName: "Default", Password: password}
-	log := new(buffer)
+	log := new(testlog.Buffer)
 	t, err := NewTrusts(c, f.clock.Now, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		f.t.Fatal(err)

@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
 	"zaqar/internal/certtest"
 	"zaqar/internal/need"
+	"zaqar/internal/testlog"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -85,7 +85,7 @@ func write(t *testing.T, dir, name, text string) string {
 // run runs a proxy for the time of the test, and returns when it listens.
 func run(t *testing.T, port int, program string, args ...string) {
 	t.Helper()
-	var out lockedBuffer
+	var out testlog.Buffer
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -113,23 +113,6 @@ func run(t *testing.T, port int, program string, args ...string) {
 		}
 		return err == nil
 	})
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // freePort returns a port that nobody listened on a moment ago: the proxies
