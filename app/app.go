@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"zaqar/broker"
 	"zaqar/notify"
 	"zaqar/notify/trust"
+	"zaqar/notify/webhook"
 	"zaqar/observe/trace"
 	"zaqar/quota"
 	"zaqar/storage"
@@ -45,6 +47,7 @@ type App struct {
 	quotas       *quota.Guard     // nil: there are none
 	notifier     *notify.Notifier // nil: nothing is delivered
 	trusts       *trust.Sender    // likewise
+	webhooks     *webhook.Sender  // likewise
 	undo         undo
 }
 
@@ -261,9 +264,14 @@ func (a *App) drain(ctx context.Context) error {
 }
 
 // Reload puts the part of o in force that can change while the server runs:
-// Broker, Policy, SignedURL and the limits of Quotas. The files of TLS are read
+// Broker, Policy, SignedURL, the limits of Quotas and the lists of Webhooks. The
+// files of TLS are read
 // again. An error means that nothing else changed.
 func (a *App) Reload(o Options) error {
+	allow, deny, err := o.Webhooks.targets()
+	if err != nil {
+		return fmt.Errorf("[notification] %w", err)
+	}
 	if a.certificates != nil {
 		if err := a.certificates.renew(); err != nil {
 			return err
@@ -282,6 +290,10 @@ func (a *App) Reload(o Options) error {
 	}
 	enforce()
 	a.signatures.Set(o.SignedURL.secrets()...)
+	if w := a.options.Webhooks; a.webhooks != nil && !(slices.Equal(w.Allow, o.Webhooks.Allow) && slices.Equal(w.Deny, o.Webhooks.Deny)) {
+		a.webhooks.Reach(allow, deny)
+		a.options.Webhooks.Allow, a.options.Webhooks.Deny = o.Webhooks.Allow, o.Webhooks.Deny
+	}
 	return nil
 }
 

@@ -89,6 +89,7 @@ func (a *App) senders(o *Notification, documents *confirm.Documents, store stora
 	}
 	c.Now, c.InFlight = time.Now, o.inFlight()
 	hooks := webhook.New(c)
+	a.webhooks = hooks
 	a.undo.add("close connections to receivers", stopTime, func(context.Context) error { hooks.Close(); return nil })
 	if a.trusts, err = a.trusted(hooks, store); err != nil {
 		return nil, err

@@ -26,11 +26,8 @@ func (w Webhooks) config() (webhook.Config, error) {
 	c := webhook.Defaults()
 	c.Timeout = w.Timeout
 	var err error
-	if c.Allow, err = egress.ParseList(w.Allow); err != nil {
-		return c, fmt.Errorf("allowed targets: %w", err)
-	}
-	if c.Deny, err = egress.ParseList(w.Deny); err != nil {
-		return c, fmt.Errorf("denied targets: %w", err)
+	if c.Allow, c.Deny, err = w.targets(); err != nil {
+		return c, err
 	}
 	if w.Proxy != "" {
 		if c.Proxy, err = url.Parse(w.Proxy); err != nil {
@@ -41,6 +38,17 @@ func (w Webhooks) config() (webhook.Config, error) {
 		c.Authorities, err = moreAuthorities(w.CAFile)
 	}
 	return c, err
+}
+
+// targets reads the lists.
+func (w Webhooks) targets() (allow, deny egress.List, err error) {
+	if allow, err = egress.ParseList(w.Allow); err != nil {
+		return allow, deny, fmt.Errorf("allowed targets: %w", err)
+	}
+	if deny, err = egress.ParseList(w.Deny); err != nil {
+		return allow, deny, fmt.Errorf("denied targets: %w", err)
+	}
+	return allow, deny, nil
 }
 
 // moreAuthorities are those of a file beside the system's.

@@ -85,13 +85,16 @@ func TestLiveOptions(t *testing.T) {
 				if s.Name == "DEFAULT" && o.Key != "debug" && o.Key != "log_level" && o.Key != "enable_checksum" {
 					t.Errorf("[DEFAULT] %s is said to be live", o.Key)
 				}
+				if s.Name == "notification" && o.Key != "allowed_targets" && o.Key != "denied_targets" {
+					t.Errorf("[notification] %s is said to be live", o.Key)
+				}
 				if s.Name == "quota" && (o.Key == "enabled" || o.Key == "rate_status") {
 					t.Errorf("[quota] %s is said to be live", o.Key)
 				}
 			}
 		}
 	}
-	if d := cmp.Diff(map[string]bool{"DEFAULT": true, "oslo_policy": true, "quota": true, "signed_url": true, "transport": true}, live); d != "" {
+	if d := cmp.Diff(map[string]bool{"DEFAULT": true, "notification": true, "oslo_policy": true, "quota": true, "signed_url": true, "transport": true}, live); d != "" {
 		t.Error(d)
 	}
 }

@@ -34,9 +34,9 @@ func serviceSections() []section {
 					"Seconds that an attempt to deliver over HTTP may take from beginning to end. It may be repeated then."),
 				of("allowed_targets", targets(), func(s *settings) *[]string { return &s.Webhooks.Allow },
 					"Where HTTP deliveries may go beside the public Internet: addresses, networks, hosts, and *.domain for all hosts below. "+
-						"Whoever can subscribe can send requests there, 127.0.0.1 and this server included if they are named."),
+						"Whoever can subscribe can send requests there, 127.0.0.1 and this server included if they are named.").live(),
 				of("denied_targets", targets(), func(s *settings) *[]string { return &s.Webhooks.Deny },
-					"Where they may not go, whatever allowed_targets says: public addresses of services of one's own, such as the load balancer in front of this server."),
+					"Where they may not go, whatever allowed_targets says: public addresses of services of one's own, such as the load balancer in front of this server.").live(),
 				of("egress_proxy", proxyURL(), func(s *settings) *string { return &s.Webhooks.Proxy },
 					"The proxy through which all HTTP deliveries go: http://user:password@host:port. It resolves the names of receivers, and has to "+
 						"see to it that they are not inside; this server refuses addresses and private names only. HTTP_PROXY and the like are not heeded.").secret(),

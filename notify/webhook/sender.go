@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"zaqar/internal/egress"
@@ -50,7 +51,12 @@ const (
 
 // Sender is a notify.Sender for http and https.
 type Sender struct {
-	c         Config
+	c   Config
+	way atomic.Pointer[way]
+}
+
+// way is how receivers are reached, by one set of lists.
+type way struct {
 	guard     *egress.Guard
 	transport *http.Transport
 }
@@ -59,12 +65,26 @@ var _ notify.Sender = (*Sender)(nil)
 
 // New returns a sender. Close it.
 func New(c Config) *Sender {
-	s := &Sender{c: c, guard: egress.New(egress.Config{
+	s := &Sender{c: c}
+	s.way.Store(newWay(c))
+	return s
+}
+
+// Reach puts other lists of targets in force. Attempts in flight are finished;
+// no connection that was made by the old lists is used for others.
+func (s *Sender) Reach(allow, deny egress.List) {
+	c := s.c
+	c.Allow, c.Deny = allow, deny
+	s.way.Swap(newWay(c)).transport.CloseIdleConnections()
+}
+
+func newWay(c Config) *way {
+	w := &way{guard: egress.New(egress.Config{
 		Allow: c.Allow, Deny: c.Deny, Proxy: hostPort(c.Proxy), Timeout: dialTime,
 		Own: c.Own, Resolver: c.Resolver, Now: c.Now,
 	})}
-	s.transport = &http.Transport{
-		DialContext: s.guard.DialContext,
+	w.transport = &http.Transport{
+		DialContext: w.guard.DialContext,
 		TLSClientConfig: &tls.Config{
 			RootCAs: c.Authorities, MinVersion: tls.VersionTLS12,
 			ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions),
@@ -77,12 +97,12 @@ func New(c Config) *Sender {
 		MaxIdleConnsPerHost:    c.InFlight,
 		IdleConnTimeout:        idleTime,
 	}
-	s.transport.Protocols.SetHTTP1(true)
+	w.transport.Protocols.SetHTTP1(true)
 	if c.Proxy != nil {
-		s.transport.Proxy = http.ProxyURL(c.Proxy)
-		s.transport.OnProxyConnectResponse = tunnelled
+		w.transport.Proxy = http.ProxyURL(c.Proxy)
+		w.transport.OnProxyConnectResponse = tunnelled
 	}
-	return s
+	return w
 }
 
 // hostPort is the address of a proxy, or empty.
@@ -101,7 +121,7 @@ func hostPort(proxy *url.URL) string {
 }
 
 // Close closes the connections that are not in use.
-func (s *Sender) Close() { s.transport.CloseIdleConnections() }
+func (s *Sender) Close() { s.way.Load().transport.CloseIdleConnections() }
 
 // Check refuses URLs without a host and those whose host must not be reached,
 // as far as that can be told now (notifications §5).
@@ -109,7 +129,7 @@ func (s *Sender) Check(ctx context.Context, subscriber *url.URL, _ *delivery.Opt
 	if subscriber.Scheme != "http" && subscriber.Scheme != "https" || subscriber.Hostname() == "" {
 		return messaging.E(messaging.Invalid, "subscriber must be a URL with a host, as http://host/path is.")
 	}
-	if err := s.guard.Check(ctx, subscriber.Hostname(), subscriber.Port()); err != nil {
+	if err := s.way.Load().guard.Check(ctx, subscriber.Hostname(), subscriber.Port()); err != nil {
 		return messaging.Wrap(messaging.Invalid, "subscriber names a host to which nothing may be sent. The operator can allow it: [notification] allowed_targets and denied_targets.", err)
 	}
 	return nil
@@ -127,7 +147,8 @@ func (s *Sender) Send(ctx context.Context, d *notify.Delivery) (notify.Receipt, 
 // Post makes one attempt at another target than the subscription's, with a token
 // if it is not empty. Only with a token do X-Auth headers of the options count.
 func (s *Sender) Post(ctx context.Context, target *url.URL, d *notify.Delivery, token string) (notify.Receipt, error) {
-	if err := s.guard.Target(target.Hostname(), target.Port()); err != nil {
+	way := s.way.Load()
+	if err := way.guard.Target(target.Hostname(), target.Port()); err != nil {
 		return notify.Receipt{}, fault(err)
 	}
 	r, err := s.request(target, d, token)
@@ -139,7 +160,7 @@ func (s *Sender) Post(ctx context.Context, target *url.URL, d *notify.Delivery, 
 	timer := time.AfterFunc(s.c.Timeout, func() { cancel(errTimeout) })
 	defer timer.Stop()
 
-	answer, err := s.transport.RoundTrip(r.WithContext(ctx))
+	answer, err := way.transport.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
