@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -84,6 +87,42 @@ func TestMemoryOfWaiters(t *testing.T) {
 		less(t, found, "inside, in handlers: stacks for each", 12<<10)
 		less(t, found, "inside, parked: live heap for each", 6<<10)
 		less(t, found, "inside, parked: stacks for each", 6<<10)
+	}
+}
+
+// TestMemoryOfWaitersAtFirst looks at stacks before they are shrunk: on its way
+// to where it waits, a request must not outgrow 8 KB. The rest is the goroutine
+// that watches for the client's going away.
+func TestMemoryOfWaitersAtFirst(t *testing.T) {
+	if detector {
+		t.Skip("the race detector has larger frames")
+	}
+	in, err := startInside(t.TempDir(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 500
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	before := weigh()
+	var conns []net.Conn
+	for i := range n {
+		c := in.connect()
+		conns = append(conns, c)
+		if _, err := c.Write(waitRequest("inside", i, i%2 == 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := in.await(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	if each := measured().less(before, n).stacks; each > 13<<10 {
+		t.Errorf("%.0f bytes of stacks for each", each)
+	}
+	for _, c := range conns {
+		c.Close()
+	}
+	if err := errors.Join(in.await(t.Context(), 0), in.stop()); err != nil {
+		t.Error(err)
 	}
 }
 
