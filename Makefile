@@ -39,7 +39,7 @@ test: setup build lint fuzz ## everything that has to hold: vet, linter, fuzzing
 
 # The race detector takes memory of its own, so that under it these say nothing.
 .PHONY: memory
-memory: ## the tests that bound allocations and memory, which the race detector leaves out
+memory: build ## the tests that bound allocations and memory, which the race detector leaves out
 	@echo '--- allocations and memory'
 	go test -run 'TestAllocations|TestMemoryOfWaiters|TestMemoryOfQueues' ./api/rest ./test/scale
 
