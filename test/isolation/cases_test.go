@@ -30,7 +30,11 @@ func cases() map[string]ask {
 	resubscribe := ask{bodies: []string{`{"ttl": 7200}`, `{"subscriber": "http://of.b/2"}`, `{"options": {"post_data": "B"}}`}}
 	confirm := ask{bodies: []string{`{"confirmed": true}`, `{"confirmed": false}`}}
 	replay := ask{bodies: []string{`{"what": "all"}`, `{"what": "failed", "since": "2020-01-01T00:00:00Z"}`}}
+	link := "Signature=" + strings.Repeat("0", 64) + "&Methods=PUT&Project=" + projectA + "&Expires=2096-01-01T00:00:00&Paths=/v2/queues/{queue_name}/subscriptions/{subscription_id}/confirm"
+	page := ask{queries: []string{link}}
+	press := ask{kind: "application/x-www-form-urlencoded", queries: []string{link}, bodies: []string{"confirmed=true", "confirmed=false"}}
 	all := map[string]ask{
+		"GET /healthcheck": {}, "HEAD /healthcheck": {}, "GET /v2/confirm": page, "HEAD /v2/confirm": page, "POST /v2/confirm": press,
 		"GET /": {}, "GET /openapi.yaml": {}, "GET /v2/": {}, "GET /v2/ping": {}, "HEAD /v2/ping": {}, "GET /v2/health": {},
 
 		"GET /v2/queues": list, "GET /v2/topics": list,
@@ -76,7 +80,7 @@ func disguises(variable, id string) []string {
 		projectA + "." + id, projectA + "%2F" + id, projectA + ":" + id, projectA + "/" + id, "..%2F" + projectA + "%2F" + id,
 	}
 	if variable == "message_id" || variable == "claim_id" || variable == "subscription_id" {
-		list = append(list, neighbour(id, 1), neighbour(id, -1), neighbour(id, 7), id[:len(id)-1], id+"0", "0x"+id)
+		list = append(list, neighbour(id, 1), neighbour(id, -1), neighbour(id, 7), id[:len(id)-1], id+"0", "0x"+id, id+".1")
 	}
 	return list
 }
