@@ -155,6 +155,9 @@ func (c Config) clone() Config {
 // String is the id alone: the secret stays out of logs.
 func (k Key) String() string { return k.ID + ":" + "****" }
 
+// GoString is String: no verb shows the secret.
+func (k Key) GoString() string { return k.String() }
+
 // pageSize returns how many items to return: the limit asked for, or the
 // default (http-v2 §4.5).
 func pageSize(asked *int, maximum int) (int, error) {

@@ -131,3 +131,15 @@ func TestReconfigureHoldsForTheNextCall(t *testing.T) {
 	_, err = w.PostMessages(w.ctx(), w.who, q, []broker.Post{{Body: []byte("1"), TTL: ptr[int64](100)}})
 	wantKind(t, err, messaging.Invalid, "ttl 100 under a maximum of 99")
 }
+
+// No verb shows the secret of a key, alone or in a configuration.
+func TestKeysDoNotShow(t *testing.T) {
+	k := broker.Key{ID: "k", Secret: []byte("hidden")}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		for _, v := range []any{k, &k, []broker.Key{k}, broker.Config{Keys: []broker.Key{k}}} {
+			if text := fmt.Sprintf(verb, v); strings.Contains(text, "hidden") || strings.Contains(text, "0x68, 0x69") || strings.Contains(text, "[104 105") {
+				t.Errorf("%s: %s", verb, text)
+			}
+		}
+	}
+}
