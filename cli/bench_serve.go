@@ -29,7 +29,7 @@ func (prog Program) benchNullCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		app.DefaultRuntime().Apply()
+		defer app.DefaultRuntime().Apply()()
 		h := app.Defaults().HTTP
 		server := &http.Server{ReadHeaderTimeout: h.HeaderTimeout, IdleTimeout: h.IdleTimeout, MaxHeaderBytes: int(h.MaxHeaderBytes)}
 		if err := bench.ServeNull(ctx, server, *size, cmd.OutOrStdout()); err != nil {
@@ -66,7 +66,7 @@ func serveInspected(cmd *cobra.Command, dir, access string) error {
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	app.DefaultRuntime().Apply()
+	defer app.DefaultRuntime().Apply()()
 	log, err := observe.Open(observe.Config{Stdout: cmd.OutOrStdout()})
 	if err != nil {
 		return err

@@ -95,7 +95,7 @@ func openAudit(c *config.Config, log *slog.Logger) (*observe.Log, error) {
 func (p *process) run(ctx context.Context) error {
 	begun := time.Now()
 	c := p.config.Load()
-	c.Runtime.Apply()
+	defer c.Runtime.Apply()()
 	o := c.Options
 	o.Extensions = p.program.Extensions
 	o.Version, o.Log, o.Access = p.program.version(), p.log.Logger, p.log.Access

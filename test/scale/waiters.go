@@ -44,6 +44,8 @@ func waiters(ctx context.Context, b *bench) error {
 	if err := enoughFiles(b.connections(b.waiters)); err != nil {
 		return err
 	}
+	// Nothing is delivered: files are for those who wait.
+	b.more += fmt.Sprintf("[drivers:transport:wsgi]\nmax_connections = %d\n", b.connections(b.waiters)+500)
 	quiet, err := b.start(ctx, "")
 	if err != nil {
 		return err

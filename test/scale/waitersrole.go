@@ -14,7 +14,9 @@ import (
 // their requests, and one for each answer.
 func waitersRole(ctx context.Context, o options, out io.Writer) error {
 	ctx = untilInputEnds(ctx)
-	dialer := net.Dialer{Timeout: time.Minute}
+	// No probes: those of so many connections that were opened together come at
+	// once, more than the loopback interface queues, and who misses nine is lost.
+	dialer := net.Dialer{Timeout: time.Minute, KeepAlive: -1}
 	if o.from != "" {
 		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(o.from)}
 	}
