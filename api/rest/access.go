@@ -60,7 +60,7 @@ func (c *call) served(status int) Served {
 	done := Served{
 		Method: bounded(c.r.Method), Status: status, Bytes: c.bytes,
 		Request: c.who.Request, Project: messaging.Project(bounded(string(c.who.Project))), Client: c.who.Client, Address: c.who.Address,
-		Endpoint: -1, Received: c.received, Waits: c.query.waits,
+		Endpoint: -1, Received: c.received, Waits: c.query.waits || c.waiting != nil,
 	}
 	if c.route != nil {
 		done.Route, done.Endpoint = c.route.path, c.route.number
