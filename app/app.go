@@ -264,9 +264,9 @@ func (a *App) drain(ctx context.Context) error {
 }
 
 // Reload puts the part of o in force that can change while the server runs:
-// Broker, Policy, SignedURL, the limits of Quotas and the lists of Webhooks. The
-// files of TLS are read
-// again. An error means that nothing else changed.
+// Broker but for RequireConfirmation, Policy, SignedURL, the limits of Quotas and
+// the lists of Webhooks. The files of TLS are read again. An error means that
+// nothing else changed.
 func (a *App) Reload(o Options) error {
 	allow, deny, err := o.Webhooks.targets()
 	if err != nil {
@@ -282,6 +282,7 @@ func (a *App) Reload(o Options) error {
 		return err
 	}
 	before := a.broker.Config()
+	o.Broker.RequireConfirmation = before.RequireConfirmation // the notifier goes by it, too
 	if err := a.broker.Reconfigure(o.Broker); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,4 +50,34 @@ func TestReloadOfTargets(t *testing.T) {
 	}
 	reload([]string{"127.0.0.1"}, nil)
 	subscribe("/2", http.StatusCreated)
+}
+
+// A reload leaves it as it is whether subscribers have to confirm: they would be
+// asked and get messages all the same, or not be asked and get none.
+func TestReloadAsksNobody(t *testing.T) {
+	got := make(chan string, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- string(body)
+	}))
+	defer receiver.Close()
+	for _, required := range []bool{false, true} {
+		o := options(t)
+		o.Webhooks.Allow, o.SignedURL.Key, o.Broker.RequireConfirmation = []string{"127.0.0.1"}, "secret", required
+		r := start(t, o)
+		o.Broker.RequireConfirmation = !required
+		if err := r.Reload(o); err != nil {
+			t.Fatal(err)
+		}
+		if status, _, body := r.do(t, "POST", "/v2/queues/q/subscriptions", `{"subscriber":"`+receiver.URL+`"}`); status != http.StatusCreated {
+			t.Fatalf("subscribe: %d: %s", status, body)
+		}
+		if status, _, _ := r.do(t, "POST", messages, oneMessage); status != http.StatusCreated {
+			t.Fatalf("post: %d", status)
+		}
+		want := map[bool]string{false: `"Notification"`, true: `"SubscriptionConfirmation"`}[required]
+		if document := <-got; !strings.Contains(document, want) {
+			t.Fatalf("required %v: the first document is %s", required, document)
+		}
+	}
 }
