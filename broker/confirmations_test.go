@@ -7,6 +7,7 @@ import (
 
 	"zaqar/broker"
 	"zaqar/messaging"
+	"zaqar/messaging/delivery"
 )
 
 // A subscription stands, whether or not the subscriber could be asked.
@@ -71,4 +72,45 @@ func TestTooManyConfirmations(t *testing.T) {
 	w, n, _ = notified(t) // nobody is asked
 	n.full = messaging.E(messaging.Exceeded, "Enough.")
 	w.subscribe(q, hook)
+}
+
+// A subscriber that is put back while somebody else changes it is asked anew:
+// what it was sent before is of no use.
+func TestConfirmationsOfConcurrentChanges(t *testing.T) {
+	w, n, store := notified(t, func(c *broker.Config) { c.RequireConfirmation = true })
+	id := w.subscribe(q, hook)
+	to := func(subscriber string) error {
+		return w.UpdateSubscription(w.ctx(), w.who, q, id, broker.UpdateSubscription{Subscriber: &subscriber})
+	}
+	n.log = nil
+	store.fail = func(method string) error {
+		if method == "AmendSubscription" {
+			store.fail = nil
+			return to("http://other.example/")
+		}
+		return nil
+	}
+	wantKind(t, to(hook), "", "put back")
+	wantEqual(t, "changes", w.subscription(q, id).Moves, 2)
+	wantEqual(t, "told", n.log, []string{
+		"SubscriptionConfirmation http://other.example/", "resume http://other.example/", "SubscriptionConfirmation " + hook, "resume " + hook})
+}
+
+// Whoever is put in place of a WebSocket, which need not confirm, has to.
+func TestConfirmationsAfterAWebSocket(t *testing.T) {
+	w, _, _ := notified(t, func(c *broker.Config) { c.RequireConfirmation = true })
+	id := w.subscribe(q, hook)
+	_, err := w.store.AmendSubscription(w.ctx(), q, id, func(sub *messaging.Subscription) error {
+		sub.State = (&delivery.State{Socket: true, Delivered: 7}).Append(nil)
+		return nil
+	})
+	wantKind(t, err, "", "amend")
+	for _, c := range []struct {
+		subscriber string
+		socket     bool
+	}{{hook, true}, {"http://other.example/", false}} {
+		wantKind(t, w.UpdateSubscription(w.ctx(), w.who, q, id, broker.UpdateSubscription{Subscriber: &c.subscriber}), "", "update")
+		s := delivery.ReadState(w.subscription(q, id).State)
+		wantEqual(t, c.subscriber, s, delivery.State{Socket: c.socket, Delivered: 7})
+	}
 }

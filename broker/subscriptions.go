@@ -175,7 +175,7 @@ func (b *Broker) UpdateSubscription(ctx context.Context, who messaging.Caller, q
 		return fault(err)
 	}
 	b.abandon(ctx, old, stored)
-	if old.Subscriber != stored.Subscriber {
+	if in.Subscriber != nil && old.Moves != stored.Moves { // others may have changed it, too
 		b.askConfirmation(ctx, s, stored, stored.Expires)
 	}
 	b.notifier.Resume(ctx, stored)
@@ -217,6 +217,10 @@ func amend(sub *messaging.Subscription, in UpdateSubscription, next messaging.Su
 	if in.Subscriber != nil && sub.Subscriber != next.Subscriber {
 		sub.Subscriber, sub.Confirmed = next.Subscriber, false
 		sub.Moves++
+		if s := delivery.ReadState(sub.State); s.Socket { // this one has to confirm
+			s.Socket = false
+			sub.State = s.Append(nil)
+		}
 	}
 	if in.TTL != nil {
 		sub.TTL, sub.Expires = next.TTL, time.Time{}
