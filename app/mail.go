@@ -20,9 +20,10 @@ type Mail struct {
 	Limit   int64         // mails at a time
 }
 
-// sender builds what sends mail. It reads files.
-func (m Mail) sender(documents *confirm.Documents, log *slog.Logger) (*mail.Sender, error) {
-	c := mail.Config{Confirmation: documents.Mail, Timeout: m.Timeout, Limit: m.Limit, Log: log}
+// sender builds what sends mail; asked says that subscribers have to confirm. It
+// reads files.
+func (m Mail) sender(documents *confirm.Documents, asked bool, log *slog.Logger) (*mail.Sender, error) {
+	c := mail.Config{Confirmation: documents.Mail, Single: asked, Timeout: m.Timeout, Limit: m.Limit, Log: log}
 	if m.SMTP {
 		c.Server = m.Server
 		var err error

@@ -94,7 +94,7 @@ func (a *App) senders(o *Notification, documents *confirm.Documents, store stora
 	if a.trusts, err = a.trusted(hooks, store); err != nil {
 		return nil, err
 	}
-	mails, err := a.options.Mail.sender(documents, a.log)
+	mails, err := a.options.Mail.sender(documents, a.options.Broker.RequireConfirmation, a.log)
 	if err != nil {
 		return nil, err
 	}

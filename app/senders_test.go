@@ -64,7 +64,7 @@ func TestMailSender(t *testing.T) {
 	} {
 		m := smtp
 		c.change(&m)
-		s, err := m.sender(noDocuments(), nil)
+		s, err := m.sender(noDocuments(), false, nil)
 		if (err == nil) != c.ok || (s != nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
 		}

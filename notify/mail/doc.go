@@ -5,6 +5,7 @@
 //   - One mail per message, as the original builds it: MIME headers, then to,
 //     from and subject, then the document. Nothing that a tenant says can add a
 //     header or a recipient.
+//   - What asks for confirmation goes to one address, which confirms for itself.
 //   - A mail is delivered when the operator's command or mail server has taken
 //     it. What they refuse for good is given up; everything else may be tried
 //     again.

@@ -107,8 +107,10 @@ func sender(t *testing.T, c mail.Config) *mail.Sender {
 	return s
 }
 
+const confirmationDocument = `{"Message_Type": "SubscriptionConfirmation"}`
+
 func fakeConfirmation(document []byte) (confirm.Mail, error) {
-	if string(document) != `{"Message_Type": "SubscriptionConfirmation"}` {
+	if string(document) != confirmationDocument {
 		return confirm.Mail{}, errors.New("no page")
 	}
 	return confirm.Mail{Sender: "Bus <no-reply@example.org>", Topic: "Please confirm", Body: "The page is below: https://x.example/?a=b"}, nil

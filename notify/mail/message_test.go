@@ -41,7 +41,7 @@ func written(t *testing.T, d *notify.Delivery) (string, error) {
 // TestMails compares mails with those in testdata (notifications §8).
 func TestMails(t *testing.T) {
 	confirmation := to("mailto:ops@example.org?subject=no", delivery.Options{From: "no", Subject: "no"})
-	confirmation.Kind, confirmation.Document = delivery.SubscriptionConfirmation, []byte(`{"Message_Type": "SubscriptionConfirmation"}`)
+	confirmation.Kind, confirmation.Document = delivery.SubscriptionConfirmation, []byte(confirmationDocument)
 	with := func(d *notify.Delivery, document string) *notify.Delivery {
 		d.Document = []byte(document)
 		return d
@@ -95,6 +95,7 @@ func TestHeaderInjection(t *testing.T) {
 		"a word without end":       to("mailto:ops@example.org", delivery.Options{Subject: strings.Repeat("x", 1000)}),
 		"no address":               to("mailto:", delivery.Options{}),
 		"no URI":                   to("mailto:%zz", delivery.Options{}),
+		"several to be asked":      {Subscription: &messaging.Subscription{Subscriber: "mailto:ops@example.org,boss@example.org"}, Kind: delivery.SubscriptionConfirmation, Document: []byte(confirmationDocument)},
 		"another kind":             {Subscription: &messaging.Subscription{Subscriber: "mailto:ops@example.org"}, Kind: delivery.UnsubscribeConfirmation},
 	} {
 		text, err := written(t, d)
@@ -179,4 +180,19 @@ func FuzzMail(f *testing.F) {
 			t.Fatalf("sender %q", m.From)
 		}
 	})
+}
+
+// Where subscribers have to confirm, one address does so for itself.
+func TestCheckSingle(t *testing.T) {
+	s := sender(t, mail.Config{Command: []string{"true"}, Single: true})
+	for _, good := range []string{"mailto:a@b.example", "mailto:A%20%3Ca@b.example%3E"} {
+		if err := check(t, s, good, delivery.Options{}); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"mailto:a@b.example,c@d.example", "mailto:a@b.example%2Cc@d.example", "mailto:a@b.example,a@b.example"} {
+		if err := check(t, s, bad, delivery.Options{}); !errors.Is(err, messaging.Invalid) {
+			t.Errorf("%s: %v, want invalid", bad, err)
+		}
+	}
 }

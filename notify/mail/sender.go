@@ -25,6 +25,9 @@ type Config struct {
 	Server Server
 	// Confirmation makes mails of confirmation documents. It is required.
 	Confirmation func(document []byte) (confirm.Mail, error)
+	// Single refuses subscribers with several addresses: it is for servers that
+	// ask for confirmation, which one of them could give for the others.
+	Single bool
 	// Timeout bounds one mail; not positive: a minute.
 	Timeout time.Duration
 	// Limit is the most mails under way at a time; not positive: 10.
@@ -38,6 +41,7 @@ type Config struct {
 type Sender struct {
 	transport    transport
 	confirmation func([]byte) (confirm.Mail, error)
+	single       bool
 	timeout      time.Duration
 	turns        chan struct{} // one element per mail under way
 	log          *slog.Logger
@@ -51,7 +55,7 @@ type transport interface {
 
 // New returns a Sender. It reaches for nothing: the command need not be there.
 func New(c Config) (*Sender, error) {
-	s := &Sender{confirmation: c.Confirmation, timeout: c.Timeout, turns: make(chan struct{}, 10), log: c.Log}
+	s := &Sender{confirmation: c.Confirmation, single: c.Single, timeout: c.Timeout, turns: make(chan struct{}, 10), log: c.Log}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -78,10 +82,13 @@ func New(c Config) (*Sender, error) {
 }
 
 // Check implements notify.Sender.
-func (*Sender) Check(_ context.Context, subscriber *url.URL, o *delivery.Options) error {
+func (s *Sender) Check(_ context.Context, subscriber *url.URL, o *delivery.Options) error {
 	to, err := parseTarget(subscriber)
 	if err != nil {
 		return err
+	}
+	if s.single && len(to.recipients) > 1 {
+		return invalid("A mailto: subscriber has one address here: one of several could confirm for the others.")
 	}
 	if o == nil {
 		o = new(delivery.Options)
@@ -136,6 +143,9 @@ func (s *Sender) message(d *notify.Delivery) (*message, error) {
 		return nil, err
 	}
 	if d.Kind != delivery.Notification {
+		if len(to.recipients) > 1 {
+			return nil, errors.New("one of several recipients could confirm for the others")
+		}
 		c, err := s.confirmation(d.Document)
 		if err != nil {
 			return nil, err

@@ -284,7 +284,21 @@ func TestConfirmationByMail(t *testing.T) {
 	d.Stop(t)
 }
 
-// TestConfirmationByMailAfterMoves is the same by mail.
+// TestConfirmationByMailIsForOneAddress has somebody put a stranger's address
+// beside his own, with which he could confirm for both.
+func TestConfirmationByMailIsForOneAddress(t *testing.T) {
+	t.Parallel()
+	d := daemon.Start(t, daemon.Options{Config: fmt.Sprintf(asking, "/bin/false")})
+	c := d.Client()
+	const both = "mailto:own@example.org,victim@example.org"
+	c.Do(t, "POST", "/v2/topics/t/subscriptions", map[string]any{"subscriber": both}).Want(400)
+	var made struct{ Subscription_ID string }
+	c.Do(t, "POST", "/v2/topics/t/subscriptions", map[string]any{"subscriber": "mailto:own@example.org"}).Want(201).JSON(&made)
+	c.Do(t, "PATCH", "/v2/topics/t/subscriptions/"+made.Subscription_ID, map[string]any{"subscriber": both}).Want(400)
+	d.Stop(t)
+}
+
+// TestConfirmationByMailAfterMoves is TestConfirmationAfterMoves by mail.
 func TestConfirmationByMailAfterMoves(t *testing.T) {
 	t.Parallel()
 	command, mails := mailbox(t)
