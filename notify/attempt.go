@@ -93,6 +93,9 @@ func (n *Notifier) begin(j *job, l *lane, it *item) *attempt {
 		n.counters.outcome(delivery.GivenUp)
 		n.bury(l, it, &Failure{Status: e.Status, What: late(e)})
 		return nil
+	case len(j.with) > 0 && l.sender != j.sender: // his subscriber is one of another kind by now
+		n.keep(l, it, e.Attempts)
+		return nil
 	case !n.running && it.lot.lane != nil:
 		return nil // it is in the backlog, and free when the lease is given back
 	case !n.running, n.held(l) && it.lot.lane == nil, now.Before(l.until):

@@ -284,7 +284,7 @@ func joins(groups map[*item]*job, j *job) bool {
 		groups[j.items[0]] = j
 		return false
 	}
-	g.with = append(g.with, j.lane)
+	g.with, g.sender = append(g.with, j.lane), g.lane.sender
 	return true
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"zaqar/messaging"
 	"zaqar/notify"
 )
 
@@ -79,4 +81,39 @@ func TestGroups(t *testing.T) {
 			t.Errorf("%d are left in the outbox", len(left))
 		}
 	})
+}
+
+// One of those that are delivered to together gets a subscriber of another kind
+// while the delivery waits.
+func TestGroupMemberMoves(t *testing.T) {
+	for i := range 3 {
+		inWorld(t, func(w *world) {
+			w.config.InFlight, w.config.Stuck = 1, 0
+			g := &grouping{sender: w.sender}
+			w.senders = map[string]notify.Sender{"queue": g, "http": w.sender}
+			w.sender.behave["slow"] = takes(10 * time.Second)
+			w.subscribe(queue("first"), "http://slow/")
+			var subs []messaging.Subscription
+			for _, h := range []string{"a", "b", "c"} {
+				subs = append(subs, w.subscribe(queue("q"), "queue://"+h+"/"))
+			}
+			w.start()
+			w.post(queue("first"), "0")
+			settled(time.Second)
+			w.post(queue("q"), "1")
+			settled(time.Second)
+			w.give(subs[i], "http://moved/")
+			settled(time.Minute)
+			hosts := []string{"a", "b", "c"}
+			hosts[i] = "moved"
+			for _, h := range hosts {
+				equal(t, h, texts(w.sender.of(h)), []string{"1"})
+			}
+			for _, together := range g.groups {
+				if strings.Contains(fmt.Sprint(together), "moved") {
+					t.Errorf("one group was %v", together)
+				}
+			}
+		})
+	}
 }

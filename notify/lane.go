@@ -58,6 +58,7 @@ type lane struct {
 type job struct {
 	lane      *lane
 	with      []*lane // others; the places taken are those of the first
+	sender    Sender  // of all of those
 	items     []*item
 	continues bool      // comes after all that is in the lane
 	slow      bool      // was counted among the slow

@@ -107,3 +107,17 @@ func TestConfirmationsAwaitTheirSubscriber(t *testing.T) {
 		equal(t, "b", w.moves("b"), []string{"1"})
 	})
 }
+
+// move gives a subscription another subscriber.
+func (w *world) give(sub messaging.Subscription, subscriber string) {
+	w.t.Helper()
+	moved, err := w.data.AmendSubscription(w.t.Context(), sub.Source, sub.ID, func(s *messaging.Subscription) error {
+		s.Subscriber = subscriber
+		s.Moves++
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.notifier.Resume(w.t.Context(), moved)
+}
