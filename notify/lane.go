@@ -26,6 +26,7 @@ type lane struct {
 	active  int  // deliveries in flight
 	queued  bool // among the ready, or those that wait for a place
 	parked  bool // among those that wait for a place of slow ones
+	woken   bool // for such a place
 	late    int  // attempts in a row that took long; inDoubt at first
 	stuck   int  // attempts in flight that have taken long
 	far     bool // he took too long to cost mostly processor time
@@ -112,8 +113,9 @@ func (n *Notifier) laneFor(s *source, sub *messaging.Subscription) *lane {
 		}
 		l.url, l.sender = u, sender
 		l.options, _ = delivery.ParseOptions(sub.Options) // what does not fit has no effect
-		n.leaveHost(l)
+		old := l.host
 		l.host = n.join(hostOf(u))
+		n.leave(old)
 		l.sub = nil
 	}
 	if l.sub == nil || l.sub.Moves != sub.Moves || l.sub.Confirmed != sub.Confirmed || l.sub.TTL != sub.TTL || !l.sub.Expires.Equal(sub.Expires) || !bytes.Equal(l.sub.Secrets, sub.Secrets) {
@@ -143,12 +145,29 @@ func (n *Notifier) join(name string) *host {
 	return h
 }
 
-func (n *Notifier) leaveHost(l *lane) {
-	if l.host == nil {
+// leave is called when a lane is at a host no more. It may have been woken for a
+// place there. The caller holds n.mu.
+func (n *Notifier) leave(h *host) {
+	if h == nil {
 		return
 	}
-	if l.host.lanes--; l.host.lanes == 0 && l.host.sends == 0 {
-		delete(n.hosts, l.host.name)
+	h.lanes--
+	if h.sends < n.config.PerHost {
+		n.unparkAt(h)
+	}
+	n.closeHost(h)
+}
+
+// closeHost lets go of a host where nobody is. The caller holds n.mu.
+func (n *Notifier) closeHost(h *host) {
+	if h.lanes > 0 || h.sends > 0 {
+		return
+	}
+	for h.waiting.len() > 0 {
+		n.unparkAt(h) // they have gone to other hosts
+	}
+	if n.hosts[h.name] == h {
+		delete(n.hosts, h.name)
 	}
 }
 
@@ -262,7 +281,7 @@ func (n *Notifier) forgetLane(l *lane) {
 	n.stopAlarm(&l.alarm)
 	if l.source.lanes[l.id] == l {
 		delete(l.source.lanes, l.id)
-		n.leaveHost(l)
+		n.leave(l.host)
 		n.lanes--
 	}
 }

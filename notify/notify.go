@@ -159,13 +159,13 @@ type Notifier struct {
 	sends    int   // deliveries in flight that have a place
 	stuck    stuck // and those that gave it back
 	flights  map[*job]bool
-	unstick  alarm       // when those that take long are looked for
-	slow     int         // of those that have a place, with lanes that are slow
-	pace     pace        // of deliveries to subscribers who are near
-	waitSlow fifo[*lane] // would be ready, if fewer slow ones were in flight
-	gone     gone        // entries to remove, by part
-	load     load        // jobs and bytes in memory
-	patience alarm       // while there is too much
+	unstick  alarm        // when those that take long are looked for
+	slow     int          // of those that have a place, with lanes that are slow
+	pace     pace         // of deliveries to subscribers who are near
+	waitSlow turns[*lane] // would be ready, if fewer slow ones were in flight
+	gone     gone         // entries to remove, by part
+	load     load         // jobs and bytes in memory
+	patience alarm        // while there is too much
 }
 
 // load is what is in memory.
@@ -351,10 +351,10 @@ func (n *Notifier) tighten() {
 // host is where subscribers are, as host and port.
 type host struct {
 	name    string
-	lanes   int         // that are there
-	sends   int         // deliveries in flight
-	jobs    int         // that wait in lanes
-	waiting fifo[*lane] // would be ready, if fewer were in flight
+	lanes   int          // that are there
+	sends   int          // deliveries in flight
+	jobs    int          // that wait in lanes
+	waiting turns[*lane] // would be ready, if fewer were in flight
 }
 
 // account is what a project has of what all share.

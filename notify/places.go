@@ -43,7 +43,10 @@ func (n *Notifier) nextJob() *job {
 		n.sends++
 		if j.slow = l.slow(); j.slow {
 			n.slow++
+		} else if l.woken {
+			n.unparkSlow() // it needs that place no more
 		}
+		l.woken = false
 		if !l.far {
 			n.beganNear(len(j.items))
 		}
@@ -67,10 +70,10 @@ func (n *Notifier) park(l *lane) bool {
 	case l.source.account.sends >= n.perProject():
 		l.source.account.waiting.push(l)
 	case l.host.sends >= n.config.PerHost:
-		l.host.waiting.push(l)
+		l.host.waiting.push(l.source.ref.Project, l)
 	case l.slow() && n.slow >= n.mostSlow():
 		l.parked = true
-		n.waitSlow.push(l)
+		n.waitSlow.push(l.source.ref.Project, l)
 	case !l.far && !n.mayNear():
 		n.waitNear(l)
 	default:
@@ -86,7 +89,7 @@ func (n *Notifier) passOn(l *lane) {
 		n.unpark(&l.source.account.waiting)
 	}
 	if l.host.sends < n.config.PerHost {
-		n.unpark(&l.host.waiting)
+		n.unparkAt(l.host)
 	}
 	if n.slow < n.mostSlow() {
 		n.unparkSlow()
@@ -110,13 +113,8 @@ func (n *Notifier) finish(j *job) {
 	}
 	n.rejoin(l)
 	j.host.sends--
-	n.unpark(&j.host.waiting)
-	if j.host.lanes == 0 && j.host.sends == 0 {
-		for j.host.waiting.len() > 0 {
-			n.unpark(&j.host.waiting) // they have gone to other hosts
-		}
-		delete(n.hosts, j.host.name)
-	}
+	n.unparkAt(j.host)
+	n.closeHost(j.host)
 	n.makeReady(l)
 	n.relieve(l)
 	if n.load.tight && n.load.jobs < maxJobs/2 && n.load.bytes < maxBytes/2 {
@@ -191,6 +189,19 @@ func (n *Notifier) unpark(waiting *fifo[*lane]) {
 	}
 }
 
+// unparkAt makes the next lane ready that waits for a place at the host. Those that
+// have gone to others are, too, and leave the place to the next. The caller holds
+// n.mu.
+func (n *Notifier) unparkAt(h *host) {
+	for h.waiting.len() > 0 {
+		l := h.waiting.pop()
+		n.ready.push(l.source.ref.Project, l)
+		if l.host == h {
+			return
+		}
+	}
+}
+
 // rejoin makes a lane ready that waits for a place of slow ones and is not slow any
 // more. What is left of it there is passed over. The caller holds n.mu.
 func (n *Notifier) rejoin(l *lane) {
@@ -200,13 +211,18 @@ func (n *Notifier) rejoin(l *lane) {
 	}
 }
 
-// unparkSlow makes the next slow lane ready that waits for a place. The caller
-// holds n.mu.
+// unparkSlow makes the next slow lane ready that waits for a place. Those that are
+// slow no more are, too, and leave the place to the next. The caller holds n.mu.
 func (n *Notifier) unparkSlow() {
 	for n.waitSlow.len() > 0 {
-		if l := n.waitSlow.pop(); l.parked {
-			l.parked = false
-			n.ready.push(l.source.ref.Project, l)
+		l := n.waitSlow.pop()
+		if !l.parked {
+			continue
+		}
+		l.parked = false
+		n.ready.push(l.source.ref.Project, l)
+		if l.slow() {
+			l.woken = true
 			return
 		}
 	}

@@ -258,3 +258,8 @@ func equal(t *testing.T, what string, got, want []string) {
 }
 
 func partOf(sub messaging.Subscription) messaging.Part { return messaging.Part(sub.ID) }
+
+// of returns a queue of a project.
+func queueOf(p messaging.Project, name string) messaging.QueueRef {
+	return messaging.QueueRef{Project: p, Name: name}
+}
