@@ -350,6 +350,9 @@ func (n *Notifier) caughtUp(ctx context.Context, l *lane, part messaging.QueueRe
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if len(l.pending) == 0 {
+		if l.behind && l.source.congested {
+			n.awaitFull(l.source) // what comes next may be for him
+		}
 		l.behind = false
 	}
 	if some {

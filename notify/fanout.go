@@ -131,6 +131,9 @@ func (n *Notifier) step(ctx context.Context, s *source) (more bool, err error) {
 	switch {
 	case !f.hungry && !n.hungry(s, f):
 		s.congested = true
+		if n.hasOthers(s, f) {
+			n.awaitFull(s)
+		}
 	case !n.fits(s):
 		n.awaitFull(s)
 	}
@@ -187,7 +190,7 @@ func (n *Notifier) relieve(l *lane) {
 func (n *Notifier) hungry(s *source, f *fanning) bool {
 	busy := false
 	for _, l := range s.lanes {
-		if l.fed != f.lot || l.behind {
+		if l.fed != f.lot || l.behind || l.slow() {
 			continue
 		}
 		if l.waiting.len() <= hungryBelow {
@@ -196,6 +199,17 @@ func (n *Notifier) hungry(s *source, f *fanning) bool {
 		busy = true
 	}
 	return !busy
+}
+
+// hasOthers reports whether there are lanes that keep up and were given nothing of
+// the lot: what comes next may be for them. The caller holds n.mu.
+func (n *Notifier) hasOthers(s *source, f *fanning) bool {
+	for _, l := range s.lanes {
+		if l.fed != f.lot && !l.behind && !l.gone && n.wants(l, delivery.Notification) {
+			return true
+		}
+	}
+	return false
 }
 
 // hungryBelow is with how many waiting jobs a lane should get more.

@@ -64,7 +64,8 @@ type job struct {
 	continues bool      // comes after all that is in the lane
 	slow      bool      // was counted among the slow
 	begun     time.Time // its attempt in flight
-	stuck     bool      // gave its place back though it is in flight
+	late      bool      // that one takes long
+	stuck     bool      // and gave its place back
 	host      *host
 }
 

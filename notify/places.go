@@ -104,8 +104,10 @@ func (n *Notifier) finish(j *job) {
 	l := j.lane
 	l.active--
 	delete(n.flights, j)
-	if j.stuck {
+	if j.late {
 		l.stuck--
+	}
+	if j.stuck {
 		*n.stuck.of(j)--
 		*l.source.account.stuck.of(j)--
 	} else {
@@ -142,21 +144,34 @@ func (n *Notifier) freePlace(j *job) {
 func (n *Notifier) freePlaces() {
 	old := n.now().Add(-slowAfter)
 	for j := range n.flights {
-		l := j.lane
-		if j.stuck || j.begun.After(old) || !n.mayStick(j) {
+		if j.stuck || j.begun.After(old) {
 			continue
 		}
-		n.freePlace(j)
-		j.stuck = true
-		l.stuck++
-		*n.stuck.of(j)++
-		*l.source.account.stuck.of(j)++
-		n.shed(l)
+		if !j.late {
+			j.late = true
+			n.becameSlow(j.lane)
+		}
+		if n.mayStick(j) {
+			n.freePlace(j)
+			j.stuck = true
+			*n.stuck.of(j)++
+			*j.lane.source.account.stuck.of(j)++
+		}
 	}
 	if len(n.flights) > 0 {
 		n.setAlarm(&n.unstick, n.now().Add(slowAfter/4))
 	}
 	n.start()
+}
+
+// becameSlow is called when an attempt in flight has taken long. The caller holds
+// n.mu.
+func (n *Notifier) becameSlow(l *lane) {
+	l.stuck++
+	n.shed(l)
+	if l.source.congested { // on his account, perhaps
+		n.awaitFull(l.source)
+	}
 }
 
 // stuck counts attempts that gave their places back: of lanes that were slow
