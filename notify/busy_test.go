@@ -2,9 +2,12 @@ package notify_test
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
+	"zaqar/messaging"
 	"zaqar/notify"
 )
 
@@ -54,6 +57,34 @@ func TestWhoHangsHoldsUpNoNewcomer(t *testing.T) {
 		settled(5 * time.Second)
 		if got := w.sender.of("well"); len(got) == 0 {
 			t.Error("nothing arrived")
+		}
+	})
+}
+
+// Options change while messages are filtered.
+func TestOptionsChangeDuringFanOut(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var subs []messaging.Subscription
+		for i := range 50 {
+			subs = append(subs, w.subscribe(queue("q"), fmt.Sprintf("http://a/%d", i)))
+		}
+		w.start()
+		var changing sync.WaitGroup
+		changing.Go(func() {
+			for i := range 20 {
+				for _, sub := range subs {
+					sub.Options = fmt.Appendf(nil, `{"x":%d}`, i)
+					w.notifier.Resume(t.Context(), sub)
+				}
+			}
+		})
+		for i := range 50 {
+			w.post(queue("q"), fmt.Sprint(i))
+		}
+		changing.Wait()
+		settled(time.Minute)
+		if n := len(w.sender.of("a")); n != 2500 {
+			t.Errorf("%d arrived", n)
 		}
 	})
 }

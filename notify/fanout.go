@@ -238,7 +238,11 @@ const madeInTurn = 1000
 // offer makes jobs for a page of subscriptions, and returns how many it came to
 // before the turn was over: at least one, if there are any.
 func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) int {
-	lanes := make([]*lane, 0, len(page))
+	type offered struct {
+		lane    *lane
+		options *delivery.Options
+	}
+	lanes := make([]offered, 0, len(page))
 	filtered, made, some := 0, 0, 0
 	n.mu.Lock()
 	for ; some < len(page) && filtered < filteredInTurn && made < madeInTurn; some++ {
@@ -246,7 +250,7 @@ func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) i
 		if l == nil || !n.wants(l, delivery.Notification) {
 			continue
 		}
-		lanes = append(lanes, l)
+		lanes = append(lanes, offered{l, l.options})
 		if l.options.Filter != nil {
 			filtered += f.bytes
 		}
@@ -256,10 +260,10 @@ func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) i
 	}
 	n.mu.Unlock()
 	jobs := make([]*job, 0, len(lanes)*len(f.posts))
-	for _, l := range lanes {
+	for _, o := range lanes {
 		for _, p := range f.posts {
-			if items := n.wanted(l, p.items); len(items) > 0 {
-				jobs = append(jobs, &job{lane: l, items: items, continues: p.continues})
+			if items := n.wanted(o.options, p.items); len(items) > 0 {
+				jobs = append(jobs, &job{lane: o.lane, items: items, continues: p.continues})
 			}
 		}
 	}
@@ -302,13 +306,13 @@ func joins(groups map[*item]*job, j *job) bool {
 	return true
 }
 
-// wanted returns those of the items that pass the filter of the subscription.
-func (n *Notifier) wanted(l *lane, items []*item) []*item {
+// wanted returns those of the items that pass the filter in the options.
+func (n *Notifier) wanted(o *delivery.Options, items []*item) []*item {
 	missed := 0
 	var some []*item
 	for i, it := range items {
 		switch {
-		case !matches(l.options, it.body):
+		case !matches(o, it.body):
 			if missed == 0 {
 				some = append(some, items[:i]...)
 			}
