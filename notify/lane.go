@@ -274,7 +274,7 @@ const keptLanes = 10_000
 // isIdle reports whether nothing is lost if the lane is forgotten.
 func (n *Notifier) isIdle(l *lane) bool {
 	return l.active == 0 && l.waiting.len() == 0 && !l.queued && len(l.pending) == 0 && !l.writing &&
-		!l.draining && l.lot == nil && l.alarm.index == 0 && !l.behind && l.fails == 0
+		!l.draining && l.lot == nil && l.alarm.index == 0 && !l.behind && l.fails == 0 && !l.slow()
 }
 
 // forgetLane lets go of a lane. The caller holds n.mu.

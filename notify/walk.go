@@ -124,9 +124,9 @@ func (n *Notifier) tidy() {
 
 // isForlorn reports whether a lane only remembers failures of long ago.
 func (n *Notifier) isForlorn(l *lane) bool {
-	fails, behind := l.fails, l.behind
-	l.fails, l.behind = 0, false
+	fails, behind, late := l.fails, l.behind, l.late
+	l.fails, l.behind, l.late = 0, false, 0
 	idle := n.isIdle(l)
-	l.fails, l.behind = fails, behind
+	l.fails, l.behind, l.late = fails, behind, late
 	return idle && l.used.Before(n.now().Add(-10*forgetAfter))
 }
