@@ -82,6 +82,7 @@ func (n *Notifier) spillAll() {
 func (n *Notifier) store(l *lane, w *write) {
 	l.pending = append(l.pending, w)
 	n.load.writes++
+	l.source.account.writes++
 	n.startWriting(l)
 }
 
@@ -122,12 +123,14 @@ func (n *Notifier) write(l *lane) {
 	now := n.now()
 	for _, w := range batch {
 		n.load.writes--
+		l.source.account.writes--
 		n.done(w.item)
 		if w.part == messaging.Backlog(l.id) {
 			n.setAlarm(&l.alarm, latest(now.Add(w.delay), l.until))
 		}
 	}
 	n.startWriting(l)
+	n.makeReady(l)
 	n.start()
 }
 
@@ -258,16 +261,16 @@ func (n *Notifier) share(l *lane) (limit int, ok bool) {
 		l.draining = false
 		n.setAlarm(&l.alarm, l.until)
 		return 0, false
-	case !n.isModest(l) && (n.load.full() || l.host.jobs >= hostJobs || l.source.account.jobs >= projectJobs):
+	case l.source.account.isCrowded(), !n.isModest(l) && (n.load.full() || l.host.jobs >= hostJobs || l.source.account.jobs >= projectJobs):
 		l.draining = false
 		n.setAlarm(&l.alarm, now.Add(storeRetry))
 		return 0, false
 	case l.open && !l.stale:
 		return 1, true
 	case l.slow(), l.late == inDoubt: // what is taken counts as attempted if the server dies
-		return n.config.PerSubscription, true
+		return min(n.config.PerSubscription, l.source.most()), true
 	}
-	return lotSize, true
+	return l.source.most(), true
 }
 
 func (n *Notifier) claimBacklog(ctx context.Context, l *lane, limit int) error {
@@ -307,6 +310,7 @@ func (n *Notifier) claimBacklog(ctx context.Context, l *lane, limit int) error {
 		l.options, l.disabled = new(delivery.Options), true // there is no way to it any more
 	}
 	n.admit(lot, items)
+	l.source.sized(lease.Messages)
 	if lot.open == 0 {
 		n.setAlarm(&l.alarm, lot.until)
 		l.again = true // others may be behind those that stay

@@ -79,7 +79,13 @@ func (n *Notifier) wake(s *source) {
 // subscriptions.
 func (n *Notifier) fan(s *source) {
 	n.mu.Lock()
-	s.queued, s.busy, s.again = false, true, false
+	s.queued = false
+	if s.account.isCrowded() {
+		n.setAlarm(&s.alarm, n.now().Add(fullPatience))
+		n.mu.Unlock()
+		return
+	}
+	s.busy, s.again = true, false
 	n.mu.Unlock()
 	more, err := n.step(n.working, s)
 	n.mu.Lock()

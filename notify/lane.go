@@ -231,7 +231,7 @@ func (n *Notifier) take(l *lane) *job {
 // more than a few wait and more is known of the subscriber.
 func (n *Notifier) startable(l *lane) bool {
 	w := l.waiting.len()
-	if w == 0 {
+	if w == 0 || len(l.pending) >= room { // what became of others is stored first
 		return false
 	}
 	most := min(n.config.PerSubscription, 1+w/4)

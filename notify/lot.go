@@ -47,18 +47,18 @@ func (n *Notifier) terms(limit int) storage.Terms {
 
 // claimLot claims what is in the outbox, and reports whether there was some.
 func (n *Notifier) claimLot(ctx context.Context, s *source) (some bool, err error) {
-	limit := min(max(lotBytes/max(s.size, 1), 1), lotSize)
+	n.mu.Lock()
+	limit := s.most()
+	n.mu.Unlock()
 	l, err := n.data.Claim(ctx, s.ref.In(messaging.Outbox), n.terms(limit))
 	if err != nil || len(l.Messages) == 0 {
 		return false, err
 	}
 	lot := &lot{part: s.ref.In(messaging.Outbox), claim: l.Claim.ID, until: l.Claim.Expires, source: s}
 	f := &fanning{lot: lot, page: pageSize}
-	bytes := 0
 	var circling []*item
 	for i := range l.Messages {
 		m := &l.Messages[i]
-		bytes += len(m.Body)
 		c, err := storage.ReadCopy(m.Body)
 		if err != nil {
 			n.log.Error("an entry of an outbox cannot be read and is left out", "project", s.ref.Project, "queue", s.ref.Name, "entry", m.ID, "error", err)
@@ -84,7 +84,7 @@ func (n *Notifier) claimLot(ctx context.Context, s *source) (some bool, err erro
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s.size = (3*s.size + bytes/len(l.Messages)) / 4
+	s.sized(l.Messages)
 	for _, p := range f.posts {
 		n.admit(lot, p.items)
 	}
@@ -98,6 +98,18 @@ func (n *Notifier) claimLot(ctx context.Context, s *source) (some bool, err erro
 		n.setAlarm(&s.alarm, lot.until)
 	}
 	return true, nil
+}
+
+// most is how many entries are claimed at once. The caller holds n.mu.
+func (s *source) most() int { return min(max(lotBytes/max(s.size, 1), 1), lotSize) }
+
+// sized looks how large entries are. The caller holds n.mu.
+func (s *source) sized(entries []messaging.Message) {
+	bytes := 0
+	for i := range entries {
+		bytes += len(entries[i].Body)
+	}
+	s.size = (3*s.size + bytes/len(entries)) / 4
 }
 
 // unseal makes the body plain. Where that fails the entry stays where it is, to
@@ -133,6 +145,7 @@ func (n *Notifier) admit(l *lot, items []*item) {
 	l.entries += len(items)
 	for _, it := range items {
 		n.load.bytes += it.size
+		l.source.account.bytes += it.size
 	}
 }
 
@@ -144,6 +157,7 @@ func (n *Notifier) endJob(it *item) {
 	}
 	l := it.lot
 	n.load.bytes -= it.size
+	l.source.account.bytes -= it.size
 	n.discard(it)
 	if l.open--; l.open == 0 && l.lane != nil {
 		n.drained(l.lane)

@@ -73,6 +73,7 @@ const (
 	// Of the jobs, those of one host and of one project that may wait in lanes when
 	// more are fetched from backlogs, and those that anybody may have.
 	hostJobs, projectJobs, modest = maxJobs / 10, maxJobs / 2, maxJobs / 100
+	projectBytes, projectWrites   = maxBytes * 3 / 2, maxWrite / 2
 	lotSize                       = room / 2  // entries claimed at once
 	lotBytes                      = 512 << 10 // of entries claimed at once, about
 	pageSize                      = 500       // subscriptions read at once
@@ -363,8 +364,14 @@ type account struct {
 	sends   int         // deliveries in flight that have a place
 	stuck   stuck       // and those that gave it back
 	jobs    int         // that wait in lanes
+	bytes   int         // of messages that are open
+	writes  int         // that are pending
 	waiting fifo[*lane] // would be ready, if fewer were in flight
 }
+
+// isCrowded reports whether the project has so much in memory that nothing more is
+// claimed for it: what others need is left. The caller holds n.mu.
+func (a *account) isCrowded() bool { return a.bytes >= projectBytes || a.writes >= projectWrites }
 
 // perProject is how many deliveries of one project may be in flight: nobody
 // takes all, for receivers that do not answer keep what they have for long.

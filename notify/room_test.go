@@ -1,9 +1,15 @@
 package notify_test
 
 import (
+	"context"
 	"fmt"
+	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"zaqar/messaging"
+	"zaqar/notify"
 )
 
 // Of very many subscribers it is remembered, too, that they are slow.
@@ -23,6 +29,88 @@ func TestManySlowOnesAreRemembered(t *testing.T) {
 		settled(time.Second)
 		if s := w.notifier.Stats(); s.InFlightSlow < w.config.InFlight/4 {
 			t.Errorf("%d of %d are known to be slow", s.InFlightSlow, s.InFlight)
+		}
+	})
+}
+
+// A receiver that refuses all, and a dead-letter queue that takes its time.
+func TestManyDeadLettersHoldUpNoOther(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.subscribe(queueOf("bad", "q"), "http://bad/", `{"dead_letter_queue":"dead"}`)
+		w.subscribe(queueOf("good", "q"), "http://well/")
+		w.sender.behave["bad"] = func(context.Context, *notify.Delivery) (notify.Receipt, error) {
+			return notify.Receipt{}, &notify.Failure{Verdict: notify.GiveUp, Status: 404, What: "The answer was 404."}
+		}
+		p := w.parts()
+		letters := 0
+		p.Post = func(context.Context, messaging.QueueRef, notify.Post) error {
+			time.Sleep(5 * time.Millisecond)
+			letters++
+			return nil
+		}
+		n, err := notify.New(w.config, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() { n.Run(ctx) })
+		w.notifier = n
+		for range 100 {
+			w.post(queueOf("bad", "q"), numbers(0, 100)...)
+		}
+		start := time.Since(w.sender.begun)
+		most := 0
+		for i := range 40 {
+			w.post(queueOf("good", "q"), fmt.Sprint(i))
+			time.Sleep(time.Second)
+			most = max(most, n.Stats().Waiting)
+		}
+		if got, worst := lateness(w, "well", time.Second, start); got != 40 || worst > 200*time.Millisecond {
+			t.Errorf("%d arrived, up to %v late", got, worst)
+		}
+		if most > 1000 {
+			t.Errorf("%d waited in memory", most)
+		}
+		settled(5 * time.Minute)
+		if letters != 10_000 {
+			t.Errorf("%d dead letters", letters)
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
+// Large messages that receivers of one project do not take leave room for others.
+func TestLargeMessagesHoldUpNoOther(t *testing.T) {
+	inWorld(t, func(w *world) {
+		large := `"` + strings.Repeat("x", 256<<10) + `"`
+		for i := range 400 {
+			h := fmt.Sprintf("dead%d", i)
+			w.subscribe(queueOf("large", h), "http://"+h+"/")
+			w.sender.behave[h] = hangs
+		}
+		w.subscribe(queueOf("good", "q"), "http://well/")
+		w.start()
+		for i := range 400 {
+			w.post(queueOf("large", fmt.Sprintf("dead%d", i)), large)
+		}
+		settled(3 * time.Second)
+		start := time.Since(w.sender.begun)
+		for i := range 90 {
+			w.post(queueOf("good", "q"), fmt.Sprint(i))
+			time.Sleep(time.Second)
+			if b := w.notifier.Stats().WaitingBytes; b > 140<<20 {
+				t.Errorf("%d MB in memory", b>>20)
+			}
+		}
+		settled(time.Second)
+		if got, worst := lateness(w, "well", time.Second, start); got != 90 || worst > 1500*time.Millisecond {
+			t.Errorf("%d arrived, up to %v late", got, worst)
+		}
+		settled(2 * time.Hour)
+		if s := w.notifier.Stats(); s.Waiting != 0 || s.WaitingBytes != 0 {
+			t.Errorf("%d deliveries, %d bytes are waiting", s.Waiting, s.WaitingBytes)
 		}
 	})
 }
