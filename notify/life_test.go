@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"zaqar/messaging"
 	"zaqar/messaging/delivery"
+	"zaqar/notify"
 )
 
 func TestOrderWithinPosts(t *testing.T) {
@@ -235,6 +237,30 @@ func TestHugeFanOut(t *testing.T) {
 		}
 		if n := w.notifier.Stats().Lanes; n > 12_000 {
 			t.Errorf("%d lanes are kept", n)
+		}
+	})
+}
+
+// What is given up again while it is replayed is not replayed again at once.
+func TestReplayEnds(t *testing.T) {
+	inWorld(t, func(w *world) {
+		sub := w.subscribe(queue("q"), "http://a/")
+		w.sender.behave["a"] = func(context.Context, *notify.Delivery) (notify.Receipt, error) {
+			return notify.Receipt{}, &notify.Failure{Verdict: notify.GiveUp, Status: 404, What: "The answer was 404."}
+		}
+		w.start()
+		for range 10 {
+			w.post(queue("q"), numbers(0, 100)...)
+		}
+		settled(time.Hour)
+		if n := len(w.left(queue("q"), "failed/"+partOf(sub))); n != 1000 {
+			t.Fatalf("%d were given up", n)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		n, err := w.notifier.Replay(ctx, sub, delivery.Replay{What: delivery.AgainFailed})
+		if n != 1000 || err != nil {
+			t.Errorf("%d, %v", n, err)
 		}
 	})
 }

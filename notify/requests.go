@@ -221,11 +221,11 @@ const replayLot = 100
 // replayFailed takes what was given up back into the backlog: first it is there,
 // then it is removed here.
 func (n *Notifier) replayFailed(ctx context.Context, sub *messaging.Subscription, since time.Time) (total int, err error) {
-	part := sub.Source.In(messaging.Failed(sub.ID))
+	part, begun := sub.Source.In(messaging.Failed(sub.ID)), n.now()
 	var after messaging.Position
 	for {
 		found, err := n.data.Scan(ctx, part, storage.Scan{After: after, Limit: replayLot, Claimed: true, Delayed: true})
-		if err != nil || len(found) == 0 {
+		if err != nil || len(found) == 0 || !found[0].Posted.Before(begun) { // it was given up again
 			return total, err
 		}
 		after = found[len(found)-1].Position
