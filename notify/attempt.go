@@ -10,9 +10,13 @@ import (
 	"zaqar/messaging/delivery"
 )
 
-// deliver carries out a job: its messages in their order, each once.
+// deliver carries out a job: its messages in their order, each once, or as many as
+// it comes to.
 func (n *Notifier) deliver(j *job) {
-	for _, it := range j.items {
+	for i, it := range j.items {
+		if i > 0 && n.yield(j, i) {
+			return
+		}
 		switch a := n.begin(j, j.lane, it); {
 		case len(j.with) > 0:
 			n.attemptTogether(j, it, a)

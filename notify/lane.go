@@ -63,6 +63,7 @@ type job struct {
 	items     []*item
 	continues bool      // comes after all that is in the lane
 	slow      bool      // was counted among the slow
+	since     time.Time // when it was begun
 	begun     time.Time // its attempt in flight
 	late      bool      // that one takes long
 	stuck     bool      // and gave its place back

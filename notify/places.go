@@ -50,7 +50,8 @@ func (n *Notifier) nextJob() *job {
 		if !l.far {
 			n.beganNear(len(j.items))
 		}
-		j.begun = n.now()
+		j.since = n.now()
+		j.begun = j.since
 		n.flights[j] = true
 		if n.unstick.index == 0 {
 			n.setAlarm(&n.unstick, j.begun.Add(slowAfter))
@@ -172,6 +173,23 @@ func (n *Notifier) becameSlow(l *lane) {
 	if l.source.congested { // on his account, perhaps
 		n.awaitFull(l.source)
 	}
+}
+
+// yield reports whether a job that has had its place for long leaves it to others
+// that wait, before its i-th item. The rest comes next in its lane.
+func (n *Notifier) yield(j *job, i int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	l := j.lane
+	some := n.ready.len() > 0 || l.source.account.waiting.len() > 0 || j.host.waiting.len() > 0 || j.slow && n.waitSlow.len() > 0
+	if !some || !n.running || n.now().Sub(j.since) < slowAfter {
+		return false
+	}
+	rest := &job{lane: l, with: j.with, sender: j.sender, items: j.items[i:], continues: j.continues, host: l.host}
+	l.waiting.unpop(rest)
+	rest.host.jobs += len(rest.items)
+	l.source.account.jobs += len(rest.items)
+	return true
 }
 
 // stuck counts attempts that gave their places back: of lanes that were slow

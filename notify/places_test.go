@@ -67,3 +67,32 @@ func TestHostIsShared(t *testing.T) {
 		}
 	})
 }
+
+// Who always answers just before he is slow has no more of the places than others.
+func TestJustNotSlowHoldsUpNoOther(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for _, p := range []messaging.Project{"one", "two"} {
+			for i := range 400 {
+				h := fmt.Sprintf("%s%d", p, i)
+				w.subscribe(queueOf(p, "q"), "http://"+h+"/")
+				w.sender.behave[h] = takes(900 * time.Millisecond)
+			}
+		}
+		w.subscribe(queueOf("good", "q"), "http://well/")
+		w.start()
+		for range 3 {
+			w.post(queueOf("one", "q"), numbers(0, 30)...)
+			w.post(queueOf("two", "q"), numbers(0, 30)...)
+		}
+		settled(time.Second)
+		start := time.Since(w.sender.begun)
+		for i := range 60 {
+			w.post(queueOf("good", "q"), fmt.Sprint(i))
+			time.Sleep(time.Second)
+		}
+		settled(time.Second)
+		if got, worst := lateness(w, "well", time.Second, start); got != 60 || worst > 3*time.Second {
+			t.Errorf("%d arrived, up to %v late", got, worst)
+		}
+	})
+}

@@ -1,6 +1,10 @@
 package notify
 
-import "zaqar/messaging"
+import (
+	"slices"
+
+	"zaqar/messaging"
+)
 
 // fifo is a queue in memory.
 type fifo[T any] struct {
@@ -31,6 +35,16 @@ func (f *fifo[T]) pop() T {
 		f.head = 0
 	}
 	return x
+}
+
+// unpop puts something in front.
+func (f *fifo[T]) unpop(x T) {
+	if f.head == 0 {
+		f.list = slices.Insert(f.list, 0, x)
+		return
+	}
+	f.head--
+	f.list[f.head] = x
 }
 
 // keptRoom is for how many a fifo keeps room when it is empty.
