@@ -61,6 +61,9 @@ func (n *Notifier) spill(j *job) {
 			n.keep(l, it, it.envelope.Attempts)
 		}
 	}
+	for _, l := range j.with {
+		l.joined--
+	}
 }
 
 // spillAll spills what waits in lanes and did not come from a backlog: what did

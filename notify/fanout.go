@@ -253,9 +253,16 @@ func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) i
 	n.mu.Lock()
 	for ; some < len(page) && filtered < filteredInTurn && made < madeInTurn; some++ {
 		l := n.laneFor(s, &page[some])
-		if l == nil || !n.wants(l, delivery.Notification) {
+		if l == nil {
 			continue
 		}
+		if !n.wants(l, delivery.Notification) {
+			if n.lanes > keptLanes && n.isIdle(l) {
+				n.forgetLane(l)
+			}
+			continue
+		}
+		l.joined++
 		lanes = append(lanes, offered{l, l.options})
 		if l.options.Filter != nil {
 			filtered += f.bytes
@@ -293,6 +300,12 @@ func (n *Notifier) offer(s *source, f *fanning, page []messaging.Subscription) i
 			n.enqueue(j)
 		}
 	}
+	for _, o := range lanes {
+		o.lane.joined--
+		if n.lanes > keptLanes && n.isIdle(o.lane) {
+			n.forgetLane(o.lane)
+		}
+	}
 	n.start()
 	return some
 }
@@ -309,6 +322,7 @@ func joins(groups map[*item]*job, j *job) bool {
 		return false
 	}
 	g.with, g.sender = append(g.with, j.lane), g.lane.sender
+	j.lane.joined++
 	return true
 }
 

@@ -32,6 +32,7 @@ type lane struct {
 	far     bool // he took too long to cost mostly processor time
 	used    time.Time
 	fed     *lot // it was given of last
+	joined  int  // jobs that are being made for it, and those of others that are for it, too
 
 	gone     bool // the subscription is
 	disabled bool
@@ -274,7 +275,7 @@ const keptLanes = 10_000
 
 // isIdle reports whether nothing is lost if the lane is forgotten.
 func (n *Notifier) isIdle(l *lane) bool {
-	return l.active == 0 && l.waiting.len() == 0 && !l.queued && len(l.pending) == 0 && !l.writing &&
+	return l.active == 0 && l.joined == 0 && l.waiting.len() == 0 && !l.queued && len(l.pending) == 0 && !l.writing &&
 		!l.draining && l.lot == nil && l.alarm.index == 0 && !l.behind && l.fails == 0 && !l.slow()
 }
 

@@ -104,6 +104,9 @@ func (n *Notifier) mostSlow() int { return max(n.config.InFlight/2, 1) }
 func (n *Notifier) finish(j *job) {
 	l := j.lane
 	l.active--
+	for _, other := range j.with {
+		other.joined--
+	}
 	delete(n.flights, j)
 	if j.late {
 		l.stuck--
@@ -187,6 +190,9 @@ func (n *Notifier) yield(j *job, i int) bool {
 	}
 	rest := &job{lane: l, with: j.with, sender: j.sender, items: j.items[i:], continues: j.continues, host: l.host}
 	l.waiting.unpop(rest)
+	for _, other := range rest.with {
+		other.joined++
+	}
 	rest.host.jobs += len(rest.items)
 	l.source.account.jobs += len(rest.items)
 	return true

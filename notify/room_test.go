@@ -114,3 +114,22 @@ func TestLargeMessagesHoldUpNoOther(t *testing.T) {
 		}
 	})
 }
+
+// Whoever wants nothing of what comes takes no lasting room.
+func TestManyFiltersAreForgotten(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for i := range 11_500 {
+			w.subscribe(queue("q"), fmt.Sprintf("http://h/%d", i), `{"filter_policy":{"to":["nobody"]}}`)
+		}
+		w.subscribe(queue("q"), "http://well/")
+		w.start()
+		for i := range 3 {
+			w.post(queue("q"), fmt.Sprint(i))
+			settled(time.Second)
+			if n := w.notifier.Stats().Lanes; n > 10_600 {
+				t.Errorf("%d lanes are kept", n)
+			}
+		}
+		equal(t, "well", texts(w.sender.of("well")), numbers(0, 3))
+	})
+}
