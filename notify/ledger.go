@@ -30,8 +30,15 @@ const (
 	ledgerRate   = 200
 )
 
-// note keeps an attempt for the ledger. The caller holds n.mu.
-func (n *Notifier) note(t target, a delivery.Attempt) { n.recordOf(t).state.Note(a) }
+// note keeps an attempt for the ledger; of very many subscriptions only the last.
+// The caller holds n.mu.
+func (n *Notifier) note(t target, a delivery.Attempt) {
+	s := &n.recordOf(t).state
+	if len(n.records) > keptLanes {
+		s.Log = nil
+	}
+	s.Note(a)
+}
 
 func (n *Notifier) recordOf(t target) *record {
 	r := n.records[t]
