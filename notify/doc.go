@@ -42,8 +42,10 @@
 // # Bounds
 //
 // Deliveries in flight: overall, for each project, for each host, and for each
-// subscription, with at most half of them with subscribers that were slow lately.
-// Projects take turns. A lane that lacks a place is parked where the place comes
+// subscription, with at most half of them with subscribers that were slow lately,
+// and three quarters of that half for one project. Projects take turns in every
+// line. Who has several messages to bring leaves his place after a second if
+// others wait. A lane that lacks a place is parked where the place comes
 // free, and a lane that does not take the place it was woken for passes it on. An
 // attempt that takes more than a second gives its place back and goes on, as long
 // as there are not too many of those either. Jobs in memory: a lane that has room for no more is behind,
@@ -53,7 +55,8 @@
 // page, and no page is read while there are too many jobs, or bytes of messages,
 // in memory. If that does not change for a second, because those that have
 // them are slow, new jobs go to the backlogs at once, but for those of hosts and
-// projects that have little in memory. So a fan-out to 100,000
+// projects that have little in memory. For a project that has very much, in bytes or
+// in what is being stored, nothing is claimed. So a fan-out to 100,000
 // subscriptions takes the memory of some thousand jobs, no goroutines but those of
 // deliveries in flight, and keeps its lease however long it takes. A subscription
 // with a backlog costs a lane and a timer's place in one heap, whatever the

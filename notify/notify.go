@@ -360,13 +360,15 @@ type host struct {
 
 // account is what a project has of what all share.
 type account struct {
-	sources int         // that are its
-	sends   int         // deliveries in flight that have a place
-	stuck   stuck       // and those that gave it back
-	jobs    int         // that wait in lanes
-	bytes   int         // of messages that are open
-	writes  int         // that are pending
-	waiting fifo[*lane] // would be ready, if fewer were in flight
+	sources  int         // that are its
+	sends    int         // deliveries in flight that have a place
+	slow     int         // of those, with lanes that are slow
+	stuck    stuck       // and those that gave it back
+	jobs     int         // that wait in lanes
+	bytes    int         // of messages that are open
+	writes   int         // that are pending
+	waiting  fifo[*lane] // would be ready, if fewer were in flight
+	waitSlow fifo[*lane] // would be ready, if fewer slow ones were
 }
 
 // isCrowded reports whether the project has so much in memory that nothing more is

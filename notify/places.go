@@ -43,8 +43,9 @@ func (n *Notifier) nextJob() *job {
 		n.sends++
 		if j.slow = l.slow(); j.slow {
 			n.slow++
-		} else if l.woken {
-			n.unparkSlow() // it needs that place no more
+			l.source.account.slow++
+		} else {
+			n.needsNone(l)
 		}
 		l.woken = false
 		if !l.far {
@@ -68,10 +69,14 @@ func (n *Notifier) park(l *lane) bool {
 	switch {
 	case !n.startable(l):
 		l.queued = false
+		n.needsNone(l)
 	case l.source.account.sends >= n.perProject():
 		l.source.account.waiting.push(l)
 	case l.host.sends >= n.config.PerHost:
 		l.host.waiting.push(l.source.ref.Project, l)
+	case l.slow() && l.source.account.slow >= n.slowPerProject():
+		l.parked = true
+		l.source.account.waitSlow.push(l)
 	case l.slow() && n.slow >= n.mostSlow():
 		l.parked = true
 		n.waitSlow.push(l.source.ref.Project, l)
@@ -93,12 +98,15 @@ func (n *Notifier) passOn(l *lane) {
 		n.unparkAt(l.host)
 	}
 	if n.slow < n.mostSlow() {
-		n.unparkSlow()
+		n.unparkSlow(l.source.account)
 	}
 }
 
 // mostSlow is how many deliveries to slow subscribers may be in flight.
 func (n *Notifier) mostSlow() int { return max(n.config.InFlight/2, 1) }
+
+// slowPerProject is how many of them may be of one project.
+func (n *Notifier) slowPerProject() int { return max(n.mostSlow()*3/4, 1) }
 
 // finish gives the places of a job back. The caller holds n.mu.
 func (n *Notifier) finish(j *job) {
@@ -138,7 +146,8 @@ func (n *Notifier) freePlace(j *job) {
 	n.unpark(&j.lane.source.account.waiting)
 	if j.slow {
 		n.slow--
-		n.unparkSlow()
+		j.lane.source.account.slow--
+		n.unparkSlow(j.lane.source.account)
 	}
 }
 
@@ -250,19 +259,33 @@ func (n *Notifier) rejoin(l *lane) {
 	}
 }
 
-// unparkSlow makes the next slow lane ready that waits for a place. Those that are
-// slow no more are, too, and leave the place to the next. The caller holds n.mu.
-func (n *Notifier) unparkSlow() {
-	for n.waitSlow.len() > 0 {
-		l := n.waitSlow.pop()
-		if !l.parked {
-			continue
-		}
-		l.parked = false
-		n.ready.push(l.source.ref.Project, l)
-		if l.slow() {
-			l.woken = true
-			return
-		}
+// unparkSlow makes slow lanes ready that wait for a place: the next of the project,
+// if it has fewer than it may, and the next of all. Those that are slow no more are,
+// too, and leave the place to the next. The caller holds n.mu.
+func (n *Notifier) unparkSlow(a *account) {
+	for a.waitSlow.len() > 0 && a.slow < n.slowPerProject() && !n.wakeSlow(a.waitSlow.pop()) {
 	}
+	for n.waitSlow.len() > 0 && !n.wakeSlow(n.waitSlow.pop()) {
+	}
+}
+
+// needsNone has a place of slow ones for which a lane was woken, and which it does not
+// need any more, go to the next. The caller holds n.mu.
+func (n *Notifier) needsNone(l *lane) {
+	if l.woken {
+		l.woken = false
+		n.unparkSlow(l.source.account)
+	}
+}
+
+// wakeSlow makes a lane ready that waits for a place of slow ones, if it does still,
+// and reports whether it needs it.
+func (n *Notifier) wakeSlow(l *lane) bool {
+	if !l.parked {
+		return false
+	}
+	l.parked = false
+	n.ready.push(l.source.ref.Project, l)
+	l.woken = l.slow()
+	return l.woken
 }

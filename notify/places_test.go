@@ -96,3 +96,75 @@ func TestJustNotSlowHoldsUpNoOther(t *testing.T) {
 		}
 	})
 }
+
+// Projects take turns at the places for slow subscribers, too.
+func TestSlowOnesTakeTurns(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for i := range 3000 {
+			h := fmt.Sprintf("dead%d", i)
+			w.subscribe(queueOf("many", "q"), "http://"+h+"/")
+			w.sender.behave[h] = takes(59 * time.Second)
+		}
+		w.subscribe(queueOf("one", "q"), "http://one/")
+		w.sender.behave["one"] = takes(1500 * time.Millisecond)
+		w.start()
+		for i := range 10 {
+			w.post(queueOf("many", "q"), fmt.Sprint(i))
+		}
+		start := time.Since(w.sender.begun)
+		for i := range 60 {
+			w.post(queueOf("one", "q"), fmt.Sprint(i))
+			time.Sleep(10 * time.Second)
+		}
+		settled(time.Second)
+		if got, worst := lateness(w, "one", 10*time.Second, start); got < 59 || worst > 10*time.Second {
+			t.Errorf("%d arrived, up to %v late", got, worst)
+		}
+	})
+}
+
+// A place for slow ones goes on to the next if its lane needs it no more.
+func TestPlacesOfSlowOnesArePassedOn(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.config.InFlight, w.config.Stuck = 4, 0
+		slow := true
+		behave := func(ctx context.Context, d *notify.Delivery) (notify.Receipt, error) {
+			w.sender.mu.Lock()
+			d2 := 100 * time.Millisecond
+			if slow || d.Subscriber.Host == "b" {
+				d2 = 2 * time.Second
+			}
+			if !slow && d.Subscriber.Host == "c" {
+				d2 = time.Hour
+			}
+			w.sender.mu.Unlock()
+			return takes(d2)(ctx, d)
+		}
+		w.sender.behave["a"], w.sender.behave["b"], w.sender.behave["c"] = behave, behave, behave
+		w.subscribe(queueOf("c", "q"), "http://c/")
+		w.subscribe(queueOf("a", "q"), "http://a/")
+		w.subscribe(queueOf("b", "q"), "http://b/")
+		w.start()
+		for i := range 2 { // all become slow
+			w.post(queueOf("c", "q"), fmt.Sprint(i))
+			w.post(queueOf("a", "q"), fmt.Sprint(i))
+			w.post(queueOf("b", "q"), fmt.Sprint(i))
+			settled(10 * time.Second)
+		}
+		w.sender.mu.Lock()
+		slow = false
+		w.sender.mu.Unlock()
+		w.post(queueOf("c", "q"), "2") // one of two places
+		settled(time.Millisecond)
+		for i := range 5 {
+			w.post(queueOf("a", "q"), fmt.Sprint(i+2))
+			time.Sleep(10 * time.Millisecond)
+		}
+		w.post(queueOf("b", "q"), "2")
+		settled(time.Minute)
+		equal(t, "b", texts(w.sender.of("b")), numbers(0, 3))
+		if n := len(w.sender.of("a")); n != 7 {
+			t.Errorf("a got %d", n)
+		}
+	})
+}
