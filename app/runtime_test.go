@@ -81,7 +81,6 @@ func TestCollectionsAdjust(t *testing.T) {
 	much := make([]byte, 600<<20)
 	becomes("beside 600 MiB", 100)
 	runtime.KeepAlive(much)
-	much = nil
 	becomes("afterwards", 400)
 	stop()
 	much = make([]byte, 600<<20)
