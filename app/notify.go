@@ -26,11 +26,17 @@ type Notification struct {
 // stopTime is what a notifier needs to stop beside its grace.
 const stopTime = 20 * time.Second
 
+// Delivers reports whether anything is delivered to subscribers: the notifier is
+// among the stages of messages.
+func (o *Options) Delivers() bool {
+	return slices.Contains(o.Pipelines.Message, pipeline.Notifier)
+}
+
 // notifications builds the notifier, unless it is not among the stages of
 // messages.
 func (a *App) notifications(store storage.Store, parts *broker.Parts) error {
 	o := a.options.Notification
-	if !slices.Contains(a.options.Pipelines.Message, pipeline.Notifier) {
+	if !a.options.Delivers() {
 		return nil
 	}
 	documents := a.documents()

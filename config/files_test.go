@@ -13,6 +13,7 @@ func TestMissingFiles(t *testing.T) {
 	const keystone = "[DEFAULT]\nauth_strategy = keystone\n[keystone_authtoken]\nauth_url = http://keystone:5000\nusername = u\npassword = p\nproject_name = service\nuser_domain_id = default\nproject_domain_id = default\n"
 	const memcached = keystone + "memcached_servers = 127.0.0.1:11211\nmemcache_tls_enabled = True\n"
 	const smtp = "[notification]\nsmtp_mode = self_local\nsmtp_host = mail.example\n"
+	const idle = "[storage]\nmessage_pipeline =\n" // nothing is delivered
 	const trustee = "[trustee]\nauth_url = http://keystone:5000\nusername = u\npassword = p\nuser_domain_id = default\n"
 	dir := t.TempDir()
 	there, gone := filepath.Join(dir, "there.pem"), filepath.Join(dir, "gone.pem")
@@ -24,9 +25,11 @@ func TestMissingFiles(t *testing.T) {
 		with         string // makes the server read it
 		without      string // the same section, without that
 	}{
-		{"notification", "webhook_ca_file", "[notification]\n", ""},
+		{"notification", "webhook_ca_file", "[notification]\n", idle + "[notification]\n"},
 		{"notification", "smtp_cafile", smtp, "[notification]\n"},
+		{"notification", "smtp_cafile", smtp, idle + smtp},
 		{"trustee", "cafile", trustee, "[trustee]\n"},
+		{"trustee", "cafile", trustee, idle + trustee},
 		{"trustee", "certfile", trustee, "[trustee]\n"},
 		{"trustee", "keyfile", trustee + "certfile = " + there + "\n", "[trustee]\n"},
 		{"keystone_authtoken", "cafile", keystone, "[keystone_authtoken]\n"},

@@ -35,9 +35,9 @@ func mailOptions() []Option {
 	}
 }
 
-func withSMTP(s *settings) bool { return s.Mail.SMTP }
+func withSMTP(s *settings) bool { return s.Delivers() && s.Mail.SMTP }
 
-func withTrustee(s *settings) bool { return s.Trustee.Keystone.AuthURL != "" }
+func withTrustee(s *settings) bool { return s.Delivers() && s.Trustee.Keystone.AuthURL != "" }
 
 // confirmationOptions are those of [notification] about what subscribers are
 // asked.

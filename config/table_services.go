@@ -41,7 +41,7 @@ func serviceSections() []section {
 					"The proxy through which all HTTP deliveries go: http://user:password@host:port. It resolves the names of receivers, and has to "+
 						"see to it that they are not inside; this server refuses addresses and private names only. HTTP_PROXY and the like are not heeded.").secret(),
 				of("webhook_ca_file", path(), func(s *settings) *string { return &s.Webhooks.CAFile },
-					"Authorities that may sign certificates of receivers, beside those the system trusts, as PEM.").read(always),
+					"Authorities that may sign certificates of receivers, beside those the system trusts, as PEM.").read(delivers),
 				of("max_notifier_workers", whole[int64](1, 10_000), func(s *settings) *int64 { return &s.Notification.Workers },
 					"For each, 50 deliveries may be in flight at a time: a worker does not wait for one answer."),
 				of("delivery_lifetime", seconds(10*time.Minute, 14*24*time.Hour), func(s *settings) *time.Duration { return &s.Notification.Lifetime },
@@ -68,7 +68,7 @@ func serviceSections() []section {
 	})
 }
 
-func always(*settings) bool { return true }
+func delivers(s *settings) bool { return s.Delivers() }
 
 func pipelineSections() []section {
 	return []section{
