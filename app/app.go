@@ -178,7 +178,8 @@ func (a *App) listen(ctx context.Context, handler http.Handler) error {
 	if err := a.secure(); err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(h.Bind, strconv.FormatInt(h.Port, 10)))
+	probed := net.ListenConfig{KeepAlive: -1} // by what limits connections
+	listener, err := probed.Listen(ctx, "tcp", net.JoinHostPort(h.Bind, strconv.FormatInt(h.Port, 10)))
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w", err)
 	}

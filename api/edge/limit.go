@@ -57,7 +57,8 @@ func (l *Limited) Accepted() int64 { return l.accepted.Load() }
 // Refused returns how many connections have been refused.
 func (l *Limited) Refused() int64 { return l.refused.Load() }
 
-// Accept implements net.Listener.
+// Accept implements net.Listener. The kernel probes its connections, each at
+// moments of its own.
 func (l *Limited) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -74,6 +75,7 @@ func (l *Limited) Accept() (net.Conn, error) {
 			continue
 		}
 		l.accepted.Add(1)
+		probe(tcp)
 		return &limitedConn{TCPConn: tcp, release: sync.OnceFunc(func() { l.release(who) })}, nil
 	}
 }
