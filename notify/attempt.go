@@ -225,7 +225,7 @@ func (n *Notifier) afterFailure(a *attempt, f *Failure, wait time.Duration, agai
 		first = a.begun
 	}
 	again = again && now.Add(wait).Before(first.Add(n.config.Lifetime))
-	if f.Verdict == Disable {
+	if f.Verdict == Disable && a.sub.Moves == a.lane.sub.Moves { // else it is about an earlier subscriber
 		n.disable(a.lane, f.What)
 	}
 	if !again {

@@ -9,6 +9,7 @@ import (
 
 	"zaqar/messaging"
 	"zaqar/messaging/delivery"
+	"zaqar/notify"
 	"zaqar/storage"
 )
 
@@ -120,4 +121,27 @@ func (w *world) give(sub messaging.Subscription, subscriber string) {
 		w.t.Fatal(err)
 	}
 	w.notifier.Resume(w.t.Context(), moved)
+}
+
+// An answer that the subscriber before gives late disables nobody else.
+func TestDisabledByAnEarlierSubscriber(t *testing.T) {
+	inWorld(t, func(w *world) {
+		sub := w.subscribe(queue("q"), "http://a/")
+		w.sender.behave["a"] = func(ctx context.Context, d *notify.Delivery) (notify.Receipt, error) {
+			time.Sleep(10 * time.Second)
+			return notify.Receipt{}, &notify.Failure{Verdict: notify.Disable, Status: 410, What: "gone"}
+		}
+		w.start()
+		w.post(queue("q"), "1")
+		settled(time.Second)
+		b := w.move(sub, "http://b/")
+		w.notifier.Resume(t.Context(), b)
+		settled(time.Minute)
+		if s := w.state(b); !s.Disabled.IsZero() {
+			t.Errorf("%+v", s)
+		}
+		w.post(queue("q"), "2")
+		settled(time.Minute)
+		equal(t, "b", texts(w.sender.of("b")), []string{"2"})
+	})
 }
