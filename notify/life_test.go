@@ -10,6 +10,7 @@ import (
 	"zaqar/messaging"
 	"zaqar/messaging/delivery"
 	"zaqar/notify"
+	"zaqar/storage"
 )
 
 func TestOrderWithinPosts(t *testing.T) {
@@ -260,6 +261,38 @@ func TestReplayEnds(t *testing.T) {
 		defer cancel()
 		n, err := w.notifier.Replay(ctx, sub, delivery.Replay{What: delivery.AgainFailed})
 		if n != 1000 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+	})
+}
+
+// posting is a store into whose queue something is posted whenever it is read, so
+// many times.
+type posting struct {
+	storage.Data
+	more int
+}
+
+func (p *posting) Scan(ctx context.Context, q messaging.QueueRef, s storage.Scan) ([]messaging.Message, error) {
+	if p.more--; q.Part == "" && p.more >= 0 {
+		time.Sleep(time.Millisecond)
+		if _, err := p.Append(ctx, q, "c", []messaging.Draft{{TTL: 300, Body: []byte("later")}}, storage.AppendOptions{}); err != nil {
+			return nil, err
+		}
+	}
+	return p.Data.Scan(ctx, q, s)
+}
+
+// What is posted while everything is replayed is not part of it.
+func TestReplayOfAllEnds(t *testing.T) {
+	inWorld(t, func(w *world) {
+		q := queue("q")
+		w.data = &posting{w.data, 20}
+		w.post(q, "1", "2")
+		sub := w.subscribe(q, "http://a/")
+		w.start()
+		time.Sleep(time.Second)
+		if n, err := w.notifier.Replay(context.Background(), sub, delivery.Replay{What: delivery.AgainAll}); n > 3 || err != nil {
 			t.Errorf("%d, %v", n, err)
 		}
 	})

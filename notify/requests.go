@@ -256,10 +256,11 @@ func (n *Notifier) replayFailed(ctx context.Context, sub *messaging.Subscription
 // replayAll puts messages that are still there into the backlog.
 func (n *Notifier) replayAll(ctx context.Context, sub *messaging.Subscription, since time.Time) (total int, err error) {
 	options, _ := delivery.ParseOptions(sub.Options)
+	begun := n.now()
 	var after messaging.Position
 	for {
 		found, err := n.data.Scan(ctx, sub.Source, storage.Scan{After: after, Limit: replayLot, Claimed: true, Delayed: true})
-		if err != nil || len(found) == 0 {
+		if err != nil || len(found) == 0 || found[0].Posted.After(begun) { // it is delivered without that
 			return total, err
 		}
 		after = found[len(found)-1].Position
