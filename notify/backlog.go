@@ -264,7 +264,7 @@ func (n *Notifier) share(l *lane) (limit int, ok bool) {
 		l.draining = false
 		n.setAlarm(&l.alarm, l.until)
 		return 0, false
-	case l.source.account.isCrowded(), !n.isModest(l) && (n.load.full() || l.host.jobs >= hostJobs || l.source.account.jobs >= projectJobs):
+	case n.isCrowded(l.source.account), !n.isModest(l) && (n.load.full() || l.host.jobs >= hostJobs || l.source.account.jobs >= projectJobs):
 		l.draining = false
 		n.setAlarm(&l.alarm, now.Add(storeRetry))
 		return 0, false

@@ -80,7 +80,7 @@ func (n *Notifier) wake(s *source) {
 func (n *Notifier) fan(s *source) {
 	n.mu.Lock()
 	s.queued = false
-	if s.account.isCrowded() {
+	if n.isCrowded(s.account) {
 		n.setAlarm(&s.alarm, n.now().Add(fullPatience))
 		n.mu.Unlock()
 		return

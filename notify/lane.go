@@ -199,7 +199,7 @@ func (n *Notifier) takes(l *lane) bool {
 // its host and project have little of it, or it has nothing and was not slow.
 // The caller holds n.mu.
 func (n *Notifier) isModest(l *lane) bool {
-	if n.load.jobs >= 2*maxJobs || n.load.bytes >= 2*maxBytes {
+	if n.load.jobs >= 2*maxJobs || n.load.bytes >= 2*maxBytes && l.source.account.bytes >= modestBytes {
 		return false
 	}
 	return l.host.jobs < modest && l.source.account.jobs < modest || n.load.jobs < maxJobs*11/10 && l.waiting.len() == 0 && !l.slow()

@@ -73,7 +73,8 @@ const (
 	// Of the jobs, those of one host and of one project that may wait in lanes when
 	// more are fetched from backlogs, and those that anybody may have.
 	hostJobs, projectJobs, modest = maxJobs / 10, maxJobs / 2, maxJobs / 100
-	projectBytes, projectWrites   = maxBytes * 3 / 2, maxWrite / 2
+	projectWrites                 = maxWrite / 2
+	projectBytes, modestBytes     = maxBytes * 3 / 2, maxBytes / 64
 	lotSize                       = room / 2  // entries claimed at once
 	lotBytes                      = 512 << 10 // of entries claimed at once, about
 	pageSize                      = 500       // subscriptions read at once
@@ -371,9 +372,11 @@ type account struct {
 	waitSlow fifo[*lane] // would be ready, if fewer slow ones were
 }
 
-// isCrowded reports whether the project has so much in memory that nothing more is
+// isCrowded reports whether a project has so much in memory that nothing more is
 // claimed for it: what others need is left. The caller holds n.mu.
-func (a *account) isCrowded() bool { return a.bytes >= projectBytes || a.writes >= projectWrites }
+func (n *Notifier) isCrowded(a *account) bool {
+	return a.bytes >= projectBytes || a.bytes >= modestBytes && n.load.bytes >= 2*maxBytes || a.writes >= projectWrites
+}
 
 // perProject is how many deliveries of one project may be in flight: nobody
 // takes all, for receivers that do not answer keep what they have for long.

@@ -81,19 +81,20 @@ func TestManyDeadLettersHoldUpNoOther(t *testing.T) {
 	})
 }
 
-// Large messages that receivers of one project do not take leave room for others.
+// Large messages that receivers of some projects do not take leave room for others.
 func TestLargeMessagesHoldUpNoOther(t *testing.T) {
 	inWorld(t, func(w *world) {
 		large := `"` + strings.Repeat("x", 256<<10) + `"`
-		for i := range 400 {
+		projects := []messaging.Project{"one", "two", "three"}
+		for i := range 600 {
 			h := fmt.Sprintf("dead%d", i)
-			w.subscribe(queueOf("large", h), "http://"+h+"/")
+			w.subscribe(queueOf(projects[i%3], h), "http://"+h+"/")
 			w.sender.behave[h] = hangs
 		}
 		w.subscribe(queueOf("good", "q"), "http://well/")
 		w.start()
-		for i := range 400 {
-			w.post(queueOf("large", fmt.Sprintf("dead%d", i)), large)
+		for i := range 600 {
+			w.post(queueOf(projects[i%3], fmt.Sprintf("dead%d", i)), large)
 		}
 		settled(3 * time.Second)
 		start := time.Since(w.sender.begun)
