@@ -90,8 +90,8 @@ func TestHangingReceiversHoldUpNoOther(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		got, worst := lateness(w, "well", time.Second, 0)
-		if got < 299 || worst > 10*time.Second || w.sender.most[""] > 5*w.config.InFlight {
-			t.Errorf("got %d, up to %v late; %d were in flight", got, worst, w.sender.most[""])
+		if got < 299 || worst > 10*time.Second || w.sender.atOnce("") > 5*w.config.InFlight {
+			t.Errorf("got %d, up to %v late; %d were in flight", got, worst, w.sender.atOnce(""))
 		}
 	})
 }
@@ -112,9 +112,7 @@ func TestResumeLeavesTheLine(t *testing.T) {
 		for w.sender.flying("a") > 0 {
 			settled(time.Second)
 		}
-		w.sender.mu.Lock()
-		w.sender.behave["a"] = nil
-		w.sender.mu.Unlock()
+		w.sender.recovers("a")
 		before := len(w.sender.of("a"))
 		w.notifier.Resume(t.Context(), sub)
 		settled(5 * time.Second)
@@ -252,7 +250,7 @@ func TestLongOutageOfBacklogs(t *testing.T) {
 			}
 			time.Sleep(down)
 			before := len(w.sender.of("a")) // the attempt that was cut off
-			w.sender.behave["a"] = nil
+			w.sender.recovers("a")
 			w.start()
 			settled(time.Hour)
 			equal(t, "a", texts(w.sender.of("a")[before:]), numbers(0, 10))

@@ -88,8 +88,8 @@ func TestSlowSubscriberGetsAll(t *testing.T) {
 		if len(slices.Compact(got)) != 500 {
 			t.Error("the slow one did not get all")
 		}
-		if w.sender.most["slow"] > 4 {
-			t.Errorf("%d deliveries to the slow one at a time", w.sender.most["slow"])
+		if w.sender.atOnce("slow") > 4 {
+			t.Errorf("%d deliveries to the slow one at a time", w.sender.atOnce("slow"))
 		}
 	})
 }
@@ -117,9 +117,7 @@ func TestBreaker(t *testing.T) {
 		if n := w.notifier.Stats().Breakers; n != 1 {
 			t.Errorf("%d breakers are open", n)
 		}
-		w.sender.mu.Lock()
-		delete(w.sender.behave, "a")
-		w.sender.mu.Unlock()
+		w.sender.recovers("a")
 		settled(10 * time.Minute)
 		given := len(w.left(q, "failed/"+partOf(sub)))
 		got := map[string]bool{}
@@ -204,7 +202,7 @@ func TestDisable(t *testing.T) {
 					t.Error("what could not be delivered is gone")
 				}
 
-				delete(w.sender.behave, "a")
+				w.sender.recovers("a")
 				w.notifier.Resume(t.Context(), sub)
 				w.post(q, "3")
 				settled(time.Minute)

@@ -125,10 +125,10 @@ func TestReplay(t *testing.T) {
 		w.post(q, "1", "2")
 		settled(time.Hour)
 		half := time.Now()
-		delete(w.sender.behave, "a")
+		w.sender.recovers("a")
 		w.post(q, "3")
 		settled(time.Minute)
-		w.sender.got = nil
+		w.sender.forget()
 		if n, err := w.notifier.Replay(t.Context(), sub, delivery.Replay{What: delivery.AgainFailed}); n != 2 || err != nil {
 			t.Errorf("%d, %v", n, err)
 		}
@@ -140,7 +140,7 @@ func TestReplay(t *testing.T) {
 		if n, err := w.notifier.Replay(t.Context(), sub, delivery.Replay{What: delivery.AgainFailed}); n != 0 || err != nil {
 			t.Errorf("again: %d, %v", n, err)
 		}
-		w.sender.got = nil
+		w.sender.forget()
 		w.post(q, "4")
 		settled(time.Second)
 		if n, err := w.notifier.Replay(t.Context(), sub, delivery.Replay{What: delivery.AgainAll, Since: half}); n != 2 || err != nil {
@@ -224,17 +224,17 @@ func TestHugeFanOut(t *testing.T) {
 			s := w.notifier.Stats()
 			most = max(most, s.Waiting)
 		}
-		if len(w.sender.got) != posts*subs {
-			t.Errorf("%d deliveries of %d messages to %d subscriptions", len(w.sender.got), posts, subs)
+		if len(w.sender.all()) != posts*subs {
+			t.Errorf("%d deliveries of %d messages to %d subscriptions", len(w.sender.all()), posts, subs)
 		}
-		if took := w.sender.got[len(w.sender.got)-1].at; took < 2*w.config.Lease {
+		if took := w.sender.all()[len(w.sender.all())-1].at; took < 2*w.config.Lease {
 			t.Errorf("all was done in %v: too soon to say anything about leases", took)
 		}
 		if most > 25_000 {
 			t.Errorf("%d deliveries in memory", most)
 		}
-		if w.sender.most[""] > 500 || w.sender.most["h7"] > 64 {
-			t.Errorf("%d in flight, %d to one host", w.sender.most[""], w.sender.most["h7"])
+		if w.sender.atOnce("") > 500 || w.sender.atOnce("h7") > 64 {
+			t.Errorf("%d in flight, %d to one host", w.sender.atOnce(""), w.sender.atOnce("h7"))
 		}
 		if n := w.notifier.Stats().Lanes; n > 12_000 {
 			t.Errorf("%d lanes are kept", n)

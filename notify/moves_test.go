@@ -62,7 +62,7 @@ func TestConfirmationsStayWithTheirSubscriber(t *testing.T) {
 		settled(time.Minute)
 		equal(t, "b", w.moves("b"), []string{"1"})
 
-		w.sender.behave["a"] = nil
+		w.sender.recovers("a")
 		again := w.move(b, "http://a/") // the same as at first, but for its number
 		w.ask(b)                        // somebody was slow
 		w.ask(again)

@@ -18,7 +18,7 @@ func TestDelivers(t *testing.T) {
 		if left := w.left(q, "outbox"); len(left) != 0 {
 			t.Errorf("%d entries are left in the outbox", len(left))
 		}
-		if got, want := string(w.sender.got[0].Document), `{"ttl":300,"body":1,"queue_name":"q","Message_Type":"Notification"}`; got != want {
+		if got, want := string(w.sender.all()[0].Document), `{"ttl":300,"body":1,"queue_name":"q","Message_Type":"Notification"}`; got != want {
 			t.Errorf("the document is %s", got)
 		}
 		settled(10 * time.Second)

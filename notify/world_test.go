@@ -79,6 +79,35 @@ func (s *sender) Send(ctx context.Context, d *notify.Delivery) (notify.Receipt, 
 	return behave(ctx, d)
 }
 
+// all returns what all hosts got.
+func (s *sender) all() []arrival {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.got)
+}
+
+// forget drops what came so far.
+func (s *sender) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.got = nil
+}
+
+// atOnce returns how many deliveries to a host were in flight at most, to all
+// if it is empty.
+func (s *sender) atOnce(host string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.most[host]
+}
+
+// recovers makes a host answer well from now on.
+func (s *sender) recovers(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.behave, host)
+}
+
 // of returns what a host got.
 func (s *sender) of(host string) (got []arrival) {
 	s.mu.Lock()
