@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,10 +43,10 @@ func TestManyDeadLettersHoldUpNoOther(t *testing.T) {
 			return notify.Receipt{}, &notify.Failure{Verdict: notify.GiveUp, Status: 404, What: "The answer was 404."}
 		}
 		p := w.parts()
-		letters := 0
+		var letters atomic.Int32
 		p.Post = func(context.Context, messaging.QueueRef, notify.Post) error {
 			time.Sleep(5 * time.Millisecond)
-			letters++
+			letters.Add(1)
 			return nil
 		}
 		n, err := notify.New(w.config, p)
@@ -73,8 +74,8 @@ func TestManyDeadLettersHoldUpNoOther(t *testing.T) {
 			t.Errorf("%d waited in memory", most)
 		}
 		settled(5 * time.Minute)
-		if letters != 10_000 {
-			t.Errorf("%d dead letters", letters)
+		if letters.Load() != 10_000 {
+			t.Errorf("%d dead letters", letters.Load())
 		}
 		cancel()
 		running.Wait()
@@ -108,6 +109,9 @@ func TestLargeMessagesHoldUpNoOther(t *testing.T) {
 		settled(time.Second)
 		if got, worst := lateness(w, "well", time.Second, start); got != 90 || worst > 1500*time.Millisecond {
 			t.Errorf("%d arrived, up to %v late", got, worst)
+		}
+		for i := range 600 {
+			w.sender.recovers(fmt.Sprintf("dead%d", i))
 		}
 		settled(2 * time.Hour)
 		if s := w.notifier.Stats(); s.Waiting != 0 || s.WaitingBytes != 0 {
