@@ -23,7 +23,11 @@ func (s *Store) Append(ctx context.Context, ref messaging.QueueRef, by messaging
 	if err := s.enter(ctx); err != nil {
 		return storage.Appended{}, err
 	}
-	p := &appending{by: by, drafts: drafts}
+	p, _ := s.appends.Get().(*appending)
+	if p == nil {
+		p = new(appending)
+	}
+	*p = appending{by: by, drafts: drafts, frames: p.frames}
 	p.batches = s.batches(p.own[:0], ref, o)
 	if err := s.journal.admitPost(ctx, ref.Project, size*len(p.batches)); err != nil {
 		return storage.Appended{}, err
@@ -44,11 +48,14 @@ func (s *Store) Append(ctx context.Context, ref messaging.QueueRef, by messaging
 		if err := g.wait(); err != nil {
 			return storage.Appended{}, err
 		}
-		return storage.Appended{IDs: s.idRange(p.batches[0].first, len(drafts)), Announced: p.announced()}, nil
+		done := storage.Appended{IDs: s.idRange(p.batches[0].first, len(drafts)), Announced: p.announced()}
+		p.forget(s)
+		return done, nil
 	}
 }
 
-// appending is the drafts of one call on their way to one or more queues.
+// appending is the drafts of one call on their way to one or more queues. It is
+// used again for others when they are stored.
 type appending struct {
 	by      messaging.ClientID
 	drafts  []messaging.Draft
@@ -56,6 +63,16 @@ type appending struct {
 	hash    uint16
 	batches []batch  // for the queue named first, its outbox, and so on
 	own     [1]batch // memory for the common case
+	frames  []frame  // of all records, in their order
+}
+
+// forget has the memory of what is done used again.
+func (p *appending) forget(s *Store) {
+	if cap(p.frames) > 1<<10 {
+		p.frames = nil
+	}
+	*p = appending{frames: p.frames[:0]}
+	s.appends.Put(p)
 }
 
 // batch is what one queue gets of a post.
@@ -65,7 +82,6 @@ type batch struct {
 	q      *queue
 	first  uint64 // sequence number of the first message
 	offset uint32 // of the first record behind that of the post
-	frames []frame
 }
 
 // batches lists what goes where.
@@ -138,9 +154,6 @@ func (p *appending) inOrder() []*queue {
 // dropped.
 func (p *appending) submit(s *Store) (*group, error) {
 	p.now = s.now()
-	for i := range p.batches {
-		p.batches[i].frames = make([]frame, len(p.drafts))
-	}
 	if !p.lock() {
 		return nil, nil
 	}
@@ -155,6 +168,7 @@ func (p *appending) encode(b []byte, n uint64) []byte {
 	m := message{posted: p.now}
 	m.poster, m.isUUID = packClient(p.by)
 	p.hash = s.posterHash(m.poster)
+	p.frames = p.frames[:0]
 	var lead []byte
 	start := len(b)
 	for k := range p.batches {
@@ -177,7 +191,7 @@ func (p *appending) encode(b []byte, n uint64) []byte {
 			m.last = i == len(p.drafts)-1 && k == len(p.batches)-1
 			at := len(b)
 			b = appendMessage(b, &m)
-			to.frames[i] = readFrame(b[at:])
+			p.frames = append(p.frames, readFrame(b[at:]))
 		}
 	}
 	return b
@@ -194,11 +208,12 @@ func (p *appending) apply(seg *segment, at uint32) {
 	}
 	defer p.unlock()
 	for k := range p.batches {
-		p.applyTo(&p.batches[k], seg, at+p.batches[k].offset)
+		p.applyTo(&p.batches[k], p.frames[k*len(p.drafts):], seg, at+p.batches[k].offset)
 	}
 }
 
-func (p *appending) applyTo(b *batch, seg *segment, at uint32) {
+// applyTo adds the messages of a batch whose first record is at offset at.
+func (p *appending) applyTo(b *batch, frames []frame, seg *segment, at uint32) {
 	q := b.q
 	for i := range p.drafts {
 		d := &p.drafts[i]
@@ -208,10 +223,10 @@ func (p *appending) applyTo(b *batch, seg *segment, at uint32) {
 		}
 		e := entry{
 			pos: b.first + uint64(i), expires: expiry(p.now, ttl), ttl: ttl,
-			seg: seg.number, off: at, size: b.frames[i].size, head: b.frames[i].head, poster: p.hash, key: q.store.keys.number(d.Key),
+			seg: seg.number, off: at, size: frames[i].size, head: frames[i].head, poster: p.hash, key: q.store.keys.number(d.Key),
 		}
 		seg.keepAlive(&e)
-		at += uint32(padded(int(b.frames[i].size)))
+		at += uint32(padded(int(frames[i].size)))
 		if delay > 0 {
 			e.flags |= entryDelayed
 			q.delays.push(expiry(p.now, uint32(delay)), e.pos)

@@ -170,7 +170,7 @@ func (b *backup) copySegment(ctx context.Context, seg *segment, last bool) error
 }
 
 func (b *backup) writeIndex(seg *segment, index []byte) error {
-	return b.write(indexName(seg.number), encodeIndex(seg, index))
+	return b.write(indexName(seg.number), encodeIndex(seg, index)...)
 }
 
 // copyUnreadable copies a segment file without a header, for what it is worth.
@@ -233,17 +233,18 @@ func (b *backup) copyFile(ctx context.Context, name string, from disk.File, size
 }
 
 // write writes a small file.
-func (b *backup) write(name string, content []byte) error {
+func (b *backup) write(name string, parts ...[]byte) error {
 	f, err := b.FS.Create(b.partial + "/" + name)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(content, 0)
-	if err == nil {
-		err = f.Sync()
-	}
+	size, err := writeWhole(f, parts)
 	if name != manifestName {
-		b.add(manifestFile{name, int64(len(content)), crc32.Checksum(content, castagnoli)})
+		sum := uint32(0)
+		for _, part := range parts {
+			sum = crc32.Update(sum, castagnoli, part)
+		}
+		b.add(manifestFile{name, size, sum})
 	}
 	return errors.Join(err, f.Close())
 }

@@ -125,7 +125,7 @@ func (j *journal) fail(g *group, err error, final bool) {
 	j.mu.Lock()
 	j.refusal = err
 	behind := j.gathering
-	j.gathering = j.newGroup(nil)
+	j.gathering = j.newGroup(nil, nil)
 	j.space.Broadcast()
 	j.turns.release()
 	j.mu.Unlock()

@@ -76,43 +76,41 @@ func trimIndex(index []byte, offset uint32) []byte {
 
 // writeIndex writes the index file of a full segment, whole or not at all.
 func writeIndex(fs disk.FS, dir string, s *segment, index []byte) error {
-	return replaceFile(fs, dir, dir+"/"+indexName(s.number), encodeIndex(s, index))
+	return replaceFile(fs, dir, dir+"/"+indexName(s.number), encodeIndex(s, index)...)
 }
 
-// encodeIndex renders the index file of a full segment.
-func encodeIndex(s *segment, index []byte) []byte {
+// encodeIndex renders the index file of a full segment, in parts: the entries
+// in the middle can be many megabytes, which are not copied.
+func encodeIndex(s *segment, index []byte) [][]byte {
 	flags := uint32(0)
 	if s.damaged.Load() {
 		flags = indexOfDamaged
 	}
 	le := binary.LittleEndian
-	b := make([]byte, 0, indexHeader+len(index)+4)
+	b := make([]byte, 0, indexHeader)
 	b = append(b, indexMagic...)
 	b = le.AppendUint32(b, formatVersion)
 	b = le.AppendUint32(b, s.number)
 	b = le.AppendUint32(b, s.salt)
 	b = le.AppendUint32(b, s.size)
 	b = le.AppendUint32(b, flags)
-	b = append(b, index...)
-	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	sum := crc32.Update(crc32.Checksum(b, castagnoli), castagnoli, index)
+	return [][]byte{b, index, le.AppendUint32(nil, sum)}
 }
 
 // newSuffix is that of a file that will replace another.
 const newSuffix = ".new"
 
-// replaceFile writes a small file so that after a crash it is the old or the
-// new one.
-func replaceFile(fs disk.FS, dir, name string, content []byte) (err error) {
+// replaceFile writes a small file, which may come in parts, so that after a
+// crash it is the old or the new one.
+func replaceFile(fs disk.FS, dir, name string, parts ...[]byte) (err error) {
 	tmp := name + newSuffix
 	_ = fs.Remove(tmp) // left over from a crash
 	f, err := fs.Create(tmp)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(content, 0)
-	if err == nil {
-		err = f.Sync()
-	}
+	_, err = writeWhole(f, parts)
 	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = fs.Rename(tmp, name)
@@ -121,6 +119,17 @@ func replaceFile(fs disk.FS, dir, name string, content []byte) (err error) {
 		return errors.Join(err, fs.Remove(tmp))
 	}
 	return fs.SyncDir(dir)
+}
+
+// writeWhole writes and syncs all that a file is to hold.
+func writeWhole(f disk.File, parts [][]byte) (size int64, err error) {
+	for _, part := range parts {
+		if _, err := f.WriteAt(part, size); err != nil {
+			return size, err
+		}
+		size += int64(len(part))
+	}
+	return size, f.Sync()
 }
 
 // mostRead is more than the index of the largest segment takes, in bytes.

@@ -51,12 +51,13 @@ type journal struct {
 
 	full atomic.Bool // refuse what adds data
 
-	writing sync.Mutex // held by who writes; guards the next five
+	writing sync.Mutex // held by who writes; guards the next six
 	active  *segment
 	ahead   int64      // up to here the active segment was written, if only with zeros
 	usual   int        // size of groups of late, bytes
 	filled  []*segment // full, but nothing behind them is on disk yet
 	free    []byte     // the buffer of the group before, for the one that begins
+	freeOps []submission
 
 	sparemu sync.Mutex // held while a segment is made: they are used in the order of their numbers
 	spare   *segment
@@ -92,11 +93,12 @@ type submission struct {
 	abort func()                           // may be nil
 }
 
-func (j *journal) newGroup(buf []byte) *group {
+// newGroup begins a group in memory that nobody uses any more, if there is such.
+func (j *journal) newGroup(buf []byte, ops []submission) *group {
 	if buf == nil {
 		buf = make([]byte, 0, 64<<10)
 	}
-	return &group{j: j, buf: append(buf[:0], make([]byte, commitSize)...), done: make(chan struct{})}
+	return &group{j: j, buf: append(buf[:0], make([]byte, commitSize)...), ops: ops, done: make(chan struct{})}
 }
 
 // wait returns when the group is on disk and applied, or has failed. Callers
@@ -206,14 +208,11 @@ func (j *journal) writeNext() (closing bool) {
 			select {}
 		}
 	}()
-	g, closing := j.take(j.free)
+	g, closing := j.take()
 	if len(g.ops) > 0 {
 		j.commit(g)
 	}
-	j.free = g.buf
-	if cap(j.free) > 4<<20 {
-		j.free = nil
-	}
+	j.keep(g)
 	j.mu.Lock()
 	j.turns.resume(j.now)
 	j.mu.Unlock()
@@ -228,11 +227,23 @@ func (j *journal) writeNext() (closing bool) {
 	return closing
 }
 
+// keep has the memory of a group that was written used again.
+func (j *journal) keep(g *group) {
+	j.free, j.freeOps = nil, nil
+	if cap(g.buf) <= 4<<20 {
+		j.free = g.buf
+	}
+	if cap(g.ops) <= 1<<10 {
+		clear(g.ops)
+		j.freeOps = g.ops[:0]
+	}
+}
+
 // take closes the group being gathered and starts the next. It first yields
 // for as long as that makes the group grow: callers just woken by the last
 // commit get in, and a sync serves more of them. Not if posts wait for the group
 // behind this one: it is large enough.
-func (j *journal) take(buf []byte) (*group, bool) {
+func (j *journal) take() (*group, bool) {
 	before, idle := 0, 0
 	for range mostYields {
 		if idle == idleYields {
@@ -255,7 +266,7 @@ func (j *journal) take(buf []byte) (*group, bool) {
 	defer j.mu.Unlock()
 	g := j.gathering
 	g.next = j.next
-	j.gathering = j.newGroup(buf)
+	j.gathering = j.newGroup(j.free, j.freeOps)
 	j.space.Broadcast()
 	if j.closing {
 		j.turns.release()

@@ -18,6 +18,8 @@ func (j *journal) rotate(n int64) error {
 	if err != nil {
 		return err
 	}
+	// An index that grew from nothing would take five times as much memory.
+	seg.index = make([]byte, 0, len(j.active.index)+len(j.active.index)/16)
 	j.filled = append(j.filled, j.active)
 	j.active, j.ahead = seg, 0
 	j.adopt(seg)

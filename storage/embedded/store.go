@@ -55,6 +55,7 @@ type Store struct {
 	movedmu  sync.Mutex
 	moved    map[uint64]*queue // id -> queue of messages that were moved
 	strays   strays
+	appends  sync.Pool // of *appending
 
 	watchmu sync.Mutex
 	watches heap[*account]
@@ -185,7 +186,7 @@ func (s *Store) open() error {
 		batches: histogram.New(histogram.Powers(1, 12)), syncs: histogram.New(histogram.Durations()),
 	}
 	s.journal.space.L = &s.journal.mu
-	s.journal.gathering = s.journal.newGroup(nil)
+	s.journal.gathering = s.journal.newGroup(nil, nil)
 	if err := s.recover(); err != nil {
 		return err
 	}
