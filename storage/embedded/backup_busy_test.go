@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"zaqar/internal/testenv"
 	"zaqar/messaging"
 	"zaqar/storage"
 	"zaqar/storage/embedded/disk/faultdisk"
@@ -115,7 +116,7 @@ func (n *notes) check(s *Store, crowd map[messaging.MessageID]*fate) error {
 // acknowledged before it began, and nothing deleted before.
 func TestBackupsOfABusyStore(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(setting(t, envCrowds, 6) / 2) {
+	for seed := range uint64(testenv.Int(t, envCrowds, 6) / 2) {
 		d := faultdisk.New(faultdisk.Config{Seed: seed})
 		slow(d, 2)
 		c := &crowd{fates: map[messaging.MessageID]*fate{}}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"zaqar/internal/testenv"
 	"zaqar/messaging"
 	"zaqar/storage/embedded/disk"
 	"zaqar/storage/embedded/disk/faultdisk"
@@ -46,7 +47,7 @@ func (w *world) restored(t testing.TB, from string) *world {
 // with.
 func TestBackupIsTheStore(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(setting(t, envHistories, 40) / 4) {
+	for seed := range uint64(testenv.Int(t, envHistories, 40) / 4) {
 		rng := rand.New(rand.NewPCG(seed, 6))
 		w := newWorld(faultdisk.New(faultdisk.Config{Seed: seed}))
 		must(t, w.open())

@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"zaqar/internal/testenv"
 	"zaqar/storage"
 	"zaqar/storage/embedded/disk/faultdisk"
 )
@@ -23,19 +22,6 @@ const (
 	envEvery     = "ZAQAR_CRASH_EVERY"     // with 1, TestCrashAtEveryOperation leaves out none
 	envCrowds    = "ZAQAR_CRASH_CROWDS"    // seeds of the concurrent tests, default 6
 )
-
-func setting(t testing.TB, name string, otherwise int) int {
-	t.Helper()
-	text, given := os.LookupEnv(name)
-	if !given {
-		return otherwise
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("%s=%s is no number", name, text)
-	}
-	return n
-}
 
 // journey is a history run without a crash: what can be seen, and what the
 // client knows, before the first act and after each.
@@ -226,7 +212,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 	must(t, start.open())
 	must(t, start.close())
 	path := travel(t, start, acts)
-	step := int64(setting(t, envEvery, 2))
+	step := int64(testenv.Int(t, envEvery, 2))
 	for n := int64(1); n <= path.changes+10; n += step {
 		w, done := crash(t, start, acts, n)
 		if !w.disk.Crashed() {
@@ -251,9 +237,9 @@ func TestCrashAtEveryOperation(t *testing.T) {
 
 func TestRandomCrashes(t *testing.T) {
 	t.Parallel()
-	first := setting(t, envSeed, 1)
-	for seed := first; seed < first+setting(t, envHistories, 40); seed++ {
-		if err := crashesOf(t, uint64(seed), setting(t, envActs, 80)); err != nil {
+	first := testenv.Int(t, envSeed, 1)
+	for seed := first; seed < first+testenv.Int(t, envHistories, 40); seed++ {
+		if err := crashesOf(t, uint64(seed), testenv.Int(t, envActs, 80)); err != nil {
 			t.Fatalf("%s=%d %s=1 repeats it: %v", envSeed, seed, envHistories, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"zaqar/internal/testenv"
 	"zaqar/messaging"
 	"zaqar/storage"
 	"zaqar/storage/embedded/disk"
@@ -157,8 +158,8 @@ func TestFailuresBesideTheLogAtEveryAct(t *testing.T) {
 // what frees space goes on.
 func TestRandomActsOnAFullDisk(t *testing.T) {
 	t.Parallel()
-	first := setting(t, envSeed, 1)
-	for seed := first; seed < first+setting(t, envHistories, 40)/2; seed++ {
+	first := testenv.Int(t, envSeed, 1)
+	for seed := first; seed < first+testenv.Int(t, envHistories, 40)/2; seed++ {
 		if err := fullDisk(t, uint64(seed)); err != nil {
 			t.Fatalf("%s=%d: %v", envSeed, seed, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"zaqar/internal/testenv"
 	"zaqar/messaging"
 	"zaqar/storage/embedded/disk/faultdisk"
 )
@@ -17,7 +18,7 @@ import (
 
 func TestCrowdLosesAndDuplicatesNothing(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(setting(t, envCrowds, 6)) {
+	for seed := range uint64(testenv.Int(t, envCrowds, 6)) {
 		d := faultdisk.New(faultdisk.Config{Seed: seed})
 		c := &crowd{fates: map[messaging.MessageID]*fate{}}
 		for range 3 {
@@ -41,7 +42,7 @@ func TestCrowdLosesAndDuplicatesNothing(t *testing.T) {
 // in it is told; one that fails for good ends writing and leaves nobody waiting.
 func TestCrowdSurvivesFailures(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(setting(t, envCrowds, 6)) {
+	for seed := range uint64(testenv.Int(t, envCrowds, 6)) {
 		rng := rand.New(rand.NewPCG(seed, 8))
 		d := faultdisk.New(faultdisk.Config{Seed: seed})
 		c := &crowd{fates: map[messaging.MessageID]*fate{}, patient: true}
@@ -74,7 +75,7 @@ func TestCrowdSurvivesFailures(t *testing.T) {
 
 func TestCrowdSurvivesCrashes(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(setting(t, envCrowds, 6)) {
+	for seed := range uint64(testenv.Int(t, envCrowds, 6)) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		d := faultdisk.New(faultdisk.Config{Seed: seed})
 		c := &crowd{fates: map[messaging.MessageID]*fate{}}

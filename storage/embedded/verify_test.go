@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"zaqar/internal/testenv"
 	"zaqar/storage"
 	"zaqar/storage/embedded/disk/faultdisk"
 )
@@ -44,7 +45,7 @@ func (f Finding) String() string {
 // Whatever happened to a sound disk, crashes included, is no damage.
 func TestVerifyFindsNothingWhereNothingIs(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(setting(t, envHistories, 40) / 2) {
+	for seed := range uint64(testenv.Int(t, envHistories, 40) / 2) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		w := newWorld(faultdisk.New(faultdisk.Config{Seed: seed}))
 		must(t, w.open())

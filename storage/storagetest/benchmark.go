@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"zaqar/internal/testenv"
 	"zaqar/messaging"
 	"zaqar/storage"
 )
@@ -23,7 +24,7 @@ const envBacklog = "ZAQAR_BENCH_BACKLOG"
 // and 10 messages by 1, 16 and 64 goroutines, a claim of 10 with their
 // deletion, and a page of 10. Bodies have 1 KiB.
 func Benchmark(b *testing.B, h Harness) {
-	backlog := setting(b, envBacklog, 10_000)
+	backlog := testenv.Int(b, envBacklog, 10_000)
 	for _, batch := range []int{1, 10} {
 		for _, workers := range []int{1, 16, 64} {
 			b.Run(fmt.Sprintf("append=%d/workers=%d", batch, workers), func(b *testing.B) {

@@ -3,9 +3,11 @@ package storagetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
+	"zaqar/internal/testenv"
 	"zaqar/messaging"
 	"zaqar/storage"
 	"zaqar/storage/storagetest/history"
@@ -24,11 +26,11 @@ const (
 // restart. One seed gives
 // the clients the same intentions, not the same interleaving.
 func History(t *testing.T, h Harness) {
-	runs, seed := setting(t, envRuns, 3), setting(t, envRunSeed, int(time.Now().UnixNano()&0xffffffff))
+	runs, seed := testenv.Int(t, envRuns, 3), testenv.Int(t, envRunSeed, int(time.Now().UnixNano()&0xffffffff))
 	for i := range runs {
 		s := start(t, h)
 		o := history.Small(uint64(seed + i))
-		o.Clients, o.Calls = setting(t, envClients, o.Clients), setting(t, envCalls, o.Calls)
+		o.Clients, o.Calls = testenv.Int(t, envClients, o.Clients), testenv.Int(t, envCalls, o.Calls)
 		o.Now, o.Pass = s.clock.Now, s.clock.Advance
 		if h.Reopen != nil {
 			o.Restart = func() (history.Target, error) {
@@ -40,14 +42,7 @@ func History(t *testing.T, h Harness) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Log(told.Figures())
-		found := told.Check()
-		for _, v := range found[:min(len(found), 5)] {
-			t.Error(v)
-		}
-		if len(found) > 0 {
-			t.Fatalf("%d violations; %s=%d %s=1 repeats the intentions", len(found), envRunSeed, seed+i, envRuns)
-		}
+		told.Judge(t, fmt.Sprintf("%s=%d %s=1", envRunSeed, seed+i, envRuns))
 		s.ok(s.Close())
 	}
 }

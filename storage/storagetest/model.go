@@ -5,11 +5,11 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"zaqar/internal/testenv"
 	"zaqar/storage"
 	"zaqar/storage/memory"
 )
@@ -29,8 +29,8 @@ const (
 // still differs. It supposes that a Claim hands back as many Spent messages as
 // there are, up to a hundred.
 func Model(t *testing.T, h Harness) {
-	histories, steps := setting(t, envHistories, 60), setting(t, envSteps, 250)
-	first := setting(t, envSeed, int(time.Now().UnixNano()&0xffffffff))
+	histories, steps := testenv.Int(t, envHistories, 60), testenv.Int(t, envSteps, 250)
+	first := testenv.Int(t, envSeed, int(time.Now().UnixNano()&0xffffffff))
 	for seed := first; seed < first+histories; seed++ {
 		history := newHistory(uint64(seed), steps, h.Reopen != nil)
 		if f := replay(t, h, history); f != nil {
@@ -39,19 +39,6 @@ func Model(t *testing.T, h Harness) {
 				envSeed, seed, envSteps, steps, envHistories, f)
 		}
 	}
-}
-
-func setting(t testing.TB, name string, otherwise int) int {
-	t.Helper()
-	text, given := os.LookupEnv(name)
-	if !given {
-		return otherwise
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
-		t.Fatalf("%s=%s is no number", name, text)
-	}
-	return n
 }
 
 // step is one thing that happens in a history. Steps name what earlier steps

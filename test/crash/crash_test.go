@@ -72,16 +72,6 @@ func (k *killer) killStarting(s *Server) error {
 	return nil
 }
 
-// fatal ends the test with the first violations.
-func (k *killer) fatal(t *testing.T) {
-	t.Helper()
-	vs := k.Ledger.Violations()
-	for _, v := range vs[:min(len(vs), 10)] {
-		t.Error(v)
-	}
-	t.Fatalf("%d violations", len(vs))
-}
-
 func (k *killer) log(t *testing.T) {
 	var b strings.Builder
 	k.Report(&b)
@@ -100,18 +90,14 @@ func TestKill(t *testing.T) {
 		if err := k.life(t, k.Rand.IntN(12) == 0); err != nil {
 			t.Fatal(err)
 		}
-		if len(k.Ledger.Violations()) > 0 {
-			k.fatal(t)
-		}
+		k.Judge(t)
 	}
 	for range 2 { // the last kill is verified too
 		if err := k.life(t, true); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(k.Ledger.Violations()) > 0 {
-		k.fatal(t)
-	}
+	k.Judge(t)
 	if tally := k.Ledger.Tally(); tally.Posted == 0 || tally.Removed == 0 || tally.Popped == 0 || tally.Claimed == 0 || tally.Unknown == 0 {
 		t.Errorf("the load did not do everything: %+v", tally)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 )
 
@@ -210,6 +211,18 @@ func (h *Harness) load(ctx context.Context, s *Server, end Ending) error {
 		err = errors.Join(err, fmt.Errorf("the server has a data race\n%s", s.out))
 	}
 	return err
+}
+
+// Judge ends a test if the ledger found something, with the first of it.
+func (h *Harness) Judge(t testing.TB) {
+	t.Helper()
+	vs := h.Ledger.Violations()
+	for _, v := range vs[:min(len(vs), 10)] {
+		t.Error(v)
+	}
+	if len(vs) > 0 {
+		t.Fatalf("%d violations", len(vs))
+	}
 }
 
 // Report writes what the load did.

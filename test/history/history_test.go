@@ -1,17 +1,17 @@
 package history
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
 	"zaqar/api/rest"
 	"zaqar/auth/policy"
 	"zaqar/broker"
+	"zaqar/internal/testenv"
 	"zaqar/storage"
 	"zaqar/storage/embedded"
 	"zaqar/storage/storagetest"
@@ -19,39 +19,19 @@ import (
 	"zaqar/test/e2e/daemon"
 )
 
-// The environment says how much the tests do, as for storagetest.History.
-func setting(t *testing.T, name string, otherwise int) int {
-	t.Helper()
-	text, given := os.LookupEnv(name)
-	if !given {
-		return otherwise
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("%s=%s is no number", name, text)
-	}
-	return n
-}
-
-// judge lets clients loose on a server, as often as the environment says.
+// judge lets clients loose on a server, as often as the environment says: it
+// has the words of storagetest.History.
 func judge(t *testing.T, begin func(t *testing.T, o *history.Options) history.Target) {
-	seed := setting(t, "ZAQAR_HISTORY_SEED", int(time.Now().UnixNano()&0xffffffff))
-	for n := range setting(t, "ZAQAR_HISTORY_RUNS", 2) {
+	seed := testenv.Int(t, "ZAQAR_HISTORY_SEED", int(time.Now().UnixNano()&0xffffffff))
+	for n := range testenv.Int(t, "ZAQAR_HISTORY_RUNS", 2) {
 		o := history.Small(uint64(seed + n))
-		o.Clients, o.Calls = setting(t, "ZAQAR_HISTORY_CLIENTS", 24), setting(t, "ZAQAR_HISTORY_CALLS", o.Calls)
+		o.Clients, o.Calls = testenv.Int(t, "ZAQAR_HISTORY_CLIENTS", 24), testenv.Int(t, "ZAQAR_HISTORY_CALLS", o.Calls)
 		o.ShortestTTL, o.LongestTTL = time.Minute, 3*time.Minute // as the API has it
 		told, err := history.Run(t.Context(), begin(t, &o), o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Log(told.Figures())
-		found := told.Check()
-		for _, v := range found[:min(len(found), 5)] {
-			t.Error(v)
-		}
-		if len(found) > 0 {
-			t.Fatalf("%d violations; ZAQAR_HISTORY_SEED=%d repeats the intentions", len(found), seed+n)
-		}
+		told.Judge(t, fmt.Sprintf("ZAQAR_HISTORY_SEED=%d ZAQAR_HISTORY_RUNS=1", seed+n))
 	}
 }
 

@@ -2,12 +2,11 @@ package power
 
 import (
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"zaqar/internal/testenv"
 	"zaqar/storage/embedded/disk/faultdisk"
 	"zaqar/test/crash"
 	"zaqar/test/e2e/daemon"
@@ -18,19 +17,6 @@ const (
 	envRounds = "ZAQAR_POWER_ROUNDS" // power cuts under load, default 12, on ext4 5
 	envSeed   = "ZAQAR_POWER_SEED"   // default: the time
 )
-
-func setting(t *testing.T, name string, otherwise uint64) uint64 {
-	t.Helper()
-	text, given := os.LookupEnv(name)
-	if !given {
-		return otherwise
-	}
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		t.Fatalf("%s=%s is no number", name, text)
-	}
-	return n
-}
 
 // run is a server on a machine, under the load of package crash.
 type run struct {
@@ -56,7 +42,7 @@ func newRun(t *testing.T, system string, loss faultdisk.Loss) *run {
 		needExt4(t)
 		under = t.TempDir()
 	}
-	seed := setting(t, envSeed, uint64(time.Now().UnixNano()))
+	seed := uint64(testenv.Int(t, envSeed, int(time.Now().UnixNano())))
 	t.Logf("%s=%d", envSeed, seed)
 	p, err := crash.NewProgram(daemon.Binary(t), t.TempDir())
 	if err != nil {
@@ -112,35 +98,23 @@ func (r *run) round() {
 	}
 }
 
-// judge ends the test if the ledger found something.
-func (r *run) judge() {
-	r.t.Helper()
-	vs := r.Ledger.Violations()
-	for _, v := range vs[:min(len(vs), 10)] {
-		r.t.Error(v)
-	}
-	if len(vs) > 0 {
-		r.t.Fatalf("%d violations", len(vs))
-	}
-}
-
 // What was acknowledged survives any power cut.
 func TestPowerCuts(t *testing.T)       { powerCuts(t, "layer", 12) }
 func TestPowerCutsOnExt4(t *testing.T) { powerCuts(t, "ext4", 5) }
 
-func powerCuts(t *testing.T, system string, rounds uint64) {
+func powerCuts(t *testing.T, system string, rounds int) {
 	t.Parallel()
 	r := newRun(t, system, faultdisk.Mixed)
 	r.prepare()
-	rounds = setting(t, envRounds, rounds)
+	rounds = testenv.Int(t, envRounds, rounds)
 	for range rounds {
 		r.round()
-		r.judge()
+		r.Judge(t)
 	}
 	if err := r.Life(t.Context(), (*crash.Server).Stop); err != nil { // the last cut is verified too
 		t.Fatal(err)
 	}
-	r.judge()
+	r.Judge(t)
 	if tally := r.Ledger.Tally(); rounds >= 5 && (tally.Posted == 0 || tally.Removed == 0 || tally.Claimed == 0) {
 		t.Errorf("the load did not do everything: %+v", tally)
 	}
@@ -170,7 +144,7 @@ func TestLyingDisksAreNoticed(t *testing.T) {
 				if err := r.Life(t.Context(), func(s *crash.Server) error { s.Kill(); return nil }); err != nil {
 					t.Fatal(err)
 				}
-				r.judge() // the process may die: the kernel has it all
+				r.Judge(t) // the process may die: the kernel has it all
 			}
 			// What the cut takes may have been deleted and expired by chance.
 			found := map[crash.Kind]int{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"testing"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -43,6 +44,20 @@ type checker struct {
 	lives  map[string]*life
 	claims map[string]*call // that made them
 	found  []Violation
+}
+
+// Judge logs what the calls did and fails a test with what they prove to be
+// broken. Repeat are the words that have the clients intend the same again.
+func (h *History) Judge(t testing.TB, repeat string) {
+	t.Helper()
+	t.Log(h.Figures())
+	found := h.Check()
+	for _, v := range found[:min(len(found), 5)] {
+		t.Error(v)
+	}
+	if len(found) > 0 {
+		t.Fatalf("%d violations; %s repeats the intentions", len(found), repeat)
+	}
 }
 
 // Check returns what the history proves to be broken.
