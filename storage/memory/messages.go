@@ -67,7 +67,7 @@ func (s *Store) Append(ctx context.Context, q messaging.QueueRef, by messaging.C
 			if i == 0 {
 				out.IDs = ids
 			}
-			if o.Announce != nil && len(s.subscriptions[to]) > 0 {
+			if o.Announce != nil && s.subscriptions[to] != nil {
 				s.append(to.In(messaging.Outbox), by, copies(drafts, ids, o.Announce))
 				out.Announced = true
 			}

@@ -3,7 +3,8 @@
 //
 // It is written to be obviously right, not to be fast. One mutex guards plain
 // maps and slices, every operation first drops what has expired, and then
-// reads like a sentence of the contract. Other stores are compared with it
+// reads like a sentence of the contract. Subscriptions are indexed all the same:
+// tests of others make ten thousands of them. Other stores are compared with it
 // (storagetest.Model); tests of other packages use it as their store.
 //
 // Ids are 24 lower-case hex digits: 8 of the store's random epoch, 16 of a
@@ -37,7 +38,7 @@ type Store struct {
 	swept  storage.Swept
 
 	messages      map[messaging.QueueRef]*box
-	subscriptions map[messaging.QueueRef][]*messaging.Subscription // in order of creation
+	subscriptions map[messaging.QueueRef]*subscribers // none is empty between operations
 	queues        map[messaging.QueueRef]*messaging.Metadata
 	pools         map[string]messaging.Pool
 	flavors       map[messaging.FlavorRef]messaging.Flavor
@@ -56,7 +57,7 @@ func New(env storage.Env) *Store {
 		env:           env,
 		epoch:         newEpoch(),
 		messages:      map[messaging.QueueRef]*box{},
-		subscriptions: map[messaging.QueueRef][]*messaging.Subscription{},
+		subscriptions: map[messaging.QueueRef]*subscribers{},
 		queues:        map[messaging.QueueRef]*messaging.Metadata{},
 		pools:         map[string]messaging.Pool{},
 		flavors:       map[messaging.FlavorRef]messaging.Flavor{},
@@ -94,6 +95,7 @@ func (s *Store) Sweep(ctx context.Context) (swept storage.Swept, err error) {
 		}
 		for q := range s.subscriptions {
 			s.expireSubscriptions(q, now)
+			s.forgetNobody(q)
 		}
 		swept, s.swept = s.swept, storage.Swept{}
 		return nil

@@ -11,15 +11,15 @@ import (
 
 // Subscribe implements storage.Subscriptions.
 func (s *Store) Subscribe(ctx context.Context, in messaging.Subscription) (stored messaging.Subscription, created bool, err error) {
-	err = s.subscribed(ctx, in.Source, func(now time.Time, list []*messaging.Subscription) error {
-		if same := to(list, in.Subscriber); same != nil {
+	err = s.subscribed(ctx, in.Source, func(now time.Time, list *subscribers) error {
+		if same := list.to[in.Subscriber]; same != nil {
 			stored = whole(same)
 			return nil
 		}
 		n := whole(&in)
 		n.ID = messaging.SubscriptionID(s.id(s.next()))
 		n.Created, n.Expires = now, after(now, n.TTL)
-		s.subscriptions[n.Source] = append(list, &n)
+		list.add(&n)
 		stored, created = whole(&n), true
 		return nil
 	})
@@ -28,12 +28,12 @@ func (s *Store) Subscribe(ctx context.Context, in messaging.Subscription) (store
 
 // Subscription implements storage.Subscriptions.
 func (s *Store) Subscription(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID) (found messaging.Subscription, err error) {
-	err = s.subscribed(ctx, q, func(_ time.Time, list []*messaging.Subscription) error {
-		i := index(list, id)
-		if i < 0 {
+	err = s.subscribed(ctx, q, func(_ time.Time, list *subscribers) error {
+		sub := list.find(id)
+		if sub == nil {
 			return errNoSubscription()
 		}
-		found = whole(list[i])
+		found = whole(sub)
 		return nil
 	})
 	return found, err
@@ -41,8 +41,8 @@ func (s *Store) Subscription(ctx context.Context, q messaging.QueueRef, id messa
 
 // SubscriptionTo implements storage.Subscriptions.
 func (s *Store) SubscriptionTo(ctx context.Context, q messaging.QueueRef, subscriber string) (found messaging.Subscription, err error) {
-	err = s.subscribed(ctx, q, func(_ time.Time, list []*messaging.Subscription) error {
-		sub := to(list, subscriber)
+	err = s.subscribed(ctx, q, func(_ time.Time, list *subscribers) error {
+		sub := list.to[subscriber]
 		if sub == nil {
 			return errNoSubscription()
 		}
@@ -54,15 +54,13 @@ func (s *Store) SubscriptionTo(ctx context.Context, q messaging.QueueRef, subscr
 
 // Subscriptions implements storage.Subscriptions.
 func (s *Store) Subscriptions(ctx context.Context, q messaging.QueueRef, after messaging.SubscriptionID, limit int) (found []messaging.Subscription, err error) {
-	err = s.subscribed(ctx, q, func(_ time.Time, list []*messaging.Subscription) error {
+	err = s.subscribed(ctx, q, func(_ time.Time, list *subscribers) error {
 		if after != "" {
 			if _, given := s.numberOf(string(after)); !given {
 				return nil
 			}
-			list = slices.Clone(list)
-			list = slices.DeleteFunc(list, func(sub *messaging.Subscription) bool { return sub.ID <= after })
 		}
-		for _, sub := range page(list, limit) {
+		for _, sub := range page(list.behind(after), limit) {
 			found = append(found, whole(sub))
 		}
 		return nil
@@ -90,7 +88,7 @@ func (s *Store) CountSubscriptions(ctx context.Context, p messaging.Project) (n 
 	err = s.locked(ctx, func() error {
 		now := s.now()
 		for q, list := range s.subscriptions {
-			for _, sub := range list {
+			for _, sub := range list.created {
 				if q.Project == p && !expired(sub.Expires, now) {
 					n++
 				}
@@ -103,12 +101,12 @@ func (s *Store) CountSubscriptions(ctx context.Context, p messaging.Project) (n 
 
 // AmendSubscription implements storage.Subscriptions.
 func (s *Store) AmendSubscription(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID, edit func(*messaging.Subscription) error) (stored messaging.Subscription, err error) {
-	err = s.subscribed(ctx, q, func(now time.Time, list []*messaging.Subscription) error {
-		i := index(list, id)
-		if i < 0 {
+	err = s.subscribed(ctx, q, func(now time.Time, list *subscribers) error {
+		old := list.find(id)
+		if old == nil {
 			return errNoSubscription()
 		}
-		old, n := list[i], whole(list[i])
+		n := whole(old)
 		if err := edit(&n); err != nil {
 			return err
 		}
@@ -117,10 +115,10 @@ func (s *Store) AmendSubscription(ctx context.Context, q messaging.QueueRef, id 
 		if anew {
 			n.Expires = after(now, n.TTL)
 		}
-		if same := to(list, n.Subscriber); same != nil && same != old {
+		if same := list.to[n.Subscriber]; same != nil && same != old {
 			return messaging.E(messaging.Conflict, "Such a subscription exists already.")
 		}
-		*old = whole(&n)
+		list.replace(old, whole(&n))
 		stored = n
 		return nil
 	})
@@ -129,9 +127,9 @@ func (s *Store) AmendSubscription(ctx context.Context, q messaging.QueueRef, id 
 
 // Unsubscribe implements storage.Subscriptions.
 func (s *Store) Unsubscribe(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID) error {
-	return s.subscribed(ctx, q, func(_ time.Time, list []*messaging.Subscription) error {
-		if i := index(list, id); i >= 0 {
-			s.subscriptions[q] = slices.Delete(list, i, i+1)
+	return s.subscribed(ctx, q, func(_ time.Time, list *subscribers) error {
+		if sub := list.find(id); sub != nil {
+			list.remove(sub)
 		}
 		return nil
 	})
@@ -139,47 +137,43 @@ func (s *Store) Unsubscribe(ctx context.Context, q messaging.QueueRef, id messag
 
 // UnsubscribeAll implements storage.Subscriptions.
 func (s *Store) UnsubscribeAll(ctx context.Context, q messaging.QueueRef) error {
-	return s.subscribed(ctx, q, func(time.Time, []*messaging.Subscription) error {
-		delete(s.subscriptions, q)
+	return s.subscribed(ctx, q, func(_ time.Time, list *subscribers) error {
+		*list = *newSubscribers()
 		return nil
 	})
 }
 
 // subscribed runs do alone on the live subscriptions of the queue.
-func (s *Store) subscribed(ctx context.Context, q messaging.QueueRef, do func(now time.Time, list []*messaging.Subscription) error) error {
+func (s *Store) subscribed(ctx context.Context, q messaging.QueueRef, do func(now time.Time, list *subscribers) error) error {
 	return s.locked(ctx, func() error {
 		now := s.now()
-		s.expireSubscriptions(q, now)
-		return do(now, s.subscriptions[q])
+		list := s.expireSubscriptions(q, now)
+		defer s.forgetNobody(q)
+		return do(now, list)
 	})
 }
 
-func (s *Store) expireSubscriptions(q messaging.QueueRef, now time.Time) {
+// expireSubscriptions drops the expired subscriptions of the queue. It returns
+// the others, which may be none.
+func (s *Store) expireSubscriptions(q messaging.QueueRef, now time.Time) *subscribers {
 	list := s.subscriptions[q]
-	live := slices.DeleteFunc(list, func(sub *messaging.Subscription) bool { return expired(sub.Expires, now) })
-	s.swept.Subscriptions += len(list) - len(live)
-	if len(live) == 0 {
-		delete(s.subscriptions, q)
-		return
+	if list == nil {
+		list = newSubscribers()
+		s.subscriptions[q] = list
 	}
-	s.subscriptions[q] = live
+	s.swept.Subscriptions += list.expire(now)
+	return list
+}
+
+// forgetNobody drops the list of a queue that has no subscriptions.
+func (s *Store) forgetNobody(q messaging.QueueRef) {
+	if list := s.subscriptions[q]; list != nil && len(list.created) == 0 {
+		delete(s.subscriptions, q)
+	}
 }
 
 func errNoSubscription() error {
 	return messaging.E(messaging.NotFound, "The subscription does not exist.")
-}
-
-func index(list []*messaging.Subscription, id messaging.SubscriptionID) int {
-	return slices.IndexFunc(list, func(sub *messaging.Subscription) bool { return sub.ID == id })
-}
-
-func to(list []*messaging.Subscription, subscriber string) *messaging.Subscription {
-	for _, sub := range list {
-		if sub.Subscriber == subscriber {
-			return sub
-		}
-	}
-	return nil
 }
 
 // whole copies a subscription with its options.

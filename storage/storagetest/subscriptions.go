@@ -24,6 +24,7 @@ func subscriptionPromises() []promise {
 		{"S118 one of millennia is kept with its ttl and does not expire", subscriptionLongLife},
 		{"S120 options come back byte for byte", subscriptionOptions},
 		{"a subscriber that is gone can subscribe anew", subscriptionAgain},
+		{"each expires at its own instant, whatever its neighbours do", subscriptionLives},
 		{"removing all leaves other queues alone", subscriptionRemoveAll},
 		{"dropping or deleting the queue leaves its subscriptions alone", subscriptionOutlivesQueue},
 		{"concurrent subscribes to one subscriber make one", subscriptionConcurrent},
@@ -258,6 +259,28 @@ func subscriptionAgain(s *subject) {
 	}
 	s.same("listed", s.subscriptions(inbox, "", 10), []messaging.Subscription{again, againB})
 	s.unsubscribed(inbox, messaging.Subscription{ID: a.ID, Subscriber: "http://nobody"})
+}
+
+func subscriptionLives(s *subject) {
+	var list []messaging.Subscription
+	for i, seconds := range []int64{1000, 500, 500, 500, 30} {
+		list = append(list, s.subscribeAs(messaging.Subscription{Source: inbox, Subscriber: fmt.Sprint("http://", i), TTL: seconds}))
+	}
+	left := func(want ...messaging.Subscription) {
+		s.Helper()
+		s.same("left", s.subscriptions(inbox, "", 10), want)
+	}
+	s.pass(30)
+	left(list[:4]...)
+	s.ok(s.Unsubscribe(s.ctx(), inbox, list[1].ID))
+	list[2] = s.amend(list[2], func(x *messaging.Subscription) { x.TTL = 20 })
+	list[3] = s.amend(list[3], func(x *messaging.Subscription) { x.TTL = 2000 })
+	s.pass(20)
+	s.unsubscribed(inbox, list[2])
+	s.restartIfItCan()
+	left(list[0], list[3])
+	s.pass(950)
+	left(list[3])
 }
 
 func subscriptionRemoveAll(s *subject) {
