@@ -8,17 +8,7 @@ import (
 )
 
 // claims shows stages what is done to claims.
-type claims struct {
-	guard
-	stages, store ClaimStore
-}
-
-func (c *claims) of(q messaging.QueueRef) ClaimStore {
-	if q.Part != "" {
-		return c.store
-	}
-	return c.stages
-}
+type claims struct{ staged[ClaimStore] }
 
 // Claim implements storage.Claims.
 func (c *claims) Claim(ctx context.Context, q messaging.QueueRef, t storage.Terms) (lease storage.Lease, err error) {

@@ -9,18 +9,7 @@ import (
 )
 
 // messages shows stages what is done to messages.
-type messages struct {
-	guard
-	stages, store MessageStore
-}
-
-// of returns who is asked about a queue: parts are none of the stages' business.
-func (m *messages) of(q messaging.QueueRef) MessageStore {
-	if q.Part != "" {
-		return m.store
-	}
-	return m.stages
-}
+type messages struct{ staged[MessageStore] }
 
 // Append implements storage.Messages.
 func (m *messages) Append(ctx context.Context, q messaging.QueueRef, by messaging.ClientID, drafts []messaging.Draft, o storage.AppendOptions) (done storage.Appended, err error) {

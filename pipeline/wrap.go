@@ -32,11 +32,11 @@ type capable interface {
 func (p *Pipeline) wrapData(d storage.Data) storage.Data {
 	m, mine, others := wrap(p, p.config.Message, MessageStore(d), stageMessages)
 	if others {
-		m = &messages{guard{p.log}, m, d}
+		m = &messages{staged[MessageStore]{guard{p.log}, m, d}}
 	}
 	c, _, claimed := wrap(p, p.config.Claim, ClaimStore(d), stageClaims)
 	if claimed {
-		c = &claims{guard{p.log}, c, d}
+		c = &claims{staged[ClaimStore]{guard{p.log}, c, d}}
 	}
 	s, _, subscribed := wrap(p, p.config.Subscription, SubscriptionStore(d), stageSubscriptions)
 	if subscribed {
@@ -82,6 +82,20 @@ func wrap[T any](p *Pipeline, names []string, store T, of func(Stage) func(T) T)
 		builtin, foreign = builtin || name == Notifier, foreign || name != Notifier
 	}
 	return outer, builtin, foreign
+}
+
+// staged is a store with stages before it.
+type staged[T any] struct {
+	guard
+	stages, store T
+}
+
+// of returns who is asked about a queue: parts are none of the stages' business.
+func (s *staged[T]) of(q messaging.QueueRef) T {
+	if q.Part != "" {
+		return s.store
+	}
+	return s.stages
 }
 
 // guard turns a panic of a stage into an error.

@@ -17,15 +17,17 @@ import (
 // and purges take less than a hundred, subscriptions a few thousand.
 const smallBody = 64 << 10
 
-// readRequired reads a body that no setting limits and that must be there.
-func (c *call) readRequired(s *wire.Scratch) error {
+// document reads a body that no setting limits and that must be there, as what
+// one of the methods of wire.Reader makes of it.
+func document[T any](c *call, as func(*wire.Reader, []byte) (T, error)) (in T, err error) {
+	s := c.memory()
 	if err := c.read(s, smallBody); err != nil {
-		return err
+		return in, err
 	}
 	if len(s.In) == 0 {
-		return invalid("A body is required.")
+		return in, invalid("A body is required.")
 	}
-	return nil
+	return as(&s.Reader, s.In)
 }
 
 // firstRead is how much memory a body gets before any of it has come. It grows

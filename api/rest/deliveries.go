@@ -32,11 +32,7 @@ func (c *call) showDeliveries() error {
 
 // replayDeliveries makes some of them again.
 func (c *call) replayDeliveries() error {
-	s := c.memory()
-	if err := c.readRequired(s); err != nil {
-		return err
-	}
-	in, err := s.Replay(s.In)
+	in, err := document(c, (*wire.Reader).Replay)
 	if err != nil {
 		return err
 	}

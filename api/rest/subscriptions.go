@@ -51,11 +51,7 @@ func (c *call) listSubscriptions() error {
 
 // createSubscription serves http-v2 §12.3.
 func (c *call) createSubscription() error {
-	s := c.memory()
-	if err := c.readRequired(s); err != nil {
-		return err
-	}
-	in, err := s.NewSubscription(s.In)
+	in, err := document(c, (*wire.Reader).NewSubscription)
 	if err != nil {
 		return err
 	}
@@ -81,11 +77,7 @@ func (c *call) showSubscription() error {
 
 // updateSubscription serves http-v2 §12.5.
 func (c *call) updateSubscription() error {
-	s := c.memory()
-	if err := c.readRequired(s); err != nil {
-		return err
-	}
-	in, err := s.SubscriptionUpdate(s.In)
+	in, err := document(c, (*wire.Reader).SubscriptionUpdate)
 	if err != nil {
 		return err
 	}
@@ -106,11 +98,7 @@ func (c *call) deleteSubscription() error {
 
 // confirmSubscription serves http-v2 §12.7.
 func (c *call) confirmSubscription() error {
-	s := c.memory()
-	if err := c.readRequired(s); err != nil {
-		return err
-	}
-	confirmed, err := s.Confirmation(s.In)
+	confirmed, err := document(c, (*wire.Reader).Confirmation)
 	if err != nil {
 		return err
 	}
