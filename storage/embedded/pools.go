@@ -25,7 +25,7 @@ func (s *Store) PutPool(ctx context.Context, p messaging.Pool) error {
 
 // poolURIFree refuses a URI that another pool has. The caller holds c.mu.
 func (c *controlPlane) poolURIFree(p messaging.Pool) (err error) {
-	c.eachPool("", func(other *messaging.Pool) bool {
+	c.eachPool(func(other *messaging.Pool) bool {
 		if other.URI == p.URI && other.Name != p.Name {
 			err = messaging.E(messaging.Conflict, "The URI is in use by another pool.")
 		}
@@ -34,22 +34,15 @@ func (c *controlPlane) poolURIFree(p messaging.Pool) (err error) {
 	return err
 }
 
-func (c *controlPlane) eachPool(after string, f func(*messaging.Pool) (more bool)) {
-	c.scan(tablePools, "", after, func(_ string, value any) bool { return f(value.(*messaging.Pool)) })
+func (c *controlPlane) eachPool(f func(*messaging.Pool) (more bool)) {
+	c.scan(tablePools, "", "", func(_ string, value any) bool { return f(value.(*messaging.Pool)) })
 }
 
-func errNoPool() error { return messaging.E(messaging.NotFound, "The pool does not exist.") }
+const noPool = "The pool does not exist."
 
 // Pool implements storage.Pools.
-func (s *Store) Pool(ctx context.Context, name string) (out messaging.Pool, err error) {
-	p, err := oneRecord[messaging.Pool](ctx, &s.control, tablePools, name)
-	if err != nil {
-		return out, err
-	}
-	if p == nil {
-		return out, errNoPool()
-	}
-	return detachedPool(p), nil
+func (s *Store) Pool(ctx context.Context, name string) (messaging.Pool, error) {
+	return oneRecord(ctx, s, tablePools, name, detachedPool, noPool)
 }
 
 // detachedPool is a copy that shares nothing.
@@ -66,24 +59,9 @@ func detachedFlavor(f *messaging.Flavor) messaging.Flavor {
 	return out
 }
 
-// oneRecord returns a control record as last written, nil if there is none.
-func oneRecord[T any](ctx context.Context, c *controlPlane, t table, key string) (*T, error) {
-	return view(ctx, c, func() *T {
-		value, _ := c.get(t, key).(*T)
-		return value
-	})
-}
-
 // Pools implements storage.Pools.
 func (s *Store) Pools(ctx context.Context, after string, limit int) ([]messaging.Pool, error) {
-	c := &s.control
-	return view(ctx, c, func() (out []messaging.Pool) {
-		c.eachPool(after, func(p *messaging.Pool) bool {
-			out = append(out, detachedPool(p))
-			return limit == 0 || len(out) < limit
-		})
-		return out
-	})
+	return manyRecords(ctx, s, tablePools, "", after, limit, detachedPool)
 }
 
 // PoolsOf implements storage.Pools.
@@ -97,7 +75,7 @@ func (s *Store) PoolsOf(ctx context.Context, f messaging.FlavorRef) ([]messaging
 }
 
 func (c *controlPlane) poolsOf(f messaging.FlavorRef) (out []*messaging.Pool) {
-	c.eachPool("", func(p *messaging.Pool) bool {
+	c.eachPool(func(p *messaging.Pool) bool {
 		if p.Flavor == f {
 			out = append(out, p)
 		}
@@ -115,7 +93,7 @@ func (s *Store) AmendPool(ctx context.Context, name string, edit func(*messaging
 	err = c.change(true, func() ([]staged, error) {
 		old, _ := c.get(tablePools, name).(*messaging.Pool)
 		if old == nil {
-			return nil, errNoPool()
+			return nil, messaging.E(messaging.NotFound, noPool)
 		}
 		p := detachedPool(old)
 		if err := edit(&p); err != nil {
@@ -175,38 +153,19 @@ func flavorKey(f messaging.FlavorRef) string { return string(projectKey(f.Projec
 
 // PutFlavor implements storage.Flavors.
 func (s *Store) PutFlavor(ctx context.Context, f messaging.Flavor) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	c := &s.control
-	return c.change(true, func() ([]staged, error) {
-		value := detachedFlavor(&f)
-		return []staged{c.put(tableFlavors, flavorKey(f.Ref), &value)}, nil
-	})
+	value := detachedFlavor(&f)
+	return s.putRecord(ctx, tableFlavors, flavorKey(f.Ref), &value)
 }
 
 // Flavor implements storage.Flavors.
-func (s *Store) Flavor(ctx context.Context, ref messaging.FlavorRef) (out messaging.Flavor, err error) {
-	f, err := oneRecord[messaging.Flavor](ctx, &s.control, tableFlavors, flavorKey(ref))
-	if err != nil {
-		return out, err
-	}
-	if f == nil {
-		return out, messaging.E(messaging.NotFound, "The flavor does not exist.")
-	}
-	return detachedFlavor(f), nil
+func (s *Store) Flavor(ctx context.Context, ref messaging.FlavorRef) (messaging.Flavor, error) {
+	return oneRecord(ctx, s, tableFlavors, flavorKey(ref), detachedFlavor, "The flavor does not exist.")
 }
 
 // Flavors implements storage.Flavors.
 func (s *Store) Flavors(ctx context.Context, p messaging.Project, after string, limit int) ([]messaging.Flavor, error) {
 	prefix := string(projectKey(p))
-	return view(ctx, &s.control, func() (out []messaging.Flavor) {
-		s.control.scan(tableFlavors, prefix, prefix+after, func(_ string, value any) bool {
-			out = append(out, detachedFlavor(value.(*messaging.Flavor)))
-			return len(out) < limit
-		})
-		return out
-	})
+	return manyRecords(ctx, s, tableFlavors, prefix, prefix+after, limit, detachedFlavor)
 }
 
 // DeleteFlavor implements storage.Flavors.
@@ -231,13 +190,7 @@ func (s *Store) DeleteFlavor(ctx context.Context, ref messaging.FlavorRef) error
 
 // Place implements storage.Placements.
 func (s *Store) Place(ctx context.Context, p messaging.Placement) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	c := &s.control
-	return c.change(true, func() ([]staged, error) {
-		return []staged{c.put(tablePlacements, queueKey(p.Queue), &p)}, nil
-	})
+	return s.putRecord(ctx, tablePlacements, queueKey(p.Queue), &p)
 }
 
 // PlaceNew implements storage.Placements.
@@ -261,16 +214,12 @@ func (s *Store) PlaceNew(ctx context.Context, p messaging.Placement) (out messag
 }
 
 // Placement implements storage.Placements.
-func (s *Store) Placement(ctx context.Context, q messaging.QueueRef) (out messaging.Placement, err error) {
-	p, err := oneRecord[messaging.Placement](ctx, &s.control, tablePlacements, queueKey(q))
-	if err != nil {
-		return out, err
-	}
-	if p == nil {
-		return out, messaging.E(messaging.NotFound, "The queue is not placed on a pool.")
-	}
-	return *p, nil
+func (s *Store) Placement(ctx context.Context, q messaging.QueueRef) (messaging.Placement, error) {
+	return oneRecord(ctx, s, tablePlacements, queueKey(q), detachedPlacement, "The queue is not placed on a pool.")
 }
+
+// detachedPlacement is a copy.
+func detachedPlacement(p *messaging.Placement) messaging.Placement { return *p }
 
 // Placements implements storage.Placements.
 func (s *Store) Placements(ctx context.Context, p messaging.Project) ([]messaging.Placement, error) {
@@ -296,8 +245,5 @@ func (s *Store) placements(ctx context.Context, prefix string, keep func(*messag
 
 // Unplace implements storage.Placements.
 func (s *Store) Unplace(ctx context.Context, q messaging.QueueRef) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	return s.control.delete(tablePlacements, queueKey(q))
+	return s.deleteRecord(ctx, tablePlacements, queueKey(q))
 }

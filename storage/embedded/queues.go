@@ -78,20 +78,7 @@ func (s *Store) AmendQueue(ctx context.Context, ref messaging.QueueRef, edit fun
 
 // DeleteQueue implements storage.Queues.
 func (s *Store) DeleteQueue(ctx context.Context, ref messaging.QueueRef) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	return s.control.delete(tableQueues, queueKey(ref))
-}
-
-// delete erases a record if it is there.
-func (c *controlPlane) delete(t table, key string) error {
-	return c.change(false, func() ([]staged, error) {
-		if c.get(t, key) == nil {
-			return nil, nil
-		}
-		return []staged{c.erase(t, key)}, nil
-	})
+	return s.deleteRecord(ctx, tableQueues, queueKey(ref))
 }
 
 // Queues implements storage.Queues.

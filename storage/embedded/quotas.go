@@ -11,14 +11,8 @@ import (
 
 // PutQuota implements storage.Quotas.
 func (s *Store) PutQuota(ctx context.Context, q messaging.Quota) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	c := &s.control
-	return c.change(true, func() ([]staged, error) {
-		value := detachedQuota(&q)
-		return []staged{c.put(tableQuotas, string(q.Project), &value)}, nil
-	})
+	value := detachedQuota(&q)
+	return s.putRecord(ctx, tableQuotas, string(q.Project), &value)
 }
 
 // detachedQuota is a copy that shares nothing.
@@ -27,35 +21,18 @@ func detachedQuota(q *messaging.Quota) messaging.Quota {
 }
 
 // Quota implements storage.Quotas.
-func (s *Store) Quota(ctx context.Context, p messaging.Project) (out messaging.Quota, err error) {
-	q, err := oneRecord[messaging.Quota](ctx, &s.control, tableQuotas, string(p))
-	if err != nil {
-		return out, err
-	}
-	if q == nil {
-		return out, messaging.E(messaging.NotFound, "The project has no quota of its own.")
-	}
-	return detachedQuota(q), nil
+func (s *Store) Quota(ctx context.Context, p messaging.Project) (messaging.Quota, error) {
+	return oneRecord(ctx, s, tableQuotas, string(p), detachedQuota, "The project has no quota of its own.")
 }
 
 // Quotas implements storage.Quotas.
 func (s *Store) Quotas(ctx context.Context, after messaging.Project, limit int) ([]messaging.Quota, error) {
-	c := &s.control
-	return view(ctx, c, func() (out []messaging.Quota) {
-		c.scan(tableQuotas, "", string(after), func(_ string, value any) bool {
-			out = append(out, detachedQuota(value.(*messaging.Quota)))
-			return len(out) < limit
-		})
-		return out
-	})
+	return manyRecords(ctx, s, tableQuotas, "", string(after), limit, detachedQuota)
 }
 
 // DeleteQuota implements storage.Quotas.
 func (s *Store) DeleteQuota(ctx context.Context, p messaging.Project) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	return s.control.delete(tableQuotas, string(p))
+	return s.deleteRecord(ctx, tableQuotas, string(p))
 }
 
 // account sums up what a project has in all its queues, and knows when the

@@ -13,7 +13,7 @@ import (
 // Subscriptions have two keys: by id, which is the record, and by subscriber,
 // which controlPlane.named keeps in memory.
 
-func (s *Store) subscriptionKey(q messaging.QueueRef, id messaging.SubscriptionID) string {
+func subscriptionKey(q messaging.QueueRef, id messaging.SubscriptionID) string {
 	return subscriptionPrefix(q) + string(id)
 }
 
@@ -79,7 +79,7 @@ func (c *controlPlane) living(q messaging.QueueRef, after messaging.Subscription
 
 // subscription returns an unexpired one, or nil. The caller holds c.mu.
 func (c *controlPlane) subscription(q messaging.QueueRef, id messaging.SubscriptionID) *messaging.Subscription {
-	sub, ok := c.get(tableSubscriptions, c.store.subscriptionKey(q, id)).(*messaging.Subscription)
+	sub, ok := c.get(tableSubscriptions, subscriptionKey(q, id)).(*messaging.Subscription)
 	if !ok || !c.store.env.Now().Before(sub.Expires) {
 		return nil
 	}
@@ -165,7 +165,7 @@ func (s *Store) Subscribe(ctx context.Context, sub messaging.Subscription) (stor
 		sub.Created, sub.Expires = lifetime(s.env.Now(), sub.TTL)
 		stored, created = sub, true
 		value := detached(&sub)
-		return []staged{c.put(tableSubscriptions, s.subscriptionKey(sub.Source, sub.ID), &value)}, nil
+		return []staged{c.put(tableSubscriptions, subscriptionKey(sub.Source, sub.ID), &value)}, nil
 	})
 	if err != nil {
 		return messaging.Subscription{}, false, err
@@ -278,7 +278,7 @@ func (s *Store) AmendSubscription(ctx context.Context, q messaging.QueueRef, id 
 		}
 		value := detached(&sub)
 		out = sub
-		return []staged{c.put(tableSubscriptions, s.subscriptionKey(q, id), &value)}, nil
+		return []staged{c.put(tableSubscriptions, subscriptionKey(q, id), &value)}, nil
 	})
 	if err != nil {
 		return messaging.Subscription{}, err
@@ -288,10 +288,7 @@ func (s *Store) AmendSubscription(ctx context.Context, q messaging.QueueRef, id 
 
 // Unsubscribe implements storage.Subscriptions.
 func (s *Store) Unsubscribe(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	return s.control.delete(tableSubscriptions, s.subscriptionKey(q, id))
+	return s.deleteRecord(ctx, tableSubscriptions, subscriptionKey(q, id))
 }
 
 // UnsubscribeAll implements storage.Subscriptions.
