@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"zaqar/app"
+	"zaqar/internal/testhttp"
 )
 
 // options are those of a server for a test: any port, a store of its own.
@@ -49,31 +49,13 @@ func start(t *testing.T, o app.Options) running {
 
 func (r running) request(t *testing.T, method, path, body string, headers ...string) *http.Request {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.Addr()+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Client-ID", "3381af92-2b9e-11e3-b191-71861300734c")
-	req.Header.Set("X-Project-ID", "p")
-	for i := 0; i+1 < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	return req
+	return testhttp.Request(t, method, "http://"+r.Addr()+path, body, headers...)
 }
 
 // do sends a request and returns the status, the headers and the body.
 func (r running) do(t *testing.T, method, path, body string, headers ...string) (int, http.Header, string) {
 	t.Helper()
-	resp, err := http.DefaultClient.Do(r.request(t, method, path, body, headers...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, resp.Header, string(text)
+	return testhttp.Do(t, r.request(t, method, path, body, headers...))
 }
 
 const (

@@ -3,7 +3,6 @@ package app_test
 import (
 	"encoding/json"
 	"flag"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"zaqar/app"
 	"zaqar/auth/keystone"
 	"zaqar/internal/certtest"
+	"zaqar/internal/testhttp"
 )
 
 // watched are the options of a server with metrics.
@@ -29,16 +29,7 @@ func watched(t *testing.T) app.Options {
 // look asks the metrics listener.
 func (r running) look(t *testing.T, path string) (int, string) {
 	t.Helper()
-	resp, err := http.Get("http://" + r.MonitorAddr() + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(text)
+	return testhttp.Get(t, "http://"+r.MonitorAddr()+path)
 }
 
 // has checks the lines of a scrape.

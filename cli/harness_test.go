@@ -3,8 +3,6 @@ package cli
 import (
 	"bufio"
 	"bytes"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"zaqar/internal/testhttp"
 	"zaqar/internal/testlog"
 )
 
@@ -136,20 +135,6 @@ func (s *server) exit(t *testing.T) int {
 
 func (s *server) do(t *testing.T, method, path, body string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Client-ID", "3381af92-2b9e-11e3-b191-71861300734c")
-	req.Header.Set("X-Project-ID", "p")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(text)
+	status, _, text := testhttp.Do(t, testhttp.Request(t, method, s.url+path, body))
+	return status, text
 }

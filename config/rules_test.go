@@ -1,7 +1,6 @@
 package config
 
 import (
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	"zaqar/app"
 	"zaqar/app/apptest"
+	"zaqar/internal/testhttp"
 )
 
 func TestStoreChoice(t *testing.T) {
@@ -217,19 +217,9 @@ func serving(t *testing.T, o app.Options, length string) func(resource, body str
 	}
 	return func(resource, body string, want int) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/v2/queues/q/"+resource, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Client-ID", strings.Repeat("c", n))
-		req.Header.Set("X-Project-ID", "p")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		if answer, _ := io.ReadAll(resp.Body); resp.StatusCode != want {
-			t.Errorf("%s %s: %d %s, want %d", resource, body, resp.StatusCode, answer, want)
+		r := testhttp.Request(t, http.MethodPost, "http://"+addr+"/v2/queues/q/"+resource, body, "Client-ID", strings.Repeat("c", n))
+		if status, _, answer := testhttp.Do(t, r); status != want {
+			t.Errorf("%s %s: %d %s, want %d", resource, body, status, answer, want)
 		}
 	}
 }

@@ -5,9 +5,7 @@ package contrib
 
 import (
 	"encoding/json"
-	"io"
 	"maps"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +16,7 @@ import (
 
 	"zaqar/internal/certtest"
 	"zaqar/internal/need"
+	"zaqar/internal/testhttp"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -33,16 +32,8 @@ func scraped(t *testing.T, config string, use func(*daemon.Daemon)) string {
 	t.Helper()
 	d := daemon.Start(t, daemon.Options{Config: "[metrics]\nenabled = True\nport = 0\n" + config})
 	use(d)
-	resp, err := http.Get(d.Await(t, "metrics", 1).Text("address") + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	_, text := testhttp.Get(t, d.Await(t, "metrics", 1).Text("address")+"/metrics")
+	return text
 }
 
 // TestMetricsAreWellFormed has Prometheus look at a scrape.

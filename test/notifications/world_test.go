@@ -14,6 +14,7 @@ import (
 	"zaqar/app"
 	"zaqar/app/apptest"
 	"zaqar/broker"
+	"zaqar/internal/testhttp"
 )
 
 // patience is how long a test waits for what has to come.
@@ -41,25 +42,12 @@ func serve(t *testing.T, change ...func(*app.Options)) server {
 // do sends a request and returns the answer.
 func (s server) do(method, path, body string) (int, string) {
 	s.Helper()
-	r, err := http.NewRequestWithContext(s.Context(), method, s.url+"/v2"+path, strings.NewReader(body))
-	if err != nil {
-		s.Fatal(err)
-	}
-	r.Header.Set("Client-ID", "3381af92-2b9e-11e3-b191-71861300734c")
-	r.Header.Set("X-Project-ID", "p")
+	r := testhttp.Request(s, method, s.url+"/v2"+path, body)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return answer.StatusCode, string(text)
+	status, _, text := testhttp.Do(s, r)
+	return status, text
 }
 
 // must is do for what has to succeed.

@@ -3,7 +3,6 @@ package secrets
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"zaqar/internal/testhttp"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -118,19 +118,11 @@ func (p *pile) send(d *daemon.Daemon, method, path, body string, headers ...stri
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		p.t.Fatal(err)
+	status, header, text := testhttp.Do(p.t, r)
+	if status >= 400 {
+		p.add("answers", fmt.Sprint(header, text))
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if resp.StatusCode >= 400 {
-		p.add("answers", fmt.Sprint(resp.Header, string(text)))
-	}
-	return reply{method + " " + path, resp.StatusCode, string(text)}
+	return reply{method + " " + path, status, text}
 }
 
 // reload changes a secret and has the configuration read again, with mistakes
@@ -205,16 +197,8 @@ func (p *pile) onDisk(dir string) {
 
 func get(t *testing.T, url string) string {
 	t.Helper()
-	resp, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	_, text := testhttp.Get(t, url)
+	return text
 }
 
 func read(t *testing.T, name string) string {
