@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -156,6 +158,49 @@ func BenchmarkCycle10(b *testing.B) {
 			})
 		})
 	}
+}
+
+// BenchmarkConsume claims ten messages and deletes them by one call, or by ten.
+func BenchmarkConsume(b *testing.B) {
+	for _, each := range []int{1, 10} {
+		b.Run(fmt.Sprintf("%d by one delete", each), func(b *testing.B) {
+			s := openBench(b, b.TempDir())
+			defer s.Close()
+			fill(b, s, 10*b.N)
+			b.ReportAllocs()
+			arenas := sync.Pool{New: func() any { return new(storage.Arena) }}
+			ctx := context.Background()
+			before := processorTime(b)
+			parallel(b, 16, func() error {
+				arena := arenas.Get().(*storage.Arena)
+				arena.Reset(64 << 10)
+				defer arenas.Put(arena)
+				l, err := s.Claim(ctx, benchQueue, storage.Terms{TTL: 300, Grace: 60, Limit: 10, Arena: arena})
+				if err != nil {
+					return err
+				}
+				hold := storage.Hold{By: []messaging.ClaimID{l.Claim.ID}}
+				ids := make([]messaging.MessageID, len(l.Messages))
+				for i := range ids {
+					ids[i] = l.Messages[i].ID
+				}
+				for ; len(ids) > 0 && err == nil; ids = ids[each:] {
+					err = s.Remove(ctx, benchQueue, ids[:each], hold)
+				}
+				return err
+			})
+			b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// processorTime returns what the process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkRestart(b *testing.B) {

@@ -137,6 +137,7 @@ func (q *queue) carryOutClaim(op *operation, seg *segment, size int) {
 		q.adopt(cl)
 	}
 	sh := q.store.share(seg, size, len(op.targets)+len(op.spent))
+	cl.held = slices.Grow(cl.held, len(op.targets)+len(op.spent))
 	for n, ts := range [][]target{op.targets, op.spent} {
 		for _, t := range ts {
 			c, i, ok := q.find(t.pos)

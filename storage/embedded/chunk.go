@@ -105,6 +105,12 @@ func (c *chunk) search(pos uint64) int {
 	if n == 0 || c.entries[n-1].pos < pos {
 		return n
 	}
+	// Positions rise by one at least, and mostly by no more.
+	if off := pos - c.entries[0].pos; pos >= c.entries[0].pos && off < uint64(n) {
+		if n = int(off); c.entries[n].pos == pos {
+			return n
+		}
+	}
 	return sort.Search(n, func(i int) bool { return c.entries[i].pos >= pos })
 }
 

@@ -26,7 +26,7 @@ func (s *Store) Claim(ctx context.Context, ref messaging.QueueRef, t storage.Ter
 		return storage.Lease{}, nil
 	}
 	for {
-		lease, err := s.lease(ctx, q, t)
+		lease, err := s.lease(q, t)
 		if err != nil || lease.Claim.ID == "" || len(lease.Messages)+len(lease.Spent) > 0 {
 			return lease, err
 		}
@@ -36,15 +36,18 @@ func (s *Store) Claim(ctx context.Context, ref messaging.QueueRef, t storage.Ter
 
 // lease makes a claim. The Lease holds no message if all were damaged, and no
 // claim if there was nothing to take.
-func (s *Store) lease(ctx context.Context, q *queue, t storage.Terms) (storage.Lease, error) {
+func (s *Store) lease(q *queue, t storage.Terms) (storage.Lease, error) {
 	taken, spent := pick(q, t.Limit), &picked{q: q}
 	g, cl, err := q.claim(t, taken, spent)
 	if err != nil || g == nil {
 		return storage.Lease{}, err
 	}
+	view := s.claimView(&cl)
+	taken.heldBy(cl.id, view.ID)
+	spent.heldBy(cl.id, view.ID)
 	// Others may write the claim meanwhile. A caller that went away still gets
 	// it or not, as a whole. What cannot be read is free again when it expires.
-	ctx = context.WithoutCancel(ctx)
+	ctx := context.Background()
 	messages, err := taken.read(ctx, t.Arena, nil)
 	exhausted, serr := spent.read(ctx, t.Arena, nil)
 	if werr := g.wait(); werr != nil {
@@ -53,7 +56,7 @@ func (s *Store) lease(ctx context.Context, q *queue, t storage.Terms) (storage.L
 	if err != nil || serr != nil {
 		return storage.Lease{}, unreadable(err, serr)
 	}
-	return storage.Lease{Claim: s.claimView(cl), Messages: messages, Spent: exhausted}, nil
+	return storage.Lease{Claim: view, Messages: messages, Spent: exhausted}, nil
 }
 
 func checkTerms(t storage.Terms) error {
@@ -65,14 +68,15 @@ func checkTerms(t storage.Terms) error {
 
 // claim leases what is free. What it takes is shown as it will be once the
 // claim is on disk.
-func (q *queue) claim(t storage.Terms, taken, spent *picked) (*group, *claim, error) {
+func (q *queue) claim(t storage.Terms, taken, spent *picked) (*group, claim, error) {
 	now := q.store.now()
 	ch := &change{q: q, op: operation{kind: recClaim, now: now, ttl: uint32(t.TTL), grace: uint32(t.Grace)}}
-	cl := &claim{ttl: ch.op.ttl, renewed: now, expires: expiry(now, ch.op.ttl)}
+	cl := claim{ttl: ch.op.ttl, renewed: now, expires: expiry(now, ch.op.ttl)}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.catchClaims(now)
-	var counted, uncounted []target
+	counted := make([]target, 0, min(t.Limit, usualTargets))
+	var uncounted []target
 	q.eachFree(now, t.Delayed, func(c *chunk, i int) bool {
 		e := &c.entries[i]
 		exhausted := t.MaxClaims > 0 && int64(e.claims) >= t.MaxClaims
@@ -97,17 +101,15 @@ func (q *queue) claim(t storage.Terms, taken, spent *picked) (*group, *claim, er
 		return len(counted) < t.Limit
 	})
 	if len(counted)+len(uncounted) == 0 {
-		return nil, nil, nil
+		return nil, claim{}, nil
 	}
 	ch.op.targets, ch.op.spent = counted, uncounted
 	g, err := ch.submit(1, func(first uint64) { ch.op.claim, cl.id = first, first })
 	if err != nil {
 		taken.drop()
 		spent.drop()
-		return nil, nil, err
+		return nil, claim{}, err
 	}
-	taken.heldBy(cl.id)
-	spent.heldBy(cl.id)
 	return g, cl, nil
 }
 

@@ -58,7 +58,8 @@ func (p *picked) segment(number uint32) *segment {
 }
 
 // heldBy shows all of them as held by the claim.
-func (p *picked) heldBy(claim uint64) {
+func (p *picked) heldBy(claim uint64, name messaging.ClaimID) {
+	p.held, p.claim = claim, name
 	for i := range p.entries {
 		p.entries[i].claim = claim
 	}

@@ -37,7 +37,6 @@ func (q *queue) remove(ids []messaging.MessageID, hold storage.Hold) (g *group, 
 		}
 	}
 	now := q.store.now()
-	ch := &change{q: q, op: operation{kind: recRemove}}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.catchClaims(now)
@@ -45,7 +44,8 @@ func (q *queue) remove(ids []messaging.MessageID, hold storage.Hold) (g *group, 
 		c *chunk
 		i int
 	}
-	var found []place
+	var few [usualTargets]place
+	found := few[:0]
 	var refusal error
 	ending := false
 	q.resolve(ids, func(c *chunk, i int) {
@@ -68,6 +68,7 @@ func (q *queue) remove(ids []messaging.MessageID, hold storage.Hold) (g *group, 
 		g, err = q.store.journal.barrier()
 		return g, false, err
 	}
+	ch := &change{q: q, op: operation{kind: recRemove, targets: make([]target, 0, len(found))}}
 	for _, p := range found {
 		ch.mark(p.c, p.i, entryKills)
 	}
