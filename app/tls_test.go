@@ -19,6 +19,7 @@ import (
 	"zaqar/app"
 	"zaqar/internal/certtest"
 	"zaqar/internal/testlog"
+	"zaqar/internal/testwait"
 	"zaqar/messaging"
 )
 
@@ -157,12 +158,12 @@ func TestTLSReload(t *testing.T) {
 		t.Fatalf("the certificate of %s", got)
 	}
 	s.authority.Issue(t, "second").Write(t, s.dir)
-	eventually(t, "the second certificate", func() bool { return shown() == "second" })
+	testwait.Until(t, "the second certificate", func() bool { return shown() == "second" })
 
 	if err := os.WriteFile(filepath.Join(s.dir, "key.pem"), []byte("nonsense"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a complaint", func() bool { return strings.Contains(s.log.String(), "the old one stays in force") })
+	testwait.Until(t, "a complaint", func() bool { return strings.Contains(s.log.String(), "the old one stays in force") })
 	if got := shown(); got != "second" {
 		t.Errorf("with a bad key, the certificate of %s", got)
 	}
@@ -179,7 +180,7 @@ func TestTLSReload(t *testing.T) {
 		t.Errorf("without files, the certificate of %s", got)
 	}
 	s.authority.Issue(t, "third").Write(t, s.dir)
-	eventually(t, "the third certificate", func() bool { return shown() == "third" })
+	testwait.Until(t, "the third certificate", func() bool { return shown() == "third" })
 	if err := s.Reload(o); err != nil {
 		t.Error(err)
 	}
@@ -231,18 +232,6 @@ func TestOpenKey(t *testing.T) {
 			t.Errorf("together %v: no warning", together)
 		}
 	}
-}
-
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	look := time.NewTicker(time.Millisecond)
-	defer look.Stop()
-	for begun := time.Now(); time.Since(begun) < time.Minute; <-look.C {
-		if so() {
-			return
-		}
-	}
-	t.Fatalf("waited in vain for %s", what)
 }
 
 // guests remembers whose certificate came with a request.

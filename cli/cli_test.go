@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"zaqar/internal/testlog"
+	"zaqar/internal/testwait"
 )
 
 func TestFirstRun(t *testing.T) {
@@ -159,11 +160,7 @@ func TestHangupReloads(t *testing.T) {
 	// The report shows what is in force, not what the file says.
 	s.signal(t, syscall.SIGUSR2)
 	// Two signals at once may come the other way round.
-	for asked := time.Now(); !strings.Contains(s.errs.String(), "=== end of report"); time.Sleep(time.Millisecond) {
-		if time.Since(asked) > time.Minute {
-			t.Fatalf("no report: %s", s.errs)
-		}
-	}
+	testwait.Until(t, "the report is there", func() bool { return strings.Contains(s.errs.String(), "=== end of report") })
 	s.signal(t, syscall.SIGTERM)
 	if code := s.exit(t); code != exitOK {
 		t.Errorf("exit code %d", code)

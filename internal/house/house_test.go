@@ -62,6 +62,7 @@ func rules() []rule {
 		{path: "internal/need", surround: true},
 		{path: "internal/testenv", surround: true},
 		{path: "internal/certtest", wallTime: true},
+		{path: "internal/testwait", wallTime: true},
 		{path: "app", ours: []string{"pipeline", "api", "auth", "broker", "messaging", "quota", "storage", "observe", "notify", "internal"}, not: []string{"flag", "os/signal"}, wallTime: true},
 		{path: "config", ours: []string{"app", "api", "auth", "broker", "messaging", "observe", "config", "notify", "quota", "internal"}, not: []string{"os/signal"}, surround: true},
 		{path: "app/apptest", ours: []string{"app"}},

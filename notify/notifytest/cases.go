@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zaqar/internal/certtest"
+	"zaqar/internal/testwait"
 	"zaqar/notify"
 )
 
@@ -215,7 +216,7 @@ func (s suite) receivers(t *testing.T) {
 			}
 			free()
 			if b.name != "never reads" {
-				eventually(t, "the connection is closed", func() bool { _, open := r.Connections(); return open == 0 })
+				testwait.Until(t, "the connection is closed", func() bool { _, open := r.Connections(); return open == 0 })
 			}
 		})
 	}
@@ -282,7 +283,7 @@ func (s suite) brokenOff(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel()
-		eventually(t, "the request arrives", func() bool { return len(r.Requests()) == 1 })
+		testwait.Until(t, "the request arrives", func() bool { return len(r.Requests()) == 1 })
 	}()
 	if _, f := s.send(ctx, t, sender, s.delivery(t, r.URL, 1)); f == nil || f.Verdict != notify.Retry {
 		t.Errorf("%v", f)
@@ -329,5 +330,5 @@ func (s suite) leaks(t *testing.T) {
 		}
 		free()
 	})
-	eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
+	testwait.Until(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -135,18 +134,4 @@ func (s suite) fails(t testing.TB, sender notify.Sender, to string) {
 	} else if f.Verdict != notify.Retry || f.Status != 0 {
 		t.Errorf("%v, status %d: %v", f.Verdict, f.Status, f)
 	}
-}
-
-// eventually waits until something is so that others bring about.
-func eventually(t testing.TB, what string, so func() bool) {
-	t.Helper()
-	for range 500 {
-		if so() {
-			return
-		}
-		runtime.Gosched()
-		time.Sleep(10 * time.Millisecond) // other goroutines close their connections
-	}
-	stacks := make([]byte, 1<<20)
-	t.Errorf("%s: not within 5 s\n%s", what, stacks[:runtime.Stack(stacks, true)])
 }

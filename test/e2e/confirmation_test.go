@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"zaqar/internal/testwait"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -217,7 +218,7 @@ func TestConfirmationByMail(t *testing.T) {
 	with := func(subject string) string {
 		t.Helper()
 		body := ""
-		daemon.Eventually(t, "a mail: "+subject, func() bool {
+		testwait.Until(t, "a mail: "+subject, func() bool {
 			for _, text := range mails() {
 				m, err := mail.ReadMessage(strings.NewReader(text))
 				if err != nil || m.Header.Get("To") != "ops@example.org" {
@@ -307,7 +308,7 @@ func TestConfirmationByMailAfterMoves(t *testing.T) {
 	// link waits for the mail to somebody, and returns where it leads.
 	link := func(to string) (at string) {
 		t.Helper()
-		daemon.Eventually(t, "a mail to "+to, func() bool {
+		testwait.Until(t, "a mail to "+to, func() bool {
 			for _, text := range mails() {
 				m, err := mail.ReadMessage(strings.NewReader(text))
 				if err != nil {

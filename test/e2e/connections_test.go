@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"zaqar/internal/testwait"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -89,7 +90,7 @@ func TestTooManyConnections(t *testing.T) {
 		}
 		others = append(others, conn)
 	}
-	daemon.Eventually(t, "the server runs out of files", func() bool { return d.Logged("too many open files") })
+	testwait.Until(t, "the server runs out of files", func() bool { return d.Logged("too many open files") })
 
 	acknowledged := fillDisk(t, c) // until the next segment of the log cannot be created
 	c.Do(t, http.MethodGet, acknowledged[0], nil).Want(200)
@@ -98,7 +99,7 @@ func TestTooManyConnections(t *testing.T) {
 	for _, conn := range others {
 		conn.Close()
 	}
-	daemon.Eventually(t, "posts are taken again", func() bool {
+	testwait.Until(t, "posts are taken again", func() bool {
 		return c.Do(t, http.MethodPost, "/v2/queues/q/messages", `{"messages": [{"body": "again"}]}`).Want(201, 503).Status == 201
 	})
 	fresh := c.Other()

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"zaqar/internal/need"
+	"zaqar/internal/testwait"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -65,7 +66,7 @@ func TestFullDisk(t *testing.T) {
 	c.Do(t, http.MethodGet, acknowledged[len(acknowledged)/2], nil).Want(200)
 
 	c.Do(t, http.MethodDelete, "/v2/queues/big", nil).Want(204)
-	daemon.Eventually(t, "posts are taken again", func() bool {
+	testwait.Until(t, "posts are taken again", func() bool {
 		return c.Do(t, http.MethodPost, "/v2/queues/new/messages", `{"messages": [{"body": 1}]}`).Want(201, 503).Status == 201
 	})
 	if n := len(c.List(t, "new")); n != 1 {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"zaqar/internal/testwait"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -56,7 +57,7 @@ func TestConnectionsBeyondTheLimit(t *testing.T) {
 				t.Error("the log does not tell")
 			}
 			inside[0].conn.Close()
-			daemon.Eventually(t, "there is room again", func() bool {
+			testwait.Until(t, "there is room again", func() bool {
 				r := dial(t, d)
 				r.write(head(client, "GET", "/v2/ping", "Connection: close\r\n"))
 				return r.statuses("204") == "204"
@@ -112,7 +113,7 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 	for range 16 {
 		c.Post(t, "big", strings.Repeat("x", 250_000))
 	}
-	daemon.Eventually(t, "only idle connections are closed", func() bool { return sockets(t, d) == 1 })
+	testwait.Until(t, "only idle connections are closed", func() bool { return sockets(t, d) == 1 })
 
 	small := net.Dialer{Timeout: daemon.Patience, Control: func(_, _ string, conn syscall.RawConn) (err error) {
 		if e := conn.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) }); e != nil {
@@ -128,8 +129,8 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 	if _, err := io.WriteString(conn, strings.Repeat(head(c, "GET", "/v2/queues/big/messages?echo=true&limit=20"), 20)); err != nil {
 		t.Fatal(err)
 	}
-	daemon.Eventually(t, "the server begins to answer", func() bool { return len(d.Records("request")) > 16 || sockets(t, d) == 2 })
-	daemon.Eventually(t, "the server gives up", func() bool { return sockets(t, d) == 1 })
+	testwait.Until(t, "the server begins to answer", func() bool { return len(d.Records("request")) > 16 || sockets(t, d) == 2 })
+	testwait.Until(t, "the server gives up", func() bool { return sockets(t, d) == 1 })
 	c.HTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	c.Do(t, http.MethodGet, "/v2/ping", nil).Want(204)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"zaqar/internal/testwait"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -30,7 +31,7 @@ func TestMails(t *testing.T) {
 	c.Do(t, "POST", "/v2/queues/q/subscriptions", map[string]any{"subscriber": "mailto:ops@example.org?subject=work"}).Want(201).JSON(&made)
 	c.Post(t, "q", "one", "refused", "thr\u00e9\u00e9")
 	var bodies []string
-	daemon.Eventually(t, "two mails", func() bool { return len(mails()) == 2 })
+	testwait.Until(t, "two mails", func() bool { return len(mails()) == 2 })
 	for _, text := range mails() {
 		m, err := mail.ReadMessage(strings.NewReader(text))
 		if err != nil || m.Header.Get("Subject") != "work" || m.Header.Get("From") != "" {
@@ -52,7 +53,7 @@ func TestMails(t *testing.T) {
 	}
 	// What the command says is for the log, not for the owner.
 	path := "/v2/queues/q/subscriptions/" + made.Subscription_ID + "/deliveries"
-	daemon.Eventually(t, "the refusal is told", func() bool {
+	testwait.Until(t, "the refusal is told", func() bool {
 		a := c.Do(t, "GET", path, nil).Want(200)
 		if strings.Contains(string(a.Body), "secret-of-the-command") {
 			t.Fatalf("the owner is told %s", a.Body)

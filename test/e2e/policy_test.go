@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"zaqar/internal/testwait"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -31,7 +32,7 @@ func TestPolicyChangesWhileTheServerRuns(t *testing.T) {
 		t.Fatalf("reader %d, writer %d", no, yes)
 	}
 	write("queues:create: role:reader\n# and nobody else\n")
-	daemon.Eventually(t, "the file counts", func() bool { return create("reader") == 204 })
+	testwait.Until(t, "the file counts", func() bool { return create("reader") == 204 })
 	if got := create("writer"); got != 403 {
 		t.Errorf("writer %d", got)
 	}
@@ -46,6 +47,6 @@ func TestPolicyChangesWhileTheServerRuns(t *testing.T) {
 
 	write("queues:create: role:writer\n# right again\n")
 	d.Signal(t, syscall.SIGHUP)
-	daemon.Eventually(t, "SIGHUP counts", func() bool { return create("writer") == 204 })
+	testwait.Until(t, "SIGHUP counts", func() bool { return create("writer") == 204 })
 	d.Stop(t)
 }

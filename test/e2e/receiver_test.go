@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"zaqar/test/e2e/daemon"
+	"zaqar/internal/testwait"
 )
 
 // receiver keeps the documents that are posted to it.
@@ -48,7 +48,7 @@ func (r *receiver) got(kind string) (found []map[string]any) {
 // await waits for the n-th document of a kind.
 func (r *receiver) await(t *testing.T, kind string, n int) map[string]any {
 	t.Helper()
-	daemon.Eventually(t, fmt.Sprint(kind, " ", n), func() bool { return len(r.got(kind)) >= n })
+	testwait.Until(t, fmt.Sprint(kind, " ", n), func() bool { return len(r.got(kind)) >= n })
 	return r.got(kind)[n-1]
 }
 

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"zaqar/internal/testwait"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -67,7 +68,7 @@ func TestStopFinishesRequestsInFlight(t *testing.T) {
 func awaitRefusal(t *testing.T, d *daemon.Daemon) {
 	t.Helper()
 	d.Await(t, "stopping", 1)
-	daemon.Eventually(t, "connections are refused", func() bool {
+	testwait.Until(t, "connections are refused", func() bool {
 		conn, err := net.DialTimeout("tcp", d.Addr, daemon.Patience)
 		if err == nil {
 			conn.Close()

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"zaqar/internal/testwait"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -49,7 +50,7 @@ func TestHangupLosesNoRequestAndNoRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.Signal(t, syscall.SIGHUP)
-		daemon.Eventually(t, "the log is opened again", func() bool {
+		testwait.Until(t, "the log is opened again", func() bool {
 			text, _ := os.ReadFile(file)
 			return bytes.Contains(text, []byte("configuration reloaded"))
 		})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"zaqar/internal/testwait"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -194,7 +195,7 @@ func revoked(t *testing.T, c *cast, z *zaqar) {
 	token := c.of(t, "alice", "demo-a")
 	z.do(t, token, "GET", "/v2/queues", nil).Want(200)
 	c.call(t, c.admin, "DELETE", "/auth/tokens", nil, http.StatusNoContent, "X-Subject-Token: "+token)
-	daemon.Eventually(t, "the revoked token is refused", func() bool {
+	testwait.Until(t, "the revoked token is refused", func() bool {
 		return z.do(t, token, "GET", "/v2/queues", nil).Want(200, 401).Status == 401
 	})
 	// And so is one of a user who was disabled.
@@ -203,7 +204,7 @@ func revoked(t *testing.T, c *cast, z *zaqar) {
 	token = c.of(t, "eve", "demo-a")
 	z.do(t, token, "GET", "/v2/queues", nil).Want(200)
 	c.call(t, c.admin, "PATCH", "/users/"+id, object{"user": object{"enabled": false}}, http.StatusOK)
-	daemon.Eventually(t, "the token of a disabled user is refused", func() bool {
+	testwait.Until(t, "the token of a disabled user is refused", func() bool {
 		return z.do(t, token, "GET", "/v2/queues", nil).Want(200, 401).Status == 401
 	})
 }
@@ -214,7 +215,7 @@ func expired(t *testing.T, c *cast, z *zaqar) {
 	patient := start(t, c.config(""))
 	token := c.of(t, "alice", "demo-a", "X-Test-Lifetime: 3")
 	served := 0
-	daemon.Eventually(t, "the token has expired", func() bool {
+	testwait.Until(t, "the token has expired", func() bool {
 		a := patient.do(t, token, "GET", "/v2/queues", nil).Want(200, 401)
 		if a.Status == 200 {
 			served++

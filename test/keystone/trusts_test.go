@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"zaqar/test/e2e/daemon"
+	"zaqar/internal/testwait"
 )
 
 // trusting is the configuration of a server that is a trustee and may reach
@@ -94,7 +94,7 @@ func trusts(t *testing.T, c *cast, _ *zaqar) {
 	arrived := func(n int) {
 		t.Helper()
 		var list struct{ Messages []struct{ Body object } }
-		daemon.Eventually(t, fmt.Sprint("delivery ", n), func() bool {
+		testwait.Until(t, fmt.Sprint("delivery ", n), func() bool {
 			a := z.do(t, alice, "GET", "/v2/queues/trusted-b/messages?echo=true", nil).Want(200, 204)
 			list.Messages = nil
 			if a.Status == 200 {
@@ -120,12 +120,12 @@ func trusts(t *testing.T, c *cast, _ *zaqar) {
 	if trust := c.trust(t, later); later == id || trust == nil || !strings.HasPrefix(fmt.Sprint(trust["expires_at"]), "90") {
 		t.Errorf("trust %q then %q: %v", id, later, trust)
 	}
-	daemon.Eventually(t, "the first trust is removed", func() bool { return c.trust(t, id) == nil })
+	testwait.Until(t, "the first trust is removed", func() bool { return c.trust(t, id) == nil })
 	post(2)
 	arrived(2)
 
 	z.do(t, alice, "DELETE", item, nil).Want(204)
-	daemon.Eventually(t, "the trust is removed", func() bool { return c.trust(t, later) == nil })
+	testwait.Until(t, "the trust is removed", func() bool { return c.trust(t, later) == nil })
 	noSecrets(t, c, z)
 }
 
@@ -186,7 +186,7 @@ func foreignTrusts(t *testing.T, c *cast, _ *zaqar) {
 		t.Errorf("redirected under %v", trust)
 	}
 	z.do(t, alice, "DELETE", item, nil).Want(204)
-	daemon.Eventually(t, "the trust that was made is removed", func() bool { return c.trust(t, now) == nil })
+	testwait.Until(t, "the trust that was made is removed", func() bool { return c.trust(t, now) == nil })
 	if c.trust(t, mine) == nil {
 		t.Error("a client's own trust was removed")
 	}

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"zaqar/internal/need"
-	"zaqar/test/e2e/daemon"
+	"zaqar/internal/testwait"
 )
 
 // image is what the Dockerfile makes, in a directory.
@@ -125,7 +125,7 @@ func TestImage(t *testing.T) {
 		last = string(out)
 		return err == nil
 	}
-	daemon.Eventually(t, "the container is healthy", healthy)
+	testwait.Until(t, "the container is healthy", healthy)
 	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Error(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"zaqar/internal/certtest"
+	"zaqar/internal/testwait"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -241,7 +242,7 @@ func TestClientsThatLeave(t *testing.T) {
 				return false
 			}
 			begun := time.Now()
-			daemon.Eventually(t, "the server learns of it", left)
+			testwait.Until(t, "the server learns of it", left)
 			t.Logf("noticed after %v", time.Since(begun))
 		})
 	}
@@ -262,11 +263,11 @@ func TestTakenOutOfService(t *testing.T) {
 		resp.Body.Close()
 		return resp.StatusCode
 	}
-	daemon.Eventually(t, "the server is in service", func() bool { return status() == http.StatusMultipleChoices })
+	testwait.Until(t, "the server is in service", func() bool { return status() == http.StatusMultipleChoices })
 	write(t, filepath.Dir(file), filepath.Base(file), "")
-	daemon.Eventually(t, "the server is out of service", func() bool { return status() == http.StatusServiceUnavailable })
+	testwait.Until(t, "the server is out of service", func() bool { return status() == http.StatusServiceUnavailable })
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	daemon.Eventually(t, "the server is back", func() bool { return status() == http.StatusMultipleChoices })
+	testwait.Until(t, "the server is back", func() bool { return status() == http.StatusMultipleChoices })
 }

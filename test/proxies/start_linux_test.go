@@ -14,7 +14,7 @@ import (
 	"zaqar/internal/certtest"
 	"zaqar/internal/need"
 	"zaqar/internal/testlog"
-	"zaqar/test/e2e/daemon"
+	"zaqar/internal/testwait"
 )
 
 // proxy is a kind of proxy.
@@ -101,7 +101,7 @@ func run(t *testing.T, port int, program string, args ...string) {
 			t.Logf("%s said:\n%s", program, out.String())
 		}
 	})
-	daemon.Eventually(t, program+" listens", func() bool {
+	testwait.Until(t, program+" listens", func() bool {
 		select {
 		case <-exited:
 			t.Fatalf("%s ended:\n%s", program, out.String())

@@ -17,11 +17,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"zaqar/internal/testwait"
 )
 
 // Patience is how long a test waits for what takes milliseconds, before it
 // takes the server for hung.
-const Patience = time.Minute
+const Patience = testwait.Patience
 
 // Options say how a program is started. The zero value is a server on a fresh
 // data directory.
@@ -58,7 +60,7 @@ func Start(t testing.TB, o Options) *Daemon {
 	t.Helper()
 	d := Launch(t, o)
 	if o.LogFile != "" {
-		Eventually(t, "the server listens", func() bool {
+		testwait.Until(t, "the server listens", func() bool {
 			text, _ := os.ReadFile(o.LogFile)
 			_, _ = d.log.Write(text[min(d.log.size(), len(text)):])
 			r, _ := d.log.nth("listening", 1)
@@ -72,19 +74,6 @@ func Start(t testing.TB, o Options) *Daemon {
 	d.URL = record.Text("address")
 	d.Addr = strings.TrimPrefix(d.URL, "http://")
 	return d
-}
-
-// Eventually waits until something outside the process has become so.
-func Eventually(t testing.TB, what string, so func() bool) {
-	t.Helper()
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	for begun := time.Now(); time.Since(begun) < Patience; <-look.C {
-		if so() {
-			return
-		}
-	}
-	t.Fatalf("waited %v in vain: %s", Patience, what)
 }
 
 // Launch runs a server and returns at once. It need not come to listen.
@@ -225,7 +214,7 @@ var asleep = regexp.MustCompile(`(?m)^zaqar/api/conn\.\(\*Conn\)\.hear\(`)
 // AwaitWaiters waits until n requests wait for messages on their connections.
 func (d *Daemon) AwaitWaiters(t testing.TB, n int) {
 	t.Helper()
-	Eventually(t, fmt.Sprintf("%d requests wait for messages", n), func() bool {
+	testwait.Until(t, fmt.Sprintf("%d requests wait for messages", n), func() bool {
 		return len(asleep.FindAllString(d.Report(t), -1)) == n
 	})
 }
