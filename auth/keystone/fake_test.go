@@ -173,20 +173,27 @@ func (f *fake) identity(changes ...func(*Config)) (*Identity, *testlog.Buffer) {
 	for _, change := range changes {
 		change(&c)
 	}
-	log := new(testlog.Buffer)
-	i, err := New(c, f.clock.Now, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	log, text := f.log()
+	i, err := New(c, f.clock.Now, log)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(i.Close)
+	return i, text
+}
+
+// log returns a log of everything and what is in it: no secret, when the test
+// ends.
+func (f *fake) log() (*slog.Logger, *testlog.Buffer) {
+	text := new(testlog.Buffer)
 	f.t.Cleanup(func() {
 		for _, secret := range []string{password, "own-", "tok-"} {
-			if strings.Contains(log.String(), secret) {
-				f.t.Errorf("the log holds %q:\n%s", secret, log)
+			if strings.Contains(text.String(), secret) {
+				f.t.Errorf("the log holds %q:\n%s", secret, text)
 			}
 		}
 	})
-	return i, log
+	return slog.New(slog.NewTextHandler(text, &slog.HandlerOptions{Level: slog.LevelDebug})), text
 }
 
 // request is a request with headers, as "Name: value".
