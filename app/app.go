@@ -82,7 +82,7 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.listen(ctx, edge.Framing(a.options.CORS.wrap(rest.New(front, a.broker, a.log)))); err != nil {
+	if err := a.listen(ctx, edge.Handler(a.options.CORS.wrap(rest.New(front, a.broker, a.log)))); err != nil {
 		return err
 	}
 	if a.options.Monitor.Enabled {
@@ -188,7 +188,6 @@ func (a *App) listen(ctx context.Context, handler http.Handler) error {
 	if a.certificates != nil {
 		a.handshakes = edge.Handshakes(a.limited, a.certificates.settings, h.HeaderTimeout, a.log)
 		a.listener = conn.Listen(a.handshakes, time.Now)
-		handler = edge.State(handler)
 	}
 	a.listener.Refuse(func(status int) []byte { return edge.Unreadable(status, rest.NewRequestID()) })
 	a.server = &http.Server{

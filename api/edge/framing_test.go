@@ -21,7 +21,7 @@ func TestFraming(t *testing.T) {
 	} {
 		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
 		c.change(r)
-		Framing(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })).ServeHTTP(w, r)
+		Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })).ServeHTTP(w, r)
 		if closes := w.Header().Get("Connection") == "close"; closes != c.closes || w.Code != c.status {
 			t.Errorf("%s: status %d, closes %v", c.name, w.Code, closes)
 		}

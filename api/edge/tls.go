@@ -9,12 +9,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"zaqar/api/conn"
 )
 
 // Credentials are what a server shows of itself under TLS, and what it asks of
@@ -156,15 +153,4 @@ func isHTTP(begin []byte) bool {
 		}
 	}
 	return false
-}
-
-// State has requests carry what was agreed in the handshake, as those of
-// HTTP/2 do already.
-func State(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c := conn.From(r.Context()); r.TLS == nil && c != nil {
-			r.TLS = c.TLS()
-		}
-		h.ServeHTTP(w, r)
-	})
 }

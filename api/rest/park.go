@@ -86,19 +86,32 @@ func (c *call) park(body []byte) {
 // sit returns when the request is to take its way again: true, or when its
 // client has left: false.
 func (w *waiting) sit(ctx context.Context) bool {
-	// One channel for all of it: a select takes 200 bytes more of the stack.
-	called := make(chan struct{}, 1)
+	called, forget := w.called(ctx)
+	<-called
+	forget()
+	return ctx.Err() == nil
+}
+
+// called returns a channel that gets something when the request is to take its
+// way again or its client has left. It is one for all of it, and filled by a
+// frame that is gone by then, because of the stack: what a select or a defer
+// takes of that would double it.
+//
+//go:noinline
+func (w *waiting) called(ctx context.Context) (called chan struct{}, forget func()) {
+	called = make(chan struct{}, 1)
 	call := func() {
 		select {
 		case called <- struct{}{}:
 		default:
 		}
 	}
-	defer context.AfterFunc(ctx, call)()
-	defer time.AfterFunc(w.Left(), call).Stop()
+	left, late := context.AfterFunc(ctx, call), time.AfterFunc(w.Left(), call)
 	w.Notify(call)
-	<-called
-	return ctx.Err() == nil
+	return called, func() {
+		left()
+		late.Stop()
+	}
 }
 
 // withBody returns the request with the body that was read from it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"zaqar/api/conn"
+	"zaqar/api/edge"
 	"zaqar/api/rest"
 	"zaqar/app"
 	"zaqar/auth/policy"
@@ -35,9 +37,16 @@ type inside struct {
 	once   sync.Once
 }
 
-// startInside opens a store in dir and serves. Requests that wait are parked on
-// their connections, as in the program, or stay in their handlers.
-func startInside(dir string, parks bool) (*inside, error) {
+// Where requests wait: parked on their connections, as those of HTTP/1.1 do in
+// the program; in handlers of such connections; or on streams of HTTP/2.
+const (
+	parked     = "parked"
+	inHandlers = "in handlers"
+	onStreams  = "on streams" // of HTTP/2
+)
+
+// startInside opens a store in dir and serves.
+func startInside(dir, where string) (*inside, error) {
 	env := storage.Env{Now: time.Now}
 	store, err := embedded.Open(dir, embedded.Config{}, env)
 	if err != nil {
@@ -51,14 +60,22 @@ func startInside(dir string, parks bool) (*inside, error) {
 	}
 	o.REST.Now = time.Now
 	in := &inside{store: store, broker: b, dial: make(chan net.Conn), server: &http.Server{
-		Handler: rest.New(o.REST, b, nil), ReadHeaderTimeout: o.HTTP.HeaderTimeout, IdleTimeout: o.HTTP.IdleTimeout,
+		Handler: edge.Handler(rest.New(o.REST, b, nil)), ReadHeaderTimeout: o.HTTP.HeaderTimeout, IdleTimeout: o.HTTP.IdleTimeout,
 		MaxHeaderBytes: int(o.HTTP.MaxHeaderBytes),
 	}}
-	var l net.Listener = in
-	if parks {
-		l, in.server.ConnContext = conn.Listen(in, time.Now), conn.Context
+	switch where {
+	case parked:
+		in.server.ConnContext = conn.Context
+		go func() { _ = in.server.Serve(conn.Listen(in, time.Now)) }()
+	case inHandlers:
+		go func() { _ = in.server.Serve(in) }()
+	case onStreams:
+		file := dir + ".pem"
+		if _, err := certificate(file); err != nil {
+			return nil, errors.Join(err, in.stop())
+		}
+		go func() { _ = in.server.ServeTLS(in, file, file) }()
 	}
-	go func() { _ = in.server.Serve(l) }()
 	return in, nil
 }
 
@@ -128,19 +145,61 @@ func (f footprint) less(o footprint, n int) footprint {
 // The pipes of both ends are in the figure; buffers of the kernel are not.
 func waitersInside(ctx context.Context, b *bench) error {
 	b.settings["waiters"] = b.waiters
-	for _, where := range []string{"parked", "in handlers"} {
-		if err := b.waitInside(ctx, where, where == "parked"); err != nil {
+	for _, where := range []string{parked, inHandlers, onStreams} {
+		wait := b.waitOnConnections
+		if where == onStreams {
+			wait = b.waitOnStreams
+		}
+		in, err := startInside(filepath.Join(b.work, where), where)
+		if err == nil {
+			err = errors.Join(wait(ctx, in, where), in.stop())
+		}
+		if err != nil {
 			return fmt.Errorf("inside, %s: %w", where, err)
 		}
 	}
 	return nil
 }
 
-func (b *bench) waitInside(ctx context.Context, where string, parks bool) error {
-	in, err := startInside(filepath.Join(b.work, where), parks)
-	if err != nil {
+// waitOnStreams has all clients wait, many on each connection.
+func (b *bench) waitOnStreams(ctx context.Context, in *inside, where string) error {
+	before := weigh()
+	for first := 0; first < b.waiters; first += perConnection {
+		c := tls.Client(in.connect(), anybody("h2"))
+		defer c.Close()
+		m, err := newMultiplex(c)
+		if err != nil {
+			return err
+		}
+		n := min(perConnection, b.waiters-first)
+		go m.receive(n, func(string) {}) // what it gets when the server stops
+		for i := range n {
+			if err := m.send(secure+"inside", first+i, i%2 == 0); err != nil {
+				return err
+			}
+		}
+	}
+	if err := in.await(ctx, b.waiters); err != nil {
 		return err
 	}
+	b.tellInside(where, before)
+	return nil
+}
+
+// tellInside tells what the waiters take.
+func (b *bench) tellInside(where string, before footprint) {
+	after := weigh()
+	each := after.less(before, b.waiters)
+	b.tell("inside, "+where+": memory of the process with all", "bytes", after.all)
+	b.tell("inside, "+where+": memory for each", "bytes", each.all)
+	b.tell("inside, "+where+": live heap for each", "bytes", each.heap)
+	b.tell("inside, "+where+": stacks for each", "bytes", each.stacks)
+	b.profile("heap", "waiters "+where)
+	b.profile("goroutine", "waiters "+where)
+}
+
+// waitOnConnections has all clients wait, each on a connection of its own.
+func (b *bench) waitOnConnections(ctx context.Context, in *inside, where string) error {
 	before := weigh()
 	conns := make([]net.Conn, b.waiters)
 	for i := range conns {
@@ -158,14 +217,7 @@ func (b *bench) waitInside(ctx context.Context, where string, parks bool) error 
 	if err := in.await(ctx, b.waiters); err != nil {
 		return err
 	}
-	after := weigh()
-	each := after.less(before, b.waiters)
-	b.tell("inside, "+where+": memory of the process with all", "bytes", after.all)
-	b.tell("inside, "+where+": memory for each", "bytes", each.all)
-	b.tell("inside, "+where+": live heap for each", "bytes", each.heap)
-	b.tell("inside, "+where+": stacks for each", "bytes", each.stacks)
-	b.profile("heap", "waiters "+where)
-	b.profile("goroutine", "waiters "+where)
+	b.tellInside(where, before)
 	// Half of them leave at once, and the others get their answers.
 	leaving := conns[:len(conns)/2]
 	begun := process.UsageOf(os.Getpid()).CPU
@@ -184,7 +236,7 @@ func (b *bench) waitInside(ctx context.Context, where string, parks bool) error 
 		}
 		c.Close()
 	}
-	return in.stop()
+	return nil
 }
 
 // await returns when n requests wait and have come to rest.
