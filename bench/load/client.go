@@ -128,7 +128,7 @@ func (c *client) take(q request, queue, limit int) (int, error) {
 		return 0, err
 	}
 	if err := c.got.read(r.Body, c.run.queues.proof); err != nil {
-		return 0, err
+		return 0, misread(q.bytes, err)
 	}
 	if c.got.n == 0 || c.got.n > limit {
 		return 0, fmt.Errorf("%s was answered with %d messages", firstLine(q.bytes), c.got.n)

@@ -131,7 +131,7 @@ func (q *Queues) Fill(ctx context.Context, n int, progress func(done int) (more 
 			}
 			got, err := posted(answer, func(id []byte) { q.filled.Posted(0, id) })
 			if err != nil {
-				return err
+				return misread(request, err)
 			}
 			if got != each {
 				return fmt.Errorf("a post of %d messages was answered with %d", each, got)
@@ -167,7 +167,7 @@ func (q *Queues) Drain(ctx context.Context) error {
 				return err
 			}
 			if err := got.read(r.Body, q.proof); err != nil {
-				return err
+				return misread(claim, err)
 			}
 			if got.n == 0 || drained.Add(int64(got.n)) > int64(tooMany(most)) {
 				return fmt.Errorf("%s: the server does not cease to hand out messages", firstLine(claim))
@@ -278,7 +278,7 @@ func (s *session) listAll(q *Queues, queue, most int, log *Log, more string) err
 		}
 		p, err := readPage(r.Body, q.proof, func(id []byte) { log.Listed(queue, id) })
 		if err != nil {
-			return err
+			return misread(request, err)
 		}
 		if p.n == 0 {
 			return nil

@@ -85,7 +85,7 @@ func (v *receiver) read(path *[]byte, last bool) (int, error) {
 	}
 	p, err := readPage(r.Body, v.run.queues.proof, func(id []byte) { v.log.Listed(0, id) })
 	if err != nil || p.n == 0 {
-		return 0, err
+		return 0, misread(v.scratch, err)
 	}
 	if p.next == nil {
 		return 0, errors.New("a page with messages has no link to the next one")

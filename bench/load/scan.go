@@ -10,7 +10,7 @@ import (
 // spends. The scan goes from string to string and knows no structure; it relies
 // on what the load itself controls: no message body has a member "href".
 
-var errForm = errors.New("the answer has an unexpected form")
+var errForm = errors.New("it has an unexpected form")
 
 // hrefs calls f with every "href" of the document, and counts the strings that
 // are equal to proof, which has its quotes and no escapes.

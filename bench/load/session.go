@@ -147,6 +147,14 @@ func firstLine(request []byte) string {
 	return fmt.Sprintf("%.200s", line)
 }
 
+// misread says which request had the answer that err, if there is one, is about.
+func misread(request []byte, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the answer to %s: %w", firstLine(request), err)
+}
+
 // failed describes a request without an answer.
 func failed(request []byte, timeout time.Duration, err error) error {
 	var slow interface{ Timeout() bool }

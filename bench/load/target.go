@@ -31,7 +31,7 @@ type Target struct {
 func ParseURL(text string) (Target, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return Target{}, err
+		return Target{}, fmt.Errorf("%q is not the URL of a server, such as http://127.0.0.1:8888", text)
 	}
 	port := u.Port()
 	t := Target{Prefix: strings.TrimSuffix(strings.TrimSuffix(u.EscapedPath(), "/"), "/v2"), Real: true}

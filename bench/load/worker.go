@@ -104,7 +104,7 @@ func (w *worker) doPost(due time.Time) (bool, error) {
 		}
 	})
 	if err != nil {
-		return false, err
+		return false, misread(w.post, err)
 	}
 	if n != w.s.Post {
 		return false, fmt.Errorf("a post of %d messages was answered with %d", w.s.Post, n)
@@ -126,7 +126,7 @@ func (w *worker) doList(due time.Time) (bool, error) {
 	w.ids = w.ids[:0]
 	p, err := readPage(r.Body, w.run.queues.proof, func(id []byte) { w.ids = w.ids.add(0, id) })
 	if err != nil {
-		return false, err
+		return false, misread(bytesOf, err)
 	}
 	w.count(p.n)
 	w.next = w.path(w.next[:0], p.next)
