@@ -53,6 +53,7 @@ type fake struct {
 	ids      int
 	queues   map[string]*fakeQueue
 	seen     map[string]bool // headers, as "Name: value"
+	repeated string          // header that a request had more than once
 }
 
 type fakeQueue struct {
@@ -91,6 +92,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.requests++
 	for name := range r.Header {
 		f.seen[name+": "+r.Header.Get(name)] = true
+		if len(r.Header[name]) > 1 {
+			f.repeated = name
+		}
 	}
 	if f.requests == 50 && f.busy != nil {
 		f.busy()

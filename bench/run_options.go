@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,14 +37,14 @@ type RunOptions struct {
 	Rate        float64       // steps a second; 0: as many as there can be
 	Size        int           // bytes of a message body
 	Batch       int           // messages in one request; 0: the scenario's
-	Fill        int           // messages a queue begins with; below 0: the scenario's
+	Fill        int           // messages a queue begins with; -1: the scenario's
 	Depths      []int         // of backlog
 	Queues      int           // of many-queues
 	Timeout     time.Duration // for one answer
 
 	Project string
 	Token   string   // X-Auth-Token; empty: none
-	Headers []string // more, as "Name: value"
+	Headers []string // more, as "Name: value"; they replace those of the same name
 	Prefix  string   // names of queues begin with it
 
 	Dir   string // the data directory of a server of one's own is made here
@@ -88,6 +89,9 @@ func (o *RunOptions) Check() error {
 		if !header.MatchString(h) {
 			return fmt.Errorf("%.40q is not a header, such as \"Name: value\"", h)
 		}
+		if slices.Contains(ownHeaders(), load.HeaderName(h)) {
+			return fmt.Errorf("%.40q: the benchmark gives this header itself", h)
+		}
 	}
 	for _, d := range o.Depths {
 		if d < 1 {
@@ -114,6 +118,8 @@ func (o *RunOptions) Check() error {
 		return fmt.Errorf("bodies must have %d bytes or more", minSize)
 	case o.Rate < 0 || o.Batch < 0:
 		return errors.New("the rate and the batch must not be negative")
+	case o.Fill < -1:
+		return errors.New("a queue cannot begin with less than no messages")
 	case !queueName.MatchString(o.Prefix):
 		return errors.New("the prefix of queues must have 1 to 40 letters, digits, _ and -")
 	case len(o.AgainstPids) > 0 && (o.Against == "" || o.Against == AgainstNull):
@@ -124,12 +130,20 @@ func (o *RunOptions) Check() error {
 	return nil
 }
 
+// ownHeaders are those that are not for others to choose: what an answer is
+// depends on them.
+func ownHeaders() []string {
+	return []string{"client-id", "content-length", "content-type", "transfer-encoding"}
+}
+
 // headers returns what is sent with every request.
 func (o *RunOptions) headers() []string {
-	if o.Token == "" {
+	const token = "X-Auth-Token: "
+	isToken := func(h string) bool { return load.HeaderName(h) == load.HeaderName(token) }
+	if o.Token == "" || slices.ContainsFunc(o.Headers, isToken) {
 		return o.Headers
 	}
-	return append([]string{"X-Auth-Token: " + o.Token}, o.Headers...)
+	return append([]string{token + o.Token}, o.Headers...)
 }
 
 // all returns all jobs that were asked for.

@@ -256,6 +256,25 @@ func TestRequestsCarryWhatWasAskedFor(t *testing.T) {
 	}
 }
 
+// A header that is given replaces what would be sent else: a server of a name
+// of its own behind an address, another token than that of the environment.
+func TestHeadersReplaceOthers(t *testing.T) {
+	f := &fake{token: "mine"}
+	o := brief(f.start(t), "post-1")
+	o.Token, o.Headers = "of the environment", []string{"x-auth-token: mine", "User-Agent: me", "X-PROJECT-ID: tenant"}
+	if _, err := run(t, o); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"User-Agent: me", "X-Project-Id: tenant"} {
+		if !f.seen[want] {
+			t.Errorf("no header %q in %v", want, f.seen)
+		}
+	}
+	if f.repeated != "" {
+		t.Errorf("%s came twice", f.repeated)
+	}
+}
+
 func TestPairs(t *testing.T) {
 	this, other := new(fake), new(fake)
 	o := brief(this.start(t), "post-1", "backlog")
@@ -330,6 +349,8 @@ func TestCheck(t *testing.T) {
 		{"against what", func(o *bench.RunOptions) { o.Against = "nil" }, "http://"},
 		{"header", func(o *bench.RunOptions) { o.Headers = []string{"no colon"} }, "not a header"},
 		{"header with a line", func(o *bench.RunOptions) { o.Headers = []string{"a: b\r\nc: d"} }, "not a header"},
+		{"header of its own", func(o *bench.RunOptions) { o.Headers = []string{"content-LENGTH: 5"} }, "gives this header itself"},
+		{"fill", func(o *bench.RunOptions) { o.Fill = -2 }, "less than no messages"},
 		{"project with a line", func(o *bench.RunOptions) { o.Project = "a\r\nb: c" }, "not a header"},
 		{"token with a line", func(o *bench.RunOptions) { o.Token = "a\nb" }, "not a header"},
 		{"waiting at the null sink", func(o *bench.RunOptions) { o.Scenarios, o.Against = []string{"fan-in"}, bench.AgainstNull }, "null sink"},

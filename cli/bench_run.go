@@ -84,7 +84,7 @@ func benchRunFlags(f *pflag.FlagSet, o *bench.RunOptions) {
 	f.DurationVar(&o.Timeout, "timeout", o.Timeout, "fail when an answer takes longer")
 	f.StringVar(&o.Project, "project", o.Project, "X-Project-ID")
 	f.StringVar(&o.Token, "token", "", "X-Auth-Token (default: OS_TOKEN of the environment)")
-	f.StringArrayVarP(&o.Headers, "header", "H", nil, "send this `\"Name: value\"` too; repeatable")
+	f.StringArrayVarP(&o.Headers, "header", "H", nil, "send this `\"Name: value\"`, instead of a header of that name; repeatable")
 	f.StringVar(&o.Prefix, "queue-prefix", o.Prefix, "names of queues begin with this")
 	f.StringVar(&o.Dir, "dir", o.Dir, "keep the data of a server started for this in this `directory`, on the disk to be measured")
 	f.StringVar(&o.JSON, "json", "", "write the report to this `file` too; \"-\": to standard output, instead of the table")

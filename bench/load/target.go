@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ type Target struct {
 	TLS     *tls.Config // nil: plain HTTP
 	Prefix  string      // of all paths, before /v2
 	Project string      // whose queues are used
-	Headers []string    // sent with every request, as "Name: value"
+	Headers []string    // sent with every request, as "Name: value", instead of others of that name
 	// Timeout bounds the wait for one answer; 0 stands for a minute.
 	Timeout time.Duration
 	// Real says that it stores messages; else it answers what was prepared,
@@ -109,12 +110,28 @@ func newTemplate(t *Target, name string, width int, client string) template {
 	if width > 0 {
 		paths += "-" + strings.Repeat("0", width)
 	}
-	common := " HTTP/1.1\r\nHost: " + t.Addr + "\r\nUser-Agent: zaqar-bench\r\nAccept: application/json\r\n" +
-		"Client-ID: " + client + "\r\nX-Project-ID: " + t.Project + "\r\n"
+	common := " HTTP/1.1\r\n"
+	for _, h := range []string{"Host: " + t.Addr, "User-Agent: zaqar-bench", "Accept: application/json",
+		"Client-ID: " + client, "X-Project-ID: " + t.Project} {
+		if !t.replaces(h) {
+			common += h + "\r\n"
+		}
+	}
 	for _, h := range t.Headers {
 		common += h + "\r\n"
 	}
 	return template{prefix: t.Prefix, paths: paths, width: width, common: common}
+}
+
+// replaces reports whether Headers has one of the same name.
+func (t *Target) replaces(header string) bool {
+	return slices.ContainsFunc(t.Headers, func(h string) bool { return HeaderName(h) == HeaderName(header) })
+}
+
+// HeaderName returns the name in "Name: value", in lower case.
+func HeaderName(header string) string {
+	name, _, _ := strings.Cut(header, ":")
+	return strings.ToLower(name)
 }
 
 // request appends a request for a path, without a body if that is nil.
