@@ -86,9 +86,14 @@ Rows:
 }
 
 // interruptible returns a context that ends with the first signal to stop; the
-// second ends the program.
+// second ends the program. The end of the terminal is one, unless the program
+// was started to outlive it.
 func interruptible(ctx context.Context) (_ context.Context, stop func()) {
-	ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop = signal.NotifyContext(ctx, signals...)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }

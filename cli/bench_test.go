@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -139,29 +140,55 @@ func TestBenchServerAtURL(t *testing.T) {
 	}
 }
 
+// Queues of a benchmark that a person ends, or whose terminal is closed, are
+// deleted. One that is to outlive its terminal goes on.
 func TestBenchInterrupted(t *testing.T) {
 	s := serverWith(t)
-	cmd := program(t, "bench", "run", "post-1", "--server-url", s.url, "--project", "p", "--duration", "1h")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	busy := func() bool {
-		_, body := s.do(t, "GET", "/v2/queues", "")
-		return strings.Contains(body, "zaqar-bench-")
-	}
-	for !busy() {
-		if t.Context().Err() != nil {
-			t.Fatal("no queue was made")
-		}
-	}
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailure {
-		t.Errorf("ended with %v", err)
-	}
-	if busy() {
-		t.Error("its queue is left")
+	for _, tt := range []struct {
+		name    string
+		signals []os.Signal
+		nohup   bool
+	}{
+		{"interrupt", []os.Signal{os.Interrupt}, false},
+		{"hangup", []os.Signal{syscall.SIGHUP}, false},
+		{"hangup under nohup", []os.Signal{syscall.SIGHUP, os.Interrupt}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cmd := program(t, "bench", "run", "post-1", "--server-url", s.url, "--project", "p", "--duration", "1h")
+			if tt.nohup {
+				nohup, err := exec.LookPath("nohup")
+				if err != nil {
+					t.Skip(err)
+				}
+				cmd.Path, cmd.Args = nohup, append([]string{nohup}, cmd.Args...)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			posted := func() bool {
+				_, body := s.do(t, "GET", "/v2/queues", "")
+				return strings.Contains(body, "zaqar-bench-")
+			}
+			for !posted() {
+				if t.Context().Err() != nil {
+					t.Fatal("no queue was made")
+				}
+			}
+			for _, signal := range tt.signals {
+				if !posted() {
+					t.Error("it ended too early")
+				}
+				if err := cmd.Process.Signal(signal); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailure {
+				t.Errorf("ended with %v", err)
+			}
+			if posted() {
+				t.Error("its queue is left")
+			}
+		})
 	}
 }
 

@@ -7,12 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,10 +70,8 @@ the project is my-lovely-benchmark.`,
 		if rest := cmd.Flags().Args(); len(rest) > 0 {
 			return fmt.Errorf("unexpected argument %q", rest[0])
 		}
-		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		ctx, stop := interruptible(cmd.Context())
 		defer stop()
-		// A second signal ends the process at once.
-		defer context.AfterFunc(ctx, stop)()
 		return o.run(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
 	return cmd

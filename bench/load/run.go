@@ -312,6 +312,9 @@ func (r *run) collect() (*Result, error) {
 		if s.Exhausted {
 			return nil, fmt.Errorf("%s: nothing was left to claim before the measurement began; fill the queue with more", r.plan.Scenario.Name)
 		}
+		if r.plan.Rate > 0 {
+			return nil, fmt.Errorf("%s: at %v a second no step is due in the time that is measured", r.plan.Scenario.Name, r.plan.Rate)
+		}
 		return nil, fmt.Errorf("%s: the connections ended before the measurement began", r.plan.Scenario.Name)
 	}
 	for _, c := range r.clients() {

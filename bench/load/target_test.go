@@ -123,3 +123,15 @@ func TestRateDoesNotHideStalls(t *testing.T) {
 		t.Errorf("of posts that were due in a stall of %v, 40 %% took %v or more", stall, got)
 	}
 }
+
+func TestRateTooLowToMeasure(t *testing.T) {
+	q, err := load.Create(t.Context(), load.Target{Addr: apptest.InMemory(t), Project: "p", Real: true}, load.Spec{Name: "q", Body: load.Body(100)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plan(load.Scenario{Name: "post", Post: 1}, 0)
+	p.Rate, p.Warmup, p.Duration = 1./7200, time.Hour, time.Second
+	if _, err := load.Run(t.Context(), q, p); err == nil || !strings.Contains(err.Error(), "no step is due") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,6 +29,7 @@ type Process struct {
 	log   string
 	ended chan struct{} // closed at the end
 	err   error         // of Wait, after the end
+	told  atomic.Bool   // an error has said how it ended
 }
 
 // Command says how to start a server. It must log the URL it listens on.
@@ -59,6 +61,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	}
 	if err := p.await(ctx, begun.Add(c.Patience)); err != nil {
 		err = fmt.Errorf("%s did not start: %w\n%s", c.Name, err, p.tail())
+		p.told.Store(true)
 		return nil, errors.Join(err, p.Stop())
 	}
 	p.Took = time.Since(begun)
@@ -158,7 +161,8 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // stopTime is how long a server may take to stop when asked to.
 const stopTime = time.Minute
 
-// Stop ends the server and waits for its end.
+// Stop ends the server and waits for its end. The error says how it has ended,
+// unless another one has said so.
 func (p *Process) Stop() error {
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -167,10 +171,10 @@ func (p *Process) Stop() error {
 	defer timer.Stop()
 	select {
 	case <-p.ended:
-		if p.err != nil {
-			return fmt.Errorf("%s: %w\n%s", p.Name, p.err, p.tail())
+		if p.err == nil || p.told.Load() {
+			return nil
 		}
-		return nil
+		return fmt.Errorf("%s: %w\n%s", p.Name, p.err, p.tail())
 	case <-timer.C:
 		_ = p.cmd.Process.Kill()
 		<-p.ended
@@ -185,6 +189,7 @@ func (p *Process) Ended() error {
 	defer timer.Stop()
 	select {
 	case <-p.ended:
+		p.told.Store(true)
 		return fmt.Errorf("%s has ended (%s); it logged last:\n%s", p.Name, p.cmd.ProcessState, p.tail())
 	case <-timer.C:
 		return nil

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -119,6 +120,27 @@ func TestEnded(t *testing.T) {
 	}
 }
 
+// Of a server that has ended by itself no log is shown twice.
+func TestStopAfterTheEnd(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		p, err := process.Start(t.Context(), command(t, "serve"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(p.Pid(), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		for asked && p.Ended() == nil {
+			if t.Context().Err() != nil {
+				t.Fatal("it does not end")
+			}
+		}
+		if err := p.Stop(); (err == nil) != asked {
+			t.Errorf("told before: %t; got %v", asked, err)
+		}
+	}
+}
+
 func TestUsageAddsUp(t *testing.T) {
 	a := process.Usage{CPU: 1, Resident: 2, Private: 3, Written: 4}
 	if got := a.Plus(a); got != (process.Usage{CPU: 2, Resident: 4, Private: 6, Written: 8}) {
@@ -128,8 +150,8 @@ func TestUsageAddsUp(t *testing.T) {
 
 func TestStartTellsWhyNot(t *testing.T) {
 	_, err := process.Start(t.Context(), command(t, "fail"))
-	if err == nil || !strings.Contains(err.Error(), "the disk is on fire") {
-		t.Errorf("got %v, want what it logged", err)
+	if err == nil || strings.Count(err.Error(), "the disk is on fire") != 1 {
+		t.Errorf("got %v, want what it logged, once", err)
 	}
 }
 
