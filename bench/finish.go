@@ -25,9 +25,9 @@ func (s *stage) finish(ctx context.Context, err error, json string, stdout io.Wr
 	return err
 }
 
-// writable reports what will keep the report from being written, so that nothing
-// is measured for it in vain.
-func writable(json string) error {
+// Writable reports what will keep a report from being written into the file json,
+// so that nothing is measured for it in vain. "" and "-" are no files.
+func Writable(json string) error {
 	if json == "" || json == "-" {
 		return nil
 	}

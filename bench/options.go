@@ -105,7 +105,7 @@ func Targets(ctx context.Context, o TargetOptions, stdout, stderr io.Writer) err
 	if err := o.Check(); err != nil {
 		return err
 	}
-	if err := writable(o.JSON); err != nil {
+	if err := Writable(o.JSON); err != nil {
 		return err
 	}
 	modest(o.Procs)

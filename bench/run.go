@@ -20,7 +20,7 @@ func Run(ctx context.Context, o RunOptions, stdout, stderr io.Writer) error {
 	if err := o.Check(); err != nil {
 		return err
 	}
-	if err := writable(o.JSON); err != nil {
+	if err := Writable(o.JSON); err != nil {
 		return err
 	}
 	modest(o.Procs)

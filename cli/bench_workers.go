@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"zaqar/bench"
 	"zaqar/bench/workers"
 	"zaqar/config"
 )
@@ -194,6 +195,9 @@ func (o *workersOptions) run(ctx context.Context, stdout, stderr io.Writer) erro
 		return failureError{err}
 	}
 	if err := o.Check(); err != nil {
+		return failureError{err}
+	}
+	if err := bench.Writable(o.json); err != nil {
 		return failureError{err}
 	}
 	if err := o.authenticate(ctx); err != nil {

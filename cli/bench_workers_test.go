@@ -218,6 +218,8 @@ func TestBenchWorkersFails(t *testing.T) {
 		{"URL", []string{"-s", "localhost:8888"}, exitFailure, "URL"},
 		{"wait", []string{"--wait", "1.5"}, exitFailure, "whole seconds"},
 		{"no file", []string{"-m", "/does/not/exist"}, exitFailure, "/does/not/exist"},
+		{"no place for the report, before anything is asked", []string{"-s", gone.URL, "--json", "/does/not/exist"}, exitFailure, "/does/not/exist"},
+		{"an address", []string{"-s", "127.0.0.1:8888"}, exitFailure, "such as http://127.0.0.1:8888"},
 		{"weights", []string{"-m", bad(`[{"weight": 0.5, "doc": {"ttl": 60, "body": 1}}]`)}, exitFailure, "the weights sum to 0.5"},
 		{"word", []string{"now"}, exitUsage, `unexpected argument "now"`},
 		{"unknown", []string{"--producers", "3"}, exitUsage, "unknown flag"},

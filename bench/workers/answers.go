@@ -26,7 +26,10 @@ func newReader() *reader {
 	return &reader{d: jsontext.NewDecoder(new(bytes.Buffer))}
 }
 
-var errForm = errors.New("the answer has an unexpected form")
+var (
+	errForm  = errors.New("the answer has an unexpected form")
+	errEmpty = errors.New("the answer is empty")
+)
 
 // page reads the answer to a list or a claim of a queue, into messages and
 // next.
@@ -73,6 +76,9 @@ func (r *reader) resources(queue string, doc []byte) error {
 
 // document calls member for each member of the object that the document is.
 func (r *reader) document(doc []byte, member func(name []byte) error) error {
+	if len(doc) == 0 {
+		return errEmpty
+	}
 	r.doc = doc
 	r.d.Reset(bytes.NewBuffer(doc), jsontext.AllowDuplicateNames(true))
 	return r.object(member)

@@ -159,6 +159,7 @@ func TestLies(t *testing.T) {
 			return c.says(200, page(c.queue, slices.Repeat(c.all(), 2), "x"))
 		}, "was answered with 10 messages", nil},
 		{"lists no messages", 0, 1, isList, 1, func(c *call) bool { return c.says(200, map[string]any{"links": []any{}}) }, "unexpected form", nil},
+		{"lists nothing at all", 0, 1, isList, 1, func(c *call) bool { c.w.WriteHeader(200); return true }, "the answer is empty", nil},
 		{"leads nowhere", 0, 1, isList, 1, func(c *call) bool { return c.says(200, page(c.queue, c.all(), "")) }, "without a link to the next page", nil},
 		{"leads in a circle", 0, 1, isList, 1, func(c *call) bool { return c.says(200, page(c.queue, c.all(), c.r.URL.String())) }, "a link to itself", nil},
 	}

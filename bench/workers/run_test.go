@@ -311,6 +311,23 @@ func TestWithoutMarkerNoClaimed(t *testing.T) {
 	}
 }
 
+// TestLinkOnEmptyPage has a server that gives a link from each page, also from
+// an empty one: back to itself.
+func TestLinkOnEmptyPage(t *testing.T) {
+	f, s := newFake(t)
+	f.lie = func(f *fake, w http.ResponseWriter, r *http.Request, queue string) bool {
+		all := f.queues[queue]
+		if !isList(r) || len(all) > 0 && r.URL.Query().Get("marker") < all[len(all)-1].id {
+			return false
+		}
+		answer(w, http.StatusOK, page(queue, nil, r.URL.String()))
+		return true
+	}
+	if r := run(t, options(s.URL, 1, 0, 1, 30)); r.Err() != nil || r.Messages.Left != 30 {
+		t.Errorf("%v, %+v", r.Err(), r.Messages)
+	}
+}
+
 func TestProgress(t *testing.T) {
 	_, s := newFake(t)
 	o := options(s.URL, 1, 1, 1, 0)

@@ -332,7 +332,7 @@ func enterPage(read *reader, log *load.Log, known *Messages, queue string, q, li
 		return 0, fmt.Errorf("%s was answered with %d messages", r, n)
 	case n > 0 && read.next == nil:
 		return 0, fmt.Errorf("%s was answered without a link to the next page", r)
-	case string(read.next) == r.path:
+	case n > 0 && string(read.next) == r.path:
 		return 0, fmt.Errorf("%s was answered with a link to itself", r)
 	}
 	for _, m := range read.messages {
