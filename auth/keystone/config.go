@@ -56,10 +56,6 @@ type Config struct {
 	// Delay answers Unauthenticated instead of Unavailable when Keystone
 	// cannot be asked (delay_auth_decision).
 	Delay bool
-
-	// Validated is called after each validation that Keystone was asked for,
-	// for metrics; nil is none.
-	Validated func(Outcome, time.Duration)
 }
 
 // Defaults returns the configuration of a service that was told nothing.

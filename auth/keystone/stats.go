@@ -29,22 +29,6 @@ type counts struct {
 	took                   atomic.Int64
 }
 
-// count counts a validation.
-func (i *Identity) count(o Outcome, took time.Duration) {
-	switch o {
-	case Valid:
-		i.counts.valid.Add(1)
-	case Refused:
-		i.counts.refused.Add(1)
-	case Failed:
-		i.counts.failed.Add(1)
-	}
-	i.counts.took.Add(int64(took))
-	if i.config.Validated != nil {
-		i.config.Validated(o, took)
-	}
-}
-
 // Stats returns the counters.
 func (i *Identity) Stats() Stats {
 	s := Stats{

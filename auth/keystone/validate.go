@@ -8,16 +8,6 @@ import (
 	"time"
 )
 
-// Outcome is how a validation ended.
-type Outcome string
-
-// The outcomes.
-const (
-	Valid   Outcome = "valid"
-	Refused Outcome = "refused"
-	Failed  Outcome = "failed" // Keystone could not tell
-)
-
 // validate asks Keystone about a token and remembers what it says.
 func (i *Identity) validate(ctx context.Context, k *key, token string) (*entry, error) {
 	if e := i.shared.get(k, i.now(), i.config.CacheTime); e != nil {
@@ -26,18 +16,18 @@ func (i *Identity) validate(ctx context.Context, k *key, token string) (*entry, 
 	}
 	begun := i.now()
 	e, err := i.question(ctx, k, token)
-	outcome := Valid
 	switch {
 	case errors.Is(err, errNoSuchToken):
-		outcome = Refused
+		i.counts.refused.Add(1)
 		i.refused.remember(k, &entry{until: i.now().Add(min(i.config.RefusedTime, i.config.CacheTime))}, i.now())
 	case err != nil:
-		outcome = Failed
+		i.counts.failed.Add(1)
 	default:
+		i.counts.valid.Add(1)
 		i.valid.remember(k, e, i.now())
 		i.shared.put(k, e, i.now())
 	}
-	i.count(outcome, i.now().Sub(begun))
+	i.counts.took.Add(int64(i.now().Sub(begun)))
 	return e, err
 }
 

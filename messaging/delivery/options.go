@@ -49,9 +49,9 @@ const (
 // included.
 const MessageToken = `"$zaqar_message$"`
 
-// MaxMessageTokens is how often post_data may name the message: each time puts
+// maxMessageTokens is how often post_data may name the message: each time puts
 // the whole document there.
-const MaxMessageTokens = 16
+const maxMessageTokens = 16
 
 // ParseOptions reads the JSON text of a subscription's options (notifications
 // §6 to §10). Unknown members are allowed and have no effect; null unsets any.
@@ -136,8 +136,8 @@ func (o *Options) setPostData(m messaging.Member) error {
 	if !ok {
 		return mustBe(m, "a string")
 	}
-	if n := strings.Count(text, MessageToken); n > MaxMessageTokens {
-		return invalid("options.%s may name the message %d times at most, not %d times.", m.Name, MaxMessageTokens, n)
+	if n := strings.Count(text, MessageToken); n > maxMessageTokens {
+		return invalid("options.%s may name the message %d times at most, not %d times.", m.Name, maxMessageTokens, n)
 	}
 	o.PostData = &text
 	return nil

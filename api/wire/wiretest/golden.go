@@ -28,7 +28,7 @@
 // equal what it captured before; in a request it stands for that. A JSON
 // string "{{int}}" matches any whole number that is not negative, "{{text}}"
 // any string but the empty one. Other JSON is compared by value, the order of
-// members aside; numbers are compared as texts. Of the headers in Significant,
+// members aside; numbers are compared as texts. Of the significant headers,
 // a reply has those expected and no others.
 package wiretest
 
@@ -46,8 +46,8 @@ import (
 	"time"
 )
 
-// Significant are the headers a reply has exactly when a case says so.
-func Significant() []string {
+// significant are the headers a reply has exactly when a case says so.
+func significant() []string {
 	return []string{"Location", "Allow", "Accept-Patch", "Cache-Control", "Content-Location"}
 }
 
@@ -94,7 +94,7 @@ func Read(folder fs.FS) ([]File, error) {
 		if err != nil {
 			return nil, err
 		}
-		f, err := Parse(strings.TrimSuffix(path.Base(name), ".txt"), string(text))
+		f, err := parse(strings.TrimSuffix(path.Base(name), ".txt"), string(text))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -103,8 +103,8 @@ func Read(folder fs.FS) ([]File, error) {
 	return files, nil
 }
 
-// Parse reads the text of one file.
-func Parse(name, text string) (File, error) {
+// parse reads the text of one file.
+func parse(name, text string) (File, error) {
 	f := File{Name: name}
 	lines := strings.Split(text, "\n")
 	start := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "=== ") })
@@ -207,7 +207,7 @@ func (c Captures) Match(want Reply, status int, header http.Header, body []byte)
 		return fmt.Errorf("status %d, want %d", status, want.Status)
 	}
 	names := slices.Collect(maps.Keys(want.Expected))
-	for _, name := range append(names, Significant()...) {
+	for _, name := range append(names, significant()...) {
 		if err := c.text(want.Expected.Get(name), header.Get(name)); err != nil {
 			return fmt.Errorf("header %s: %w", name, err)
 		}

@@ -31,7 +31,7 @@ GET /v2/{{m}}
 `
 
 func TestParse(t *testing.T) {
-	got, err := Parse("queues", sample)
+	got, err := parse("queues", sample)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for _, text := range []string{"", "=== a\nGET /\n", "=== a\nGET\n--- 200\n", "=== a\nGET /\n--- x\n", "=== a\nGET /\nnoheader\n--- 200\n",
 		"=== a\n@after soon\nGET /\n--- 200\n"} {
-		if _, err := Parse("x", text); err == nil {
+		if _, err := parse("x", text); err == nil {
 			t.Errorf("%q is accepted", text)
 		}
 	}
