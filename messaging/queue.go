@@ -1,5 +1,7 @@
 package messaging
 
+import "strings"
+
 // Project identifies a tenant: any non-empty string of up to 256 characters
 // (http-v2 §4.2). It is data and is never interpolated into patterns.
 type Project string
@@ -26,6 +28,13 @@ func Backlog(id SubscriptionID) Part { return "backlog/" + Part(id) }
 
 // Failed holds what was given up.
 func Failed(id SubscriptionID) Part { return "failed/" + Part(id) }
+
+// Subscription returns the subscription that the part belongs to, and false for
+// one that belongs to all of its queue or topic.
+func (p Part) Subscription() (id SubscriptionID, one bool) {
+	_, rest, one := strings.Cut(string(p), "/")
+	return SubscriptionID(rest), one
+}
 
 // In names a part of the queue or topic that q names, or is a part of.
 func (q QueueRef) In(p Part) QueueRef {

@@ -34,25 +34,27 @@ func (n *Notifier) renewDue() {
 		}
 	}
 	n.mu.Unlock()
-	n.eachLot(due, n.renew)
+	manyAtOnce(due, n.renew)
 }
 
-// eachLot calls f for many lots at once, so that the commits of a store are few.
-func (n *Notifier) eachLot(lots []*lot, f func(*lot)) {
-	places := make(chan struct{}, lotsAtOnce)
+// manyAtOnce calls f for each of the list, many at once, so that the commits of a
+// store are few.
+func manyAtOnce[T any](list []T, f func(T)) {
+	places := make(chan struct{}, atOnceInStore)
 	var busy sync.WaitGroup
-	for _, l := range lots {
+	for _, x := range list {
 		places <- struct{}{}
 		busy.Go(func() {
-			f(l)
+			f(x)
 			<-places
 		})
 	}
 	busy.Wait()
 }
 
-// lotsAtOnce is how many lots are renewed or given back at once.
-const lotsAtOnce = 64
+// atOnceInStore is how many lots are renewed or given back at once, or parts
+// looked at.
+const atOnceInStore = 64
 
 func (n *Notifier) renew(l *lot) {
 	begun := n.now()

@@ -277,7 +277,7 @@ func (n *Notifier) settle(stopWork func()) {
 	}
 	n.mu.Unlock()
 	var late atomic.Bool
-	n.eachLot(lots, func(l *lot) {
+	manyAtOnce(lots, func(l *lot) {
 		if _, err := n.data.Release(n.working, l.part, l.claim); err != nil && !late.Swap(true) {
 			n.log.Warn("deliveries that were not made begin again when their lease ends", "error", err)
 		}

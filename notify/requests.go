@@ -142,7 +142,7 @@ func (n *Notifier) Forget(ctx context.Context, sub messaging.Subscription) {
 	n.mu.Unlock()
 	for _, p := range []messaging.Part{messaging.Backlog(sub.ID), messaging.Failed(sub.ID)} {
 		if err := n.data.Drop(ctx, sub.Source.In(p)); err != nil {
-			n.log.Warn("what waits for a subscription that is gone stays until it expires", "project", sub.Source.Project, "subscription", sub.ID, "error", err)
+			n.log.Warn("what waits for a subscription that is gone is removed later", "project", sub.Source.Project, "subscription", sub.ID, "error", err)
 		}
 	}
 }

@@ -19,9 +19,17 @@ const forgetAfter = time.Minute
 func (n *Notifier) walk(ctx context.Context, stop <-chan struct{}) {
 	tick := time.NewTicker(walkEvery)
 	defer tick.Stop()
+	var strays time.Time // when they are looked for again
 	for {
 		if err := n.walkOnce(ctx); err != nil && ctx.Err() == nil {
 			n.log.Error("cannot tell which queues have subscribers", "error", err)
+		}
+		if now := n.now(); !now.Before(strays) {
+			strays = now.Add(strayEvery)
+			if err := n.findStrays(ctx); err != nil && ctx.Err() == nil {
+				n.log.Warn("what waits for subscriptions that are gone stays for now", "error", err)
+				strays = now
+			}
 		}
 		n.tidy()
 		select {

@@ -38,6 +38,18 @@ type Surveyor interface {
 	Survey(ctx context.Context, each func(q messaging.QueueRef, total, claimed int)) error
 }
 
+// PartLister is what a Data store may be as well: one that can tell which parts
+// there are. What belongs to subscriptions that ended while nobody was there to
+// remove it lives out its lifetime in other stores.
+type PartLister interface {
+	// Parts calls each with every part that holds messages, of the queues and
+	// topics of all projects, once, in any order. Parts without messages may be
+	// among them, but for those that were dropped since. Changes made meanwhile
+	// may or may not show, and the call may take time in proportion to the queues.
+	// each is quick and does not use the store.
+	Parts(ctx context.Context, each func(messaging.QueueRef)) error
+}
+
 // Control is the store of everything that is not on the hot path: which
 // queues exist, how pools and flavors place them, and what projects may have.
 type Control interface {

@@ -74,6 +74,25 @@ func (s *Store) Survey(ctx context.Context, each func(q messaging.QueueRef, tota
 	return nil
 }
 
+// Parts implements storage.PartLister.
+func (s *Store) Parts(ctx context.Context, each func(messaging.QueueRef)) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	var parts []messaging.QueueRef
+	s.queuemu.RLock()
+	for ref := range s.queues {
+		if ref.Part != "" {
+			parts = append(parts, ref)
+		}
+	}
+	s.queuemu.RUnlock()
+	for _, ref := range parts {
+		each(ref)
+	}
+	return nil
+}
+
 // counts are what was found expired.
 type counts struct{ messages, claims, subscriptions atomic.Int64 }
 

@@ -273,6 +273,18 @@ func (s *Store) Survey(ctx context.Context, each func(q messaging.QueueRef, tota
 	})
 }
 
+// Parts implements storage.PartLister.
+func (s *Store) Parts(ctx context.Context, each func(messaging.QueueRef)) error {
+	return s.locked(ctx, func() error {
+		for q := range s.messages {
+			if q.Part != "" {
+				each(q)
+			}
+		}
+		return nil
+	})
+}
+
 // Stored implements storage.Messages.
 func (s *Store) Stored(ctx context.Context, p messaging.Project) (sum messaging.Stored, err error) {
 	err = s.locked(ctx, func() error {

@@ -47,8 +47,9 @@ type Store struct {
 }
 
 var (
-	_ storage.Data    = (*Store)(nil)
-	_ storage.Control = (*Store)(nil)
+	_ storage.Data       = (*Store)(nil)
+	_ storage.Control    = (*Store)(nil)
+	_ storage.PartLister = (*Store)(nil)
 )
 
 // New returns an empty store.

@@ -54,6 +54,9 @@ func calls(ctx context.Context, s Store) map[string]error {
 	note("Drop", s.Drop(ctx, inbox))
 	_, _, err = s.Due(ctx, inbox)
 	note("Due", err)
+	if lister, ok := s.(storage.PartLister); ok {
+		note("Parts", lister.Parts(ctx, func(messaging.QueueRef) {}))
+	}
 
 	_, err = s.Claim(ctx, inbox, storage.Terms{TTL: 60, Limit: 1})
 	note("Claim", err)

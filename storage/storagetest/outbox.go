@@ -24,6 +24,7 @@ func outboxPromises() []promise {
 		{"each of several queues announces to its own subscribers", alsoAnnounce},
 		{"concurrent announced posts leave a copy each", outboxConcurrent},
 		{"sources are all that have subscriptions, page by page", sourcePages},
+		{"a PartLister names the parts that hold messages, and none that was dropped", partsListed},
 	}
 }
 
@@ -297,4 +298,43 @@ func sourcePages(s *subject) {
 	s.clock.Advance(2 * time.Hour)
 	_, err = s.Sweep(s.ctx())
 	s.ok(err)
+}
+
+func partsListed(s *subject) {
+	if _, ok := s.Store.(storage.PartLister); !ok {
+		s.Skip("the store cannot tell its parts")
+	}
+	check := func(what string, must, mustNot []messaging.QueueRef) {
+		s.Helper()
+		got := map[messaging.QueueRef]int{}
+		s.ok(s.Store.(storage.PartLister).Parts(s.ctx(), func(q messaging.QueueRef) { got[q]++ }))
+		for _, q := range must {
+			if got[q] != 1 {
+				s.Errorf("%s: %v is named %d times", what, q, got[q])
+			}
+		}
+		for _, q := range mustNot {
+			if got[q] != 0 {
+				s.Errorf("%s: %v is named", what, q)
+			}
+		}
+	}
+	kinds := []messaging.Part{messaging.Outbox, messaging.Backlog("0123"), messaging.Failed("0123")}
+	whole := append(awkward(), inbox, topic, alien)
+	var parts []messaging.QueueRef
+	for i, q := range whole {
+		s.post(q, 1)
+		part := q.In(kinds[i%len(kinds)])
+		parts = append(parts, part)
+		s.put(part, alice, draft(3600, int64(i%2), "x"))
+	}
+	s.claim(parts[0], storage.Terms{TTL: 60, Grace: 60, Limit: 1})
+	check("full", parts, append(whole, inbox.In(messaging.Backlog("none"))))
+	s.ok(s.Drop(s.ctx(), parts[1]))
+	s.ok(s.Drop(s.ctx(), whole[2]))
+	check("one is dropped", append(parts[2:], parts[0]), append(whole, parts[1]))
+	s.restartIfItCan()
+	check("a restart", append(parts[2:], parts[0]), append(whole, parts[1]))
+	s.put(parts[1], alice, draft(60, 0, "y"))
+	check("it is used again", parts, whole)
 }
