@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -33,9 +34,9 @@ It takes milliseconds and may be run as often as one likes.
 
 The server is the one at --server-url, else the one that the configuration
 describes, under TLS known by the certificate in its file. Without OS_TOKEN a
-server that wants a token is judged by its page /healthcheck. The store is looked at if --data-dir names it, or if --server-url does
-not name another server and there is one. OS_TOKEN is sent to the server if it is
-set.
+server that wants a token is judged by its page /healthcheck. The store is looked
+at if --data-dir names it, or if --server-url does not name another server and
+there is one. OS_TOKEN is sent to the server if it is set.
 
 The exit code is 0 when all is well, 1 when something is not or the server cannot
 be reached, 2 when the command line was not understood, 3 when the server is well
@@ -59,6 +60,9 @@ unknown, problems, segments, disk, free_on_disk, quarantine}.`,
 	dataDirFlag(f, s.src)
 	fileFlags(f, s.src)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := s.check(); err != nil {
+			return err
+		}
 		return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
 	cmd.AddCommand(prog.upgradeCommand())
@@ -74,6 +78,22 @@ type statusRun struct {
 
 	healthcheck string      // path of the page that needs no token; empty: none
 	tls         *tls.Config // nil: as for any server
+}
+
+// check returns what is wrong with the command line: nothing can be told of a
+// server then, least of all that it is not well.
+func (s *statusRun) check() error {
+	if s.timeout <= 0 {
+		return fmt.Errorf("--timeout %s: must be positive", s.timeout)
+	}
+	if s.url == "" {
+		return nil
+	}
+	u, err := url.Parse(s.url)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("--server-url %q is not the URL of a server, such as http://127.0.0.1:8888", s.url)
+	}
+	return nil
 }
 
 // statusReport is what the command tells.
@@ -144,9 +164,14 @@ func glance(ctx context.Context, dir string, must bool) *storeStatus {
 	}
 	s := &storeStatus{StoreCondition: app.StoreCondition{Dir: dir, Problems: []string{err.Error()}}}
 	if s.Unknown = errors.Is(err, fs.ErrPermission); s.Unknown {
-		s.Problems[0] = fmt.Sprintf("user %d may not read it (%v): ask as the user of the server", os.Geteuid(), err)
+		s.Problems[0] = notMine(err)
 	}
 	return s
+}
+
+// notMine is what to do when the store belongs to another user.
+func notMine(err error) string {
+	return fmt.Sprintf("user %d may not read it (%v): ask as the user of the server", os.Geteuid(), err)
 }
 
 // places finds out which server to ask and which directory to look at; must

@@ -132,6 +132,18 @@ func TestStatusOfTrouble(t *testing.T) {
 	}
 }
 
+// A mistake on the command line says nothing about a server.
+func TestStatusMistakes(t *testing.T) {
+	for _, args := range []string{
+		"-s 127.0.0.1:8888", "-s localhost:8888", "-s nonsense", "-s ftp://localhost", "-s http://", "-s http://h/?q", "-s http://h:x",
+		"--timeout 0", "--timeout -1s", "--timeout soon",
+	} {
+		if code, out, errs := zaqar(t, append([]string{"status"}, strings.Fields(args)...)...); code != exitUsage || out != "" || errs == "" {
+			t.Errorf("%s: exit code %d\n%s%s", args, code, out, errs)
+		}
+	}
+}
+
 // Who may not read the store does not know how it is, which is not to say that
 // it is unwell.
 func TestStatusOfAnotherUser(t *testing.T) {
@@ -146,6 +158,9 @@ func TestStatusOfAnotherUser(t *testing.T) {
 	var r statusReport
 	if err := json.Unmarshal([]byte(out), &r); err != nil || code != exitUnknown || r.Healthy || !r.Unknown || !r.Server.Healthy || !r.Store.Unknown || r.Store.Healthy {
 		t.Errorf("exit code %d, %v\n%s", code, err, out)
+	}
+	if code, out := as("status", "upgrade", "check", "--data-dir", dir); code != upgradeFailure || !strings.Contains(out, "ask as the user of the server") {
+		t.Errorf("upgrade check: exit code %d\n%s", code, out)
 	}
 	s.signal(t, syscall.SIGTERM)
 	s.exit(t)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -104,6 +105,8 @@ func storeOpens(ctx context.Context, c *config.Config) config.Check {
 	switch {
 	case errors.Is(err, app.ErrNoStore):
 		check.Details = append(check.Details, fmt.Sprintf("there is none in %s yet; a start makes it", dir))
+	case errors.Is(err, fs.ErrPermission):
+		fail(config.Failure, "%s: %s", dir, notMine(err))
 	case err != nil:
 		fail(config.Failure, "%v", err)
 	case !at.Healthy:
