@@ -21,6 +21,9 @@ more. A running server does this by itself, all the time: the command is for
 a store that is stopped, for example before it is moved. Run it as the user of
 the server, to whom the new files must belong. It may be interrupted.
 
+The newest segment and the one made ready for what comes stay as they are, 64 MiB
+each. "zaqar store backup" makes a copy without what is only made ready.
+
 JSON: dir, before and after {segments, log, live}, in bytes.`,
 		Example: `  zaqar store compact
   zaqar store compact --data-dir /srv/zaqar --json`,

@@ -26,9 +26,10 @@ oldest message; live and dead bytes; damage that is known of.
 The store may be stopped or in use, or be a backup. What a start reads is read,
 and as much memory is needed. Nothing is changed.
 
-JSON: dir, format, store (identity), backup (when it was made, for one), failed,
-at, queues, messages, claimed, delayed, notifications (kept for subscribers),
-oldest {project, queue, message, posted}, space {segments, live, needed, dead,
+JSON: dir, format, store (identity), backup (when it was made, for one), refused
+(why no start takes a backup that is not whole), failed, at, queues, messages,
+claimed, delayed, notifications (kept for subscribers), oldest {project, queue,
+message, posted}, space {segments, live, needed, dead,
 reserved, index, quarantine, disk, free_on_disk}, projects [{project, queues,
 messages, claimed, notifications, bytes}], per_queue [{project, queue, topic,
 messages, claimed, delayed, notifications, bytes, oldest}] with --queues, damage
@@ -75,6 +76,9 @@ func printInfo(out io.Writer, in *app.StoreInfo, queues bool) error {
 	row("store", "%s, format %d, in %s", in.Store, in.Format, in.Dir)
 	if in.Backup != "" {
 		row("", "a backup, made %s, not in use yet", in.Backup)
+	}
+	if in.Refused != "" {
+		row("REFUSED", "a start does not take it: %s", in.Refused)
 	}
 	if in.Failed {
 		row("FAILED", "a disk error has ended its writing; it needs a restart")

@@ -133,7 +133,7 @@ func TestIndexFilesCanBeMissing(t *testing.T) {
 func TestOpenRefusesWhatItDoesNotKnow(t *testing.T) {
 	for what, c := range map[string]struct{ file, content, says string }{
 		"another format":    {formatName, `{"format":2,"store":"8a8a8a8a"}`, "format 2"},
-		"no JSON":           {formatName, `hello`, formatName},
+		"no JSON":           {formatName, `hello`, formatName + " is no identity of a store"},
 		"no identity":       {formatName, `{"format":1,"store":"xyz"}`, formatName},
 		"segments, nothing": {formatName, "", formatName},
 	} {

@@ -28,7 +28,7 @@ func (s *Store) readFormat() error {
 	}
 	var f format
 	if err := json.Unmarshal(b, &f); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s is no identity of a store: restore the file from a backup (%w)", name, err)
 	}
 	if f.Format != formatVersion {
 		return fmt.Errorf("%s: the store has format %d; this version of the server reads format %d", s.dir, f.Format, formatVersion)

@@ -18,11 +18,12 @@ import (
 type Info struct {
 	Dir      string    `json:"dir"`
 	Format   int       `json:"format"`
-	Store    string    `json:"store"`            // its identity: how every id in it begins
-	Backup   string    `json:"backup,omitempty"` // when it was made, if this is a backup that was never opened
-	Failed   bool      `json:"failed"`           // a disk error has ended its writing
-	At       time.Time `json:"at"`               // the instant for which messages are counted
-	Queues   int       `json:"queues"`           // and topics
+	Store    string    `json:"store"`             // its identity: how every id in it begins
+	Backup   string    `json:"backup,omitempty"`  // when it was made, if this is a backup that was never opened
+	Refused  string    `json:"refused,omitempty"` // why no start takes it: it is a backup that is not whole
+	Failed   bool      `json:"failed"`            // a disk error has ended its writing
+	At       time.Time `json:"at"`                // the instant for which messages are counted
+	Queues   int       `json:"queues"`            // and topics
 	Messages int       `json:"messages"`
 	Claimed  int       `json:"claimed"`
 	Delayed  int       `json:"delayed"`
@@ -108,8 +109,13 @@ func Inspect(ctx context.Context, t Tool, queues int) (_ *Info, err error) {
 	in := &Info{Dir: t.Dir, Format: formatVersion, Store: fmt.Sprintf("%08x", sn.epoch), At: time.UnixMilli(sn.at).UTC(),
 		Failed:   slices.Contains(sn.names, failedName),
 		Projects: []ProjectInfo{}, Damage: []Damage{}, Damaged: []string{}, Quarantine: []FileInfo{}}
-	if m, err := readManifest(sn.fs, sn.dir); err == nil && m != nil {
+	m, err := readManifest(sn.fs, sn.dir)
+	if m != nil {
 		in.Backup = m.Made.Format(time.RFC3339)
+		err = m.fits(sn.recovery, sn.names)
+	}
+	if err != nil {
+		in.Refused = err.Error()
 	}
 	in.count(sn, queues)
 	in.Damage = append(in.Damage, sn.damage...)

@@ -49,6 +49,9 @@ func TestRestoreIsChecked(t *testing.T) {
 	}
 	w.store.tend()
 	whole := w.backedUp(t, "backup")
+	if in := whole.inspected(t, 0); in.Refused != "" || in.Backup == "" {
+		t.Errorf("the backup, inspected: %+v", in)
+	}
 	logs := whole.files(t, logSuffix)
 	newest := func(w *world) string { l := w.files(t, logSuffix); return l[len(l)-1] }
 	for what, c := range map[string]struct {
@@ -77,6 +80,9 @@ func TestRestoreIsChecked(t *testing.T) {
 			v := again.verified(t)
 			if v.Clean {
 				t.Error("verify finds nothing")
+			}
+			if in := again.inspected(t, 0); !strings.Contains(in.Refused, c.says) {
+				t.Errorf("inspected: %q, want it to speak of %s", in.Refused, c.says)
 			}
 			changes := again.disk.Changes()
 			if err := again.open(); err == nil || !strings.Contains(err.Error(), c.says) {
