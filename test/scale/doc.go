@@ -2,7 +2,7 @@
 // something: queues that nobody uses, clients that wait, tenants that take all
 // they can get.
 //
-//	go run ./test/scale [flags] busy|deliveries|queues|waiters|fairness
+//	go run ./test/scale [flags] SCENARIO
 //
 // Each scenario starts the real program on a store of its own and prints one
 // JSON object: what was measured, the figures and the conditions. What is

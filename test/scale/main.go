@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"os/signal"
@@ -89,6 +90,7 @@ func main() {
 	f.IntVar(&o.size, "size", 1024, "with -role: bytes of a body")
 	f.StringVar(&o.how, "how", "list", "with -role: list or claim")
 	f.StringVar(&o.from, "from", "", "with -role: the address to connect from")
+	f.Usage = func() { usage(f) }
 	_ = f.Parse(os.Args[1:]) // exits on an error
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -96,6 +98,31 @@ func main() {
 		fmt.Fprintln(os.Stderr, "scale:", err)
 		os.Exit(1)
 	}
+}
+
+// usage lists what can be run, and the flags.
+func usage(f *flag.FlagSet) {
+	fmt.Fprintf(f.Output(), `Measure the server with much of something, and print JSON. Each scenario starts
+the program on a store of its own.
+
+  go run ./test/scale [flags] SCENARIO
+
+Scenarios:
+  busy            a busy queue beside -queues idle ones
+  deliveries      posts to -subscriptions subscribers; -pending deliveries that wait
+  fairness        single posts of a tenant beside another one at full speed
+  queues          many queues: made, kept in memory and on disk, listed
+  waiters         posts beside -waiters clients that wait; waking them, stopping
+  waiters-inside  -waiters connections that wait inside one process
+
+Examples:
+  go run ./test/scale -queues 100000 -rounds 12 -duration 700ms busy
+  go run ./test/scale -waiters 17500 -rounds 12 waiters
+  go run ./test/scale -queues 1000000 -only never queues
+
+Flags:
+`)
+	f.PrintDefaults()
 }
 
 func run(ctx context.Context, o options, args []string, out io.Writer) error {
@@ -107,7 +134,7 @@ func run(ctx context.Context, o options, args []string, out io.Writer) error {
 		return part(ctx, o, out)
 	}
 	if len(args) != 1 || scenarios()[args[0]] == nil {
-		return errors.New("one scenario is needed: busy, deliveries, queues, waiters, waiters-inside or fairness")
+		return errors.New("one scenario is needed, after the flags: " + strings.Join(slices.Sorted(maps.Keys(scenarios())), ", "))
 	}
 	b, err := newBench(ctx, o)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -216,5 +217,17 @@ func TestEnoughFiles(t *testing.T) {
 	}
 	if err := enoughFiles(1 << 40); err == nil || !strings.Contains(err.Error(), "ulimit") {
 		t.Errorf("a million million connections: %v", err)
+	}
+}
+
+func TestUsageNamesTheScenarios(t *testing.T) {
+	var out strings.Builder
+	f := flag.NewFlagSet("scale", flag.ContinueOnError)
+	f.SetOutput(&out)
+	usage(f)
+	for name := range scenarios() {
+		if !strings.Contains(out.String(), "\n  "+name+" ") {
+			t.Errorf("no %s in\n%s", name, &out)
+		}
 	}
 }
