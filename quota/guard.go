@@ -167,7 +167,8 @@ func (g *Guard) Changed(p messaging.Project) {
 	a.unpin()
 }
 
-// Limits returns what is in force for the project.
+// Limits returns what is in force for the project: a value for each limit. If
+// the store cannot be asked, what was known last holds.
 func (g *Guard) Limits(ctx context.Context, p messaging.Project) messaging.Limits {
 	if g == nil {
 		return limits()
@@ -255,7 +256,7 @@ type Usage struct {
 	Connections, Waiting          int64
 }
 
-// Usage asks the stores how much the project has.
+// Usage asks the stores how much the project has. Errors are theirs.
 func (g *Guard) Usage(ctx context.Context, p messaging.Project) (u Usage, err error) {
 	if g == nil {
 		return u, nil

@@ -30,12 +30,13 @@ func (h Hold) Done() {
 }
 
 // HoldMessages holds room for messages with bodies of so many bytes in all, or
-// returns OverQuota.
+// returns OverQuota, or the error of the store if that had to be asked and could
+// not be.
 func (g *Guard) HoldMessages(ctx context.Context, p messaging.Project, n int, bytes int64) (Hold, error) {
 	return g.hold(ctx, p, messages, amount{int64(n), bytes})
 }
 
-// HoldQueue holds room for a queue or topic, or returns OverQuota.
+// HoldQueue holds room for a queue or topic; errors as for HoldMessages.
 func (g *Guard) HoldQueue(ctx context.Context, q messaging.QueueRef) (Hold, error) {
 	if q.Topic {
 		return g.hold(ctx, q.Project, topics, amount{n: 1})
@@ -43,7 +44,7 @@ func (g *Guard) HoldQueue(ctx context.Context, q messaging.QueueRef) (Hold, erro
 	return g.hold(ctx, q.Project, queues, amount{n: 1})
 }
 
-// HoldSubscription holds room for a subscription, or returns OverQuota.
+// HoldSubscription holds room for a subscription; errors as for HoldMessages.
 func (g *Guard) HoldSubscription(ctx context.Context, p messaging.Project) (Hold, error) {
 	return g.hold(ctx, p, subscriptions, amount{n: 1})
 }

@@ -43,8 +43,9 @@ type Messages interface {
 	Tally(ctx context.Context, q messaging.QueueRef) (messaging.Tally, error)
 	// Volume counts the unexpired messages of all queues and topics of all
 	// projects, delayed and claimed ones included, and those of them under a
-	// live claim. What is in their parts does not count, here and in Stored. Changes made meanwhile may or may not be counted, and the
-	// call may be slow.
+	// live claim. What is in their parts does not count, here and in Stored.
+	// Changes made meanwhile may or may not be counted, and the call may be
+	// slow.
 	Volume(ctx context.Context) (total, claimed int, err error)
 	// Stored tells what the unexpired messages of a project amount to. A message
 	// counts from the moment it can be read until it is gone; changes made

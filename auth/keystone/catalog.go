@@ -7,7 +7,8 @@ import (
 
 // Public returns the public address of the service of that name, as the
 // catalogue of this service's own token has it; empty if it has none. The
-// catalogue is read again whenever that token is renewed.
+// catalogue is read again whenever that token is renewed. An error says why
+// this service has no token.
 func (i *Identity) Public(ctx context.Context, name string) (string, error) {
 	s, err := i.sessions.get(ctx, nil)
 	if err != nil {

@@ -131,7 +131,7 @@ func (t *Trusts) Verify(ctx context.Context, who messaging.Caller, id string) (e
 }
 
 // Token returns a token with which the trustee acts under a trust, and how long
-// it can be used.
+// it can be used. An error says why there is none, for logs: it has no kind.
 func (t *Trusts) Token(ctx context.Context, id string) (token messaging.Secret, lasts time.Duration, err error) {
 	g, err := t.login(ctx, id)
 	if err != nil {
@@ -153,7 +153,7 @@ func (t *Trusts) login(ctx context.Context, id string) (*granted, error) {
 	return t.sessions.authenticate(ctx, &under)
 }
 
-// Delete removes a trust. One that is gone is no error.
+// Delete removes a trust. One that is gone is no error; any other is for logs.
 func (t *Trusts) Delete(ctx context.Context, id string) error {
 	// Only its trustor may; under the trust, the trustee is the trustor.
 	g, err := t.login(ctx, id)

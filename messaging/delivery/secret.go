@@ -66,7 +66,8 @@ type storedSecret struct {
 	Expires int64  `json:"expires,omitzero"`
 }
 
-// ParseSecrets reads Subscription.Secrets. None are an empty text.
+// ParseSecrets reads Subscription.Secrets, as Encode wrote them; an empty text
+// holds none. The error shows no key.
 func ParseSecrets(raw []byte) (Secrets, error) {
 	if len(raw) == 0 {
 		return nil, nil

@@ -35,7 +35,8 @@ const (
 	GivenUp   Outcome = "given_up" // it failed and was the last
 )
 
-// Attempt is one that was made. Instants are kept to the millisecond.
+// Attempt is an attempt to deliver that was made, as a subscription remembers
+// it. Instants are kept to the millisecond.
 type Attempt struct {
 	At      time.Time
 	Took    time.Duration

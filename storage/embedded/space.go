@@ -16,7 +16,7 @@ import (
 // Usage is what the log takes and what it has to say.
 type Usage struct {
 	Log        int64 // bytes written to segments that exist
-	Live       int64 // those of them that messages and control records take which exist
+	Live       int64 // of them, what messages and control records that exist take
 	Segments   int
 	Compacting bool  // what counts in a segment is being rewritten
 	Rewritten  int64 // bytes that compaction has written since the store was opened

@@ -62,7 +62,7 @@ type Note struct {
 // means that it could not be done.
 //
 // It finds what checksums, the index files, the order of numbers and the
-// operations on messages give away. It cannot miss a segment file that was
+// operations on messages give away. It does not notice that a segment file was
 // removed whole, unless the store is a backup, which lists its files.
 func Verify(ctx context.Context, t Tool) (_ *VerifyReport, err error) {
 	sn, err := t.look(ctx)
