@@ -51,7 +51,7 @@ func serviceSections() []section {
 				of("event_queue", queueName(), func(s *settings) *string { return &s.Notification.EventQueue },
 					"The queue of a project that is told when one of its subscriptions is disabled, if that names no dead_letter_queue. Empty: nobody is told."),
 				of("max_deliveries_per_host", whole(1, 100_000), func(s *settings) *int { return &s.Notification.PerHost },
-					"Deliveries in flight to one host and port."),
+					"Deliveries in flight to one host and port. A project alone there has three quarters of them; the rest is left for others."),
 				of("max_deliveries_per_subscription", whole(1, 1_000), func(s *settings) *int { return &s.Notification.PerSubscription },
 					"Deliveries in flight for one subscription, when more than a few wait. 1 keeps posts in their order for as long as nothing fails."),
 				of("max_confirmations_per_project", whole(0, 1_000_000_000), func(s *settings) *int { return &s.Notification.Confirmations },

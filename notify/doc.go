@@ -41,7 +41,8 @@
 //
 // # Bounds
 //
-// Deliveries in flight: overall, for each project, for each host, and for each
+// Deliveries in flight: overall, for each project, for each host, for each project
+// at a host (three for each place that stays free there), and for each
 // subscription, with at most half of them with subscribers that were slow lately,
 // and three quarters of that half for one project. Projects take turns in every
 // line. Who has several messages to bring leaves his place after a second if

@@ -141,7 +141,7 @@ func (n *Notifier) laneFor(s *source, sub *messaging.Subscription) *lane {
 func (n *Notifier) join(name string) *host {
 	h := n.hosts[name]
 	if h == nil {
-		h = &host{name: name}
+		h = &host{name: name, of: map[messaging.Project]int{}}
 		n.hosts[name] = h
 	}
 	h.lanes++
@@ -155,9 +155,7 @@ func (n *Notifier) leave(h *host) {
 		return
 	}
 	h.lanes--
-	if h.sends < n.config.PerHost {
-		n.unparkAt(h)
-	}
+	n.unparkAt(h)
 	n.closeHost(h)
 }
 

@@ -353,10 +353,11 @@ func (n *Notifier) tighten() {
 // host is where subscribers are, as host and port.
 type host struct {
 	name    string
-	lanes   int          // that are there
-	sends   int          // deliveries in flight
-	jobs    int          // that wait in lanes
-	waiting turns[*lane] // would be ready, if fewer were in flight
+	lanes   int                       // that are there
+	sends   int                       // deliveries in flight
+	of      map[messaging.Project]int // and those of each project that has some
+	jobs    int                       // that wait in lanes
+	waiting turns[*lane]              // would be ready, if fewer were in flight
 }
 
 // account is what a project has of what all share.

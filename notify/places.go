@@ -1,5 +1,7 @@
 package notify
 
+import "zaqar/messaging"
+
 // startSends starts deliveries for what is ready. The caller holds n.mu.
 func (n *Notifier) startSends() {
 	for n.running && n.sends < n.config.InFlight {
@@ -38,7 +40,7 @@ func (n *Notifier) nextJob() *job {
 		j := n.take(l)
 		l.active++
 		j.host = l.host
-		j.host.sends++
+		j.host.begin(l.source.ref.Project)
 		l.source.account.sends++
 		n.sends++
 		if j.slow = l.slow(); j.slow {
@@ -72,7 +74,7 @@ func (n *Notifier) park(l *lane) bool {
 		n.needsNone(l)
 	case l.source.account.sends >= n.perProject():
 		l.source.account.waiting.push(l)
-	case l.host.sends >= n.config.PerHost:
+	case !n.mayAt(l.host, l.source.ref.Project):
 		l.host.waiting.push(l.source.ref.Project, l)
 	case l.slow() && l.source.account.slow >= n.slowPerProject():
 		l.parked = true
@@ -94,9 +96,7 @@ func (n *Notifier) passOn(l *lane) {
 	if l.source.account.sends < n.perProject() {
 		n.unpark(&l.source.account.waiting)
 	}
-	if l.host.sends < n.config.PerHost {
-		n.unparkAt(l.host)
-	}
+	n.unparkAt(l.host)
 	if n.slow < n.mostSlow() {
 		n.unparkSlow(l.source.account)
 	}
@@ -126,7 +126,7 @@ func (n *Notifier) finish(j *job) {
 		n.freePlace(j)
 	}
 	n.rejoin(l)
-	j.host.sends--
+	j.host.end(l.source.ref.Project)
 	n.unparkAt(j.host)
 	n.closeHost(j.host)
 	n.makeReady(l)
@@ -187,6 +187,28 @@ func (n *Notifier) becameSlow(l *lane) {
 	}
 }
 
+// mayAt reports whether a project may have one more delivery to the host in flight:
+// it may have three for each place that it leaves free. So one that is alone there
+// has three quarters, several have less each as they become more, and there is
+// always a place for the next. The caller holds n.mu.
+func (n *Notifier) mayAt(h *host, p messaging.Project) bool {
+	return h.of[p] < 3*(n.config.PerHost-h.sends)
+}
+
+// begin counts a delivery to the host.
+func (h *host) begin(p messaging.Project) {
+	h.sends++
+	h.of[p]++
+}
+
+// end counts it no more.
+func (h *host) end(p messaging.Project) {
+	h.sends--
+	if h.of[p]--; h.of[p] == 0 {
+		delete(h.of, p)
+	}
+}
+
 // yield reports whether a job that has had its place for long leaves it to others
 // that wait, before its i-th item. The rest comes next in its lane.
 func (n *Notifier) yield(j *job, i int) bool {
@@ -237,12 +259,15 @@ func (n *Notifier) unpark(waiting *fifo[*lane]) {
 	}
 }
 
-// unparkAt makes the next lane ready that waits for a place at the host. Those that
-// have gone to others are, too, and leave the place to the next. The caller holds
-// n.mu.
+// unparkAt makes the next lane ready that waits for a place at the host and may have
+// one. Those that have gone to others are, too, and leave the place to the next. The
+// caller holds n.mu.
 func (n *Notifier) unparkAt(h *host) {
-	for h.waiting.len() > 0 {
-		l := h.waiting.pop()
+	for h.sends < n.config.PerHost {
+		l, ok := h.waiting.popIf(func(p messaging.Project) bool { return n.mayAt(h, p) })
+		if !ok {
+			return
+		}
 		n.ready.push(l.source.ref.Project, l)
 		if l.host == h {
 			return

@@ -3,6 +3,8 @@ package notify_test
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,36 +36,53 @@ func TestMovedLeaveTheLine(t *testing.T) {
 	}
 }
 
-// And so they do at a host that they share.
+// At a host that they share there is room for others, however many receivers of a
+// project do not answer there, and if they are those of several projects.
 func TestHostIsShared(t *testing.T) {
-	inWorld(t, func(w *world) {
-		for i := range 500 {
-			w.subscribe(queueOf("many", "q"), fmt.Sprintf("http://shared/dead/%d", i))
-		}
-		w.subscribe(queueOf("one", "q"), "http://shared/well")
-		w.sender.behave["shared"] = func(ctx context.Context, d *notify.Delivery) (notify.Receipt, error) {
-			if d.Subscription.Source.Project == "many" {
-				return hangs(ctx, d)
-			}
-			return notify.Receipt{Status: 200}, nil
-		}
-		w.start()
-		w.post(queueOf("many", "q"), "x")
-		settled(time.Second)
-		for i := range 60 {
-			w.post(queueOf("one", "q"), fmt.Sprint(i))
-			time.Sleep(5 * time.Second)
-		}
-		got := 0
-		for _, a := range w.sender.of("shared") {
-			if a.text != "x" {
-				got++
-			}
-		}
-		if got < 30 { // all places come free and are taken at about the same time
-			t.Errorf("%d of 60 arrived", got)
-		}
-	})
+	for _, c := range []struct {
+		hanging, perHost int
+		settles          time.Duration // four come one after the other, and have all but one, two, three
+	}{{1, 64, 0}, {2, 64, 0}, {3, 64, 0}, {4, 64, time.Minute}, {9, 64, 2 * time.Minute}, {1, 4, 0}} {
+		t.Run(fmt.Sprintf("%d at %d", c.hanging, c.perHost), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.config.PerHost = c.perHost
+				w.sender.behave["shared"] = func(ctx context.Context, d *notify.Delivery) (notify.Receipt, error) {
+					if d.Subscription.Source.Project != "one" {
+						return hangs(ctx, d)
+					}
+					return notify.Receipt{Status: 200}, nil
+				}
+				w.subscribe(queueOf("one", "q"), "http://shared/well")
+				w.start()
+				for p := range c.hanging {
+					q := queueOf(messaging.Project(fmt.Sprint("many", p)), "q")
+					for i := range 300 {
+						w.subscribe(q, fmt.Sprintf("http://shared/dead/%d/%d", p, i))
+					}
+					w.post(q, "x")
+					settled(time.Second)
+				}
+				settled(c.settles)
+				start := time.Since(w.sender.begun)
+				for i := range 60 {
+					w.post(queueOf("one", "q"), fmt.Sprint(i))
+					time.Sleep(5 * time.Second)
+				}
+				got, worst := 0, time.Duration(0)
+				for _, a := range w.sender.of("shared") {
+					if i, err := strconv.Atoi(a.text); err == nil {
+						got, worst = got+1, max(worst, a.at-start-time.Duration(i)*5*time.Second)
+					}
+				}
+				if got != 60 || worst > time.Second {
+					t.Errorf("%d of 60 arrived, up to %v late", got, worst)
+				}
+				if n := w.sender.atOnce("shared"); n > c.perHost || n < c.perHost*3/4 {
+					t.Errorf("%d were in flight at once", n)
+				}
+			})
+		})
+	}
 }
 
 // Who always answers just before he is slow has no more of the places than others.
@@ -164,5 +183,48 @@ func TestPlacesOfSlowOnesArePassedOn(t *testing.T) {
 		if n := len(w.sender.of("a")); n != 7 {
 			t.Errorf("a got %d", n)
 		}
+	})
+}
+
+// What a project may have at a host becomes less when others come, and as much as
+// before when they go.
+func TestPlacesAtHostComeBack(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var a, b atomic.Int32
+		var gone atomic.Bool
+		w.sender.behave["shared"] = func(ctx context.Context, d *notify.Delivery) (notify.Receipt, error) {
+			n := &a
+			if d.Subscription.Source.Project == "b" {
+				if gone.Load() {
+					return notify.Receipt{Status: 200}, nil
+				}
+				n = &b
+			}
+			n.Add(1)
+			defer n.Add(-1)
+			return hangs(ctx, d)
+		}
+		w.start()
+		hang := func(p messaging.Project) {
+			for i := range 300 {
+				w.subscribe(queueOf(p, "q"), fmt.Sprintf("http://shared/%s/%d", p, i))
+			}
+			w.post(queueOf(p, "q"), "x")
+		}
+		check := func(when string, least, most int32) {
+			t.Helper()
+			if n := a.Load(); n < least || n > most {
+				t.Errorf("%s: a has %d in flight, and b has %d", when, n, b.Load())
+			}
+		}
+		hang("a")
+		settled(time.Second)
+		check("alone", 48, 48)
+		hang("b")
+		settled(3*time.Minute + time.Second)
+		check("two", 25, 30)
+		gone.Store(true)
+		settled(3*time.Minute + time.Second)
+		check("alone again", 48, 48)
 	})
 }

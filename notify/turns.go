@@ -78,6 +78,18 @@ func (t *turns[T]) push(p messaging.Project, x T) {
 	t.n++
 }
 
+// popIf takes the first of the project whose turn it is among those that may; false
+// if there is none. Those passed over go behind the others.
+func (t *turns[T]) popIf(may func(messaging.Project) bool) (x T, ok bool) {
+	for range t.order.len() {
+		if may(t.order.first().project) {
+			return t.pop(), true
+		}
+		t.order.push(t.order.pop())
+	}
+	return x, false
+}
+
 // pop takes the first of the project whose turn it is; there must be one.
 func (t *turns[T]) pop() T {
 	who := t.order.pop()
