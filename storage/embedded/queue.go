@@ -283,14 +283,20 @@ func (q *queue) adopt(cl *claim) {
 		q.claims = make(map[uint64]*claim)
 	}
 	q.claims[cl.id] = cl
-	q.expiry.push(cl.expires, cl)
+	q.scheduleClaim(cl)
 }
 
 // restart sets the clock of a claim.
 func (q *queue) restart(cl *claim, now int64, ttl uint32) {
 	cl.renewed, cl.ttl, cl.expires = now, ttl, expiry(now, ttl)
+	q.scheduleClaim(cl)
+}
+
+// scheduleClaim notes when a known claim ends. The places of claims that ended
+// early, as most do, and those that renewed ones had do not add up.
+func (q *queue) scheduleClaim(cl *claim) {
 	if n := len(q.expiry.items); n > 64 && n > 4*len(q.claims) {
-		q.expiry = heap[*claim]{}
+		q.expiry = heap[*claim]{items: make([]heapItem[*claim], 0, 2*len(q.claims))}
 		for _, other := range q.claims {
 			q.expiry.push(other.expires, other)
 		}
