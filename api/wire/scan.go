@@ -178,21 +178,32 @@ func scanString(b []byte, i int) int {
 	}
 }
 
-// scanPlain returns the offset of the first byte from i on that is not plain:
-// a quote, a backslash, a control character or no ASCII. It looks at eight
-// bytes at a time: a subtraction in each of them sets the highest bit where
-// the byte was smaller, and what it borrows from the bytes above can only make
-// those look special that stand behind a special one.
-func scanPlain(b []byte, i int) int {
+// special looks for bytes that are not plain among the first eight of b: the
+// lowest bit that is set is the highest of the first such byte. A subtraction in
+// each byte sets its highest bit where the byte was smaller, and what it borrows
+// from the bytes above can only make those look special that stand behind a
+// special one.
+func special(b []byte) uint64 {
 	const (
 		ones = 0x0101010101010101
 		tops = 0x80 * ones
 	)
+	x := binary.LittleEndian.Uint64(b)
+	return (x | (x - ' '*ones) | (x ^ '"'*ones - ones) | (x ^ '\\'*ones - ones)) & tops
+}
+
+// scanPlain returns the offset of the first byte from i on that is not plain:
+// a quote, a backslash, a control character or no ASCII.
+func scanPlain(b []byte, i int) int {
+	for ; i+32 <= len(b); i += 32 {
+		c := b[i : i+32]
+		if special(c[:8])|special(c[8:16])|special(c[16:24])|special(c[24:]) != 0 {
+			break
+		}
+	}
 	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		special := x | (x - ' '*ones) | (x ^ '"'*ones - ones) | (x ^ '\\'*ones - ones)
-		if special &= tops; special != 0 {
-			return i + bits.TrailingZeros64(special)/8
+		if found := special(b[i:]); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
 		}
 	}
 	for i < len(b) && b[i] >= ' ' && b[i] < utf8.RuneSelf && b[i] != '"' && b[i] != '\\' {
