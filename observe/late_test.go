@@ -6,15 +6,16 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"zaqar/internal/testlog"
 )
 
 func TestAccessRecordsWaitForCompany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out locked
+		var out testlog.Buffer
 		l, err := Open(Config{Stdout: &out})
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +41,7 @@ func TestAccessRecordsWaitForCompany(t *testing.T) {
 			l.Access.Info("six", slog.String("long", strings.Repeat("x", 100)))
 		}
 		synctest.Wait()
-		if n := len(out.take()); n < most {
+		if n := len(out.Take()); n < most {
 			t.Errorf("%d bytes are written of what is more than %d", n, most)
 		}
 		if err := l.Close(); err != nil {
@@ -49,31 +50,11 @@ func TestAccessRecordsWaitForCompany(t *testing.T) {
 	})
 }
 
-// locked is a buffer that several goroutines may use.
-type locked struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// take returns what was written since the last call.
-func (l *locked) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	defer l.b.Reset()
-	return l.b.String()
-}
-
 // lines checks the messages written since the last call.
-func lines(t *testing.T, out *locked, want ...string) {
+func lines(t *testing.T, out *testlog.Buffer, want ...string) {
 	t.Helper()
 	var got []string
-	for line := range strings.Lines(out.take()) {
+	for line := range strings.Lines(out.Take()) {
 		_, msg, _ := strings.Cut(line, "msg=")
 		msg, _, _ = strings.Cut(strings.TrimSpace(msg), " ")
 		got = append(got, msg)

@@ -21,7 +21,15 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// String is what was written so far.
+// Take returns what was written since the last call, and forgets it.
+func (b *Buffer) Take() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.text.Reset()
+	return b.text.String()
+}
+
+// String is what was written so far and not taken.
 func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -11,25 +11,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"zaqar/internal/testlog"
 )
 
 // heard is what somebody was told.
-type heard struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
+type heard struct{ testlog.Buffer }
 
-func (h *heard) hear(format string, args ...any) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	fmt.Fprintf(&h.text, format, args...)
-}
-
-func (h *heard) String() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.text.String()
-}
+func (h *heard) hear(format string, args ...any) { fmt.Fprintf(h, format, args...) }
 
 const project = "518b51ea133c4facadae42c328d6b77b"
 
