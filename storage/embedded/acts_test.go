@@ -320,6 +320,15 @@ func control(what, k, j int) act {
 	return a
 }
 
+// someActs is a history with every kind of act for seed 0, and one made up for
+// others.
+func someActs(seed uint64, n int) []act {
+	if seed == 0 {
+		return everyAct()
+	}
+	return randomActs(seed, n)
+}
+
 // randomActs makes up a history.
 func randomActs(seed uint64, n int) []act {
 	rng := rand.New(rand.NewPCG(seed, 1))

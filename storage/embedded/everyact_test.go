@@ -23,15 +23,22 @@ func logFails(d *faultdisk.Disk, kind faultdisk.Kind, err error, short int) *fau
 	return d.Inject(faultdisk.Fault{Kind: kind, Name: "*" + logSuffix, Times: 1, Err: err, Short: short})
 }
 
+// everyway is an empty store that is closed, every kind of act, and how they go
+// when nothing fails.
+func everyway(t *testing.T) (start *world, acts []act, path *journey) {
+	t.Helper()
+	start = newWorld(faultdisk.New(faultdisk.Config{}))
+	must(t, start.open())
+	must(t, start.close())
+	acts = everyAct()
+	return start, acts, travel(t, start, acts)
+}
+
 // A sync or write that fails ends writing: the call fails, nobody sees anything
 // of it, reads go on, and the next start finds it wholly or not at all.
 func TestFailedWritesAtEveryAct(t *testing.T) {
 	t.Parallel()
-	start := newWorld(faultdisk.New(faultdisk.Config{}))
-	must(t, start.open())
-	must(t, start.close())
-	acts := everyAct()
-	path := travel(t, start, acts)
+	start, acts, path := everyway(t)
 	w := start.on(start.disk.Clone())
 	must(t, w.open())
 	for i := range acts {
@@ -98,11 +105,7 @@ func failAt(w *world, path *journey, i int, rule *faultdisk.Rule) error {
 // nothing stops.
 func TestFailuresBesideTheLogAtEveryAct(t *testing.T) {
 	t.Parallel()
-	start := newWorld(faultdisk.New(faultdisk.Config{}))
-	must(t, start.open())
-	must(t, start.close())
-	acts := everyAct()
-	path := travel(t, start, acts)
+	start, acts, path := everyway(t)
 	kinds := []faultdisk.Kind{faultdisk.Create, faultdisk.Allocate, faultdisk.Rename, faultdisk.Remove, faultdisk.SyncDir,
 		faultdisk.Write, faultdisk.Sync, faultdisk.Truncate}
 	for _, kind := range kinds {
