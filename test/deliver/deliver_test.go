@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -21,12 +20,15 @@ import (
 	"time"
 
 	"zaqar/bench/process"
+	"zaqar/test/e2e/daemon"
 )
 
 var (
 	kills = flag.Int("deliver.kills", 6, "how often to kill the server")
 	seed  = flag.Uint64("deliver.seed", 0, "of the moments; 0: another one each time")
 )
+
+func TestMain(m *testing.M) { os.Exit(daemon.Main(m, false)) }
 
 // kinds are the ways in which subscribers behave.
 func kinds() []string { return []string{"well", "well2", "flaky", "slow", "down"} }
@@ -86,17 +88,11 @@ type program struct {
 	client                *http.Client
 }
 
-func build(t *testing.T) *program {
+func newProgram(t *testing.T) *program {
 	t.Helper()
 	dir := t.TempDir()
-	p := &program{bin: os.Getenv("ZAQAR_BINARY"), dir: filepath.Join(dir, "data"), config: filepath.Join(dir, "zaqar.conf"), log: filepath.Join(dir, "log"),
+	p := &program{bin: daemon.Shipped(t), dir: filepath.Join(dir, "data"), config: filepath.Join(dir, "zaqar.conf"), log: filepath.Join(dir, "log"),
 		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
-	if p.bin == "" {
-		p.bin = filepath.Join(dir, "zaqar")
-		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", p.bin, "zaqar/cmd/zaqar").CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
 	const config = "[DEFAULT]\naccess_log = False\n[notification]\nallowed_targets = 127.0.0.1\n"
 	if err := os.WriteFile(p.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -142,27 +138,33 @@ func (p *program) ask(ctx context.Context, s *process.Process, method, path, bod
 	return text, err
 }
 
-// load posts until the server is gone, and returns what was acknowledged.
-func (p *program) load(t *testing.T, s *process.Process, life int, ahead func() bool) (acked []string) {
+// load is what clients do in one life.
+type load struct {
+	clients, life int
+	post          func(names []string) error // messages with these bodies
+	enough        func(posts int) bool       // whether a client that made them rests
+	gone          func() bool                // the server is, while a client rests
+}
+
+// run posts until the server is gone, and returns what was acknowledged.
+func (l load) run() (acked []string) {
 	var mu sync.Mutex
 	var clients sync.WaitGroup
-	for c := range 8 {
+	for c := range l.clients {
 		clients.Go(func() {
-			for n := 0; ; n++ {
-				if ahead() {
-					time.Sleep(5 * time.Millisecond)
-					if s.Ended() != nil {
+			for n := 0; ; {
+				if l.enough(n) {
+					time.Sleep(2 * time.Millisecond) // deliveries go on, and the end comes
+					if l.gone() {
 						return
 					}
 					continue
 				}
-				var names, messages []string
+				var names []string
 				for i := range 1 + rand.IntN(5) {
-					name := fmt.Sprintf("%d-%d-%d-%d", life, c, n, i)
-					names = append(names, name)
-					messages = append(messages, `{"ttl":3600,"body":"`+name+`"}`)
+					names = append(names, fmt.Sprintf("%d-%d-%d-%d", l.life, c, n, i))
 				}
-				if _, err := p.ask(t.Context(), s, "POST", "/v2/topics/news/messages", `{"messages":[`+strings.Join(messages, ",")+`]}`); err != nil {
+				if n++; l.post(names) != nil {
 					return
 				}
 				mu.Lock()
@@ -175,9 +177,25 @@ func (p *program) load(t *testing.T, s *process.Process, life int, ahead func() 
 	return acked
 }
 
+// mostPosts is how much a client posts in one life.
+const mostPosts = 40
+
+// load posts until the server is gone: in each life something, and little while
+// deliveries are behind.
+func (p *program) load(t *testing.T, s *process.Process, life int, behind func() bool) (acked []string) {
+	return load{clients: 8, life: life,
+		gone:   func() bool { return s.Ended() != nil },
+		enough: func(posts int) bool { return posts >= mostPosts || posts >= 2 && behind() },
+		post: func(names []string) error {
+			messages := `{"ttl":3600,"body":"` + strings.Join(names, `"},{"ttl":3600,"body":"`) + `"}`
+			_, err := p.ask(t.Context(), s, "POST", "/v2/topics/news/messages", `{"messages":[`+messages+`]}`)
+			return err
+		}}.run()
+}
+
 // TestKill is the ledger: what was acknowledged reaches every subscriber.
 func TestKill(t *testing.T) {
-	p, sink := build(t), newSink()
+	p, sink := newProgram(t), newSink()
 	defer sink.Close()
 	moments := dice(t)
 	want := *kills
@@ -194,8 +212,8 @@ func TestKill(t *testing.T) {
 		pid := s.Pid()
 		time.AfterFunc(time.Duration(50+moments.IntN(700))*time.Millisecond, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 		before := len(acked)
-		ahead := func() bool { n, _ := sink.missing("slow", acked); return n > 3000 }
-		acked = append(acked, p.load(t, s, life, ahead)...)
+		behind := func() bool { n, _ := sink.missing("slow", acked); return n > 3000 }
+		acked = append(acked, p.load(t, s, life, behind)...)
 		kill(s)
 		t.Logf("life %d: %d messages acknowledged", life, len(acked)-before)
 		s = p.start(t)

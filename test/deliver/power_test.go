@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -105,38 +104,18 @@ func (m *machine) subscribe(t *testing.T, url string) {
 	}
 }
 
-// mostPosts is how much a client posts in one life.
-const mostPosts = 40
-
 // load posts until the power is gone, and returns what was acknowledged.
 func (m *machine) load(ctx context.Context, life int) (acked []string) {
-	var mu sync.Mutex
-	var clients sync.WaitGroup
-	for c := range 4 {
-		clients.Go(func() {
-			for n := 0; !m.disk.Crashed(); n++ {
-				if n >= mostPosts {
-					time.Sleep(time.Millisecond) // deliveries go on, and the cut comes
-					continue
-				}
-				var names []string
-				var drafts []messaging.Draft
-				for i := range 1 + rand.IntN(5) {
-					name := fmt.Sprintf("%d-%d-%d-%d", life, c, n, i)
-					names = append(names, name)
-					drafts = append(drafts, messaging.Draft{TTL: 3600, Body: []byte(`"` + name + `"`)})
-				}
-				if _, err := m.posts.Append(ctx, news, "c", drafts, storage.AppendOptions{}); err != nil {
-					return
-				}
-				mu.Lock()
-				acked = append(acked, names...)
-				mu.Unlock()
+	return load{clients: 4, life: life, gone: m.disk.Crashed,
+		enough: func(posts int) bool { return posts >= mostPosts },
+		post: func(names []string) error {
+			var drafts []messaging.Draft
+			for _, name := range names {
+				drafts = append(drafts, messaging.Draft{TTL: 3600, Body: []byte(`"` + name + `"`)})
 			}
-		})
-	}
-	clients.Wait()
-	return acked
+			_, err := m.posts.Append(ctx, news, "c", drafts, storage.AppendOptions{})
+			return err
+		}}.run()
 }
 
 // left returns how many entries outbox and backlogs hold.
