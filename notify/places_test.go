@@ -117,7 +117,8 @@ func TestJustNotSlowHoldsUpNoOther(t *testing.T) {
 // Projects take turns at the places for slow subscribers, too.
 func TestSlowOnesTakeTurns(t *testing.T) {
 	inWorld(t, func(w *world) {
-		for i := range 3000 {
+		w.config.InFlight, w.config.Stuck = 125, 500
+		for i := range 750 {
 			h := fmt.Sprintf("dead%d", i)
 			w.subscribe(queueOf("many", "q"), "http://"+h+"/")
 			w.sender.behave[h] = takes(59 * time.Second)
