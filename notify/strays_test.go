@@ -73,27 +73,36 @@ func TestEndedWhileStopped(t *testing.T) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				dir := t.TempDir()
 				inWorld(t, func(w *world) {
+					reopen := func() {}
 					if kind == "embedded" {
-						s, err := embedded.Open(dir, embedded.Config{}, storage.Env{Now: time.Now})
-						if err != nil {
-							t.Fatal(err)
-						}
-						defer s.Close()
-						w.data = s
+						reopen = func() { w.openEmbedded(dir) }
+						reopen()
 						defer func() {
-							if w.stop != nil {
-								w.stop() // before the store is closed
-							}
+							w.stop()
+							w.data.Close()
 						}()
 					}
-					endedWhileStopped(w, end)
+					endedWhileStopped(w, reopen, end)
 				})
 			})
 		}
 	}
 }
 
-func endedWhileStopped(w *world, end func(*world, ...messaging.Subscription)) {
+// openEmbedded opens the embedded store in the directory anew.
+func (w *world) openEmbedded(dir string) {
+	w.t.Helper()
+	if w.data != storage.Data(w.store) {
+		w.data.Close()
+	}
+	s, err := embedded.Open(dir, embedded.Config{}, storage.Env{Now: time.Now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.data, w.stop = s, func() {}
+}
+
+func endedWhileStopped(w *world, reopen func(), end func(*world, ...messaging.Subscription)) {
 	q, only := queue("q"), messaging.QueueRef{Project: "p", Name: "only", Topic: true}
 	ended, lasting := w.subscribeFor(q, "http://a/", 30*time.Minute), w.subscribe(q, "http://b/")
 	last := w.subscribeFor(only, "http://c/", 30*time.Minute)
@@ -110,6 +119,7 @@ func endedWhileStopped(w *world, end func(*world, ...messaging.Subscription)) {
 		w.parked(sub, 2, 1)
 	}
 	end(w, ended, last)
+	reopen()
 	w.start()
 	_, stopOther := w.run()
 	settled(5 * time.Second)
@@ -190,3 +200,28 @@ func TestStraysAreTriedAgain(t *testing.T) {
 		}
 	})
 }
+
+// A server that stops stores what it was at for a subscription that has expired
+// meanwhile, and that another server has looked for before. That one looks again.
+func TestStrayOfAnotherServer(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.sender.behave["a"] = hangs
+		sub := w.subscribeFor(queue("q"), "http://a/", 30*time.Second)
+		w.start()
+		w.post(queue("q"), "1")
+		time.Sleep(40 * time.Second)
+		_, stopOther := w.run()
+		defer stopOther()
+		settled(time.Second)
+		w.stop()
+		w.parked(sub, 1, 0)
+		settled(strayEvery)
+		w.parked(sub, 0, 0)
+		if n := w.partsInStore(); n > 0 {
+			t.Errorf("the store keeps %d parts", n)
+		}
+	})
+}
+
+// strayEvery is within what time strays are found.
+const strayEvery = time.Hour + time.Minute
