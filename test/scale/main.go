@@ -141,6 +141,9 @@ func run(ctx context.Context, o options, args []string, out io.Writer) error {
 		return err
 	}
 	err = errors.Join(scenarios()[args[0]](ctx, b), b.close())
+	if err == nil && len(b.figures) == 0 {
+		err = fmt.Errorf("-only %q: no row of %s has such a name", o.only, args[0])
+	}
 	e := json.NewEncoder(out)
 	e.SetIndent("", "  ")
 	return errors.Join(err, e.Encode(b.report(args[0])))

@@ -205,6 +205,10 @@ func TestWrongScenarios(t *testing.T) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
+	nothing := options{binary: os.Getenv("ZAQAR_BINARY"), dir: t.TempDir(), only: "nothing"}
+	if err := run(t.Context(), nothing, []string{"queues"}, io.Discard); err == nil || !strings.Contains(err.Error(), `-only "nothing"`) {
+		t.Errorf("no row wanted: %v", err)
+	}
 	if err := run(t.Context(), options{role: "nobody"}, nil, io.Discard); err == nil {
 		t.Error("a role that does not exist is played")
 	}

@@ -4,7 +4,7 @@
 //	zaqar bench run backlog --depth 1000,10000,100000,1000000 --json backlog.json
 //	cd tools/plot && go run . backlog ../../backlog.json ../../docs/images/backlog.svg
 //
-//	ZAQAR_AGE=long ZAQAR_AGE_OUT=$PWD/age.json go test ./test/age
+//	ZAQAR_AGE=long ZAQAR_AGE_OUT=$PWD/age.json go test -timeout 30m ./test/age
 //	cd tools/plot && go run . age ../../age.json ../../docs/images/compaction.svg
 package main
 
