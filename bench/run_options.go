@@ -68,6 +68,9 @@ var (
 	queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
 )
 
+// maxPost bounds the messages of one post together, in bytes.
+const maxPost = 256 << 20
+
 // Check returns what is wrong with the options.
 func (o *RunOptions) Check() error {
 	if len(o.Scenarios) == 0 {
@@ -107,6 +110,12 @@ func (o *RunOptions) Check() error {
 		}
 		if o.Against == AgainstNull && j.Post > nullsink.MaxPost {
 			return fmt.Errorf("%s: the null sink takes no more than %d messages in a post", j.Name, nullsink.MaxPost)
+		}
+		if j.List > 0 && j.Post == 0 && j.fill == 0 {
+			return fmt.Errorf("%s: there is nothing to list in a queue that begins with nothing", j.Name)
+		}
+		if o.Size > maxPost/max(1, j.Post) {
+			return fmt.Errorf("%s: a post must not take more than %d bytes", j.Name, maxPost)
 		}
 	}
 	switch {

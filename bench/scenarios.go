@@ -52,10 +52,10 @@ func kinds() []kindOfJob {
 				fill: o.filled(0), drain: true}}
 		}},
 		{"mixed", "10 posts of N messages, 2 lists and a claim of 10, one bulk delete, in turns", 1, mixed},
-		{"backlog", "post 10, claim 10, bulk delete, on a queue that holds --depth messages", 10, backlogs},
+		{"backlog", "post N, claim N, bulk delete, on a queue that holds --depth messages", 10, backlogs},
 		{"many-queues", "cycle over --queues queues, each connection from another one on", 1, func(o *RunOptions, name string, n int) []job {
 			return []job{{Scenario: load.Scenario{Name: name, Post: n, Claim: n}, queues: o.Queues, drain: true,
-				what: fmt.Sprintf("post %d + claim %[1]d + deletes on %s queues", n, size(o.Queues))}}
+				what: fmt.Sprintf("post %d + claim %[1]d + deletes on %s %s", n, size(o.Queues), plural("queue", o.Queues))}}
 		}},
 		{"fan-in", "all connections post N messages; one waits for them, claims and deletes them", 1, func(o *RunOptions, name string, n int) []job {
 			return []job{{Scenario: load.Scenario{Name: name, Post: n, Consumers: 1, Receive: maxReceive, Bulk: true}, drain: true,
@@ -63,7 +63,7 @@ func kinds() []kindOfJob {
 		}},
 		{"fan-out", "one connection posts N messages; all others wait for them, and each lists them all", 1, func(o *RunOptions, name string, n int) []job {
 			return []job{{Scenario: load.Scenario{Name: name, Post: n, Readers: o.Connections, Receive: maxReceive},
-				what: fmt.Sprintf("post %d, %d waiting readers", n, o.Connections)}}
+				what: fmt.Sprintf("post %d, %d waiting %s", n, o.Connections, plural("reader", o.Connections))}}
 		}},
 	}
 }
@@ -76,6 +76,13 @@ const (
 	// in a second, deleted one by one and at once.
 	claimsEach, claimsBulk = 35_000, 75_000
 )
+
+func plural(word string, n int) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
+}
 
 // seconds is how long a sample takes, rounded up.
 func (o *RunOptions) seconds() int { return int(math.Ceil((o.Warmup + o.Duration).Seconds())) }
