@@ -3,12 +3,12 @@ package rest_test
 import (
 	"context"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"zaqar/api/rest"
+	"zaqar/internal/testwait"
 	"zaqar/messaging"
 )
 
@@ -97,16 +97,12 @@ func TestWaitEndsWithItsClient(t *testing.T) {
 			method, target, _ := strings.Cut(request, " ")
 			ctx, cancel := context.WithCancel(t.Context())
 			s.async(s.request(method, target, body).WithContext(ctx))
-			for s.waiting() == 0 {
-				runtime.Gosched()
-			}
+			testwait.Until(t, "it waits", func() bool { return s.waiting() > 0 })
 			cancel()
 			if got := <-served; got.Status != rest.StatusClientGone {
 				t.Errorf("%+v", got)
 			}
-			for s.waiting() > 0 {
-				runtime.Gosched()
-			}
+			testwait.Until(t, "nobody waits", func() bool { return s.waiting() == 0 })
 			// What comes later is for those who are still there.
 			s.posted("q", "1")
 			s.claimed("q", 1, "")

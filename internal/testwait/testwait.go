@@ -16,7 +16,7 @@ const Patience = time.Minute
 // and shows what the goroutines of this process do.
 func Until(t testing.TB, what string, so func() bool) {
 	t.Helper()
-	look := time.NewTicker(5 * time.Millisecond)
+	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
 	for begun := time.Now(); time.Since(begun) < Patience; <-look.C {
 		if so() {

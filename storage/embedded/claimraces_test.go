@@ -3,11 +3,11 @@ package embedded
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"zaqar/internal/testwait"
 	"zaqar/messaging"
 	"zaqar/storage"
 	"zaqar/storage/embedded/disk/faultdisk"
@@ -74,9 +74,7 @@ func (c claimRace) run(t *testing.T, q messaging.QueueRef) {
 		now.Store(10_001)
 	}
 	second := w.later(act{do: func(*world) error { return c.second(s, id) }})
-	for w.waiting() == 0 && len(second) == 0 {
-		runtime.Gosched()
-	}
+	testwait.Until(t, "the second act waits or has ended", func() bool { return w.waiting() > 0 || len(second) > 0 })
 	gate.Open()
 	must(t, <-first)
 	err = <-second

@@ -3,10 +3,11 @@ package embedded
 import (
 	"context"
 	"errors"
-	"runtime"
+	"fmt"
 	"testing"
 	"time"
 
+	"zaqar/internal/testwait"
 	"zaqar/messaging"
 	"zaqar/storage"
 	"zaqar/storage/embedded/disk/faultdisk"
@@ -41,17 +42,7 @@ func TestErasedRecordsStayErased(t *testing.T) {
 // gathered waits until so many submissions wait behind the group being written.
 func (w *world) gathered(t *testing.T, n int) {
 	t.Helper()
-	j := w.store.journal
-	for range 1_000_000 {
-		j.mu.Lock()
-		have := len(j.gathering.ops)
-		j.mu.Unlock()
-		if have >= n {
-			return
-		}
-		runtime.Gosched()
-	}
-	t.Fatalf("there are never %d submissions waiting", n)
+	testwait.Until(t, fmt.Sprint(n, " submissions wait"), func() bool { return w.waiting() >= n })
 }
 
 // hold stops the next syncs of the log until the gate is opened.
@@ -66,7 +57,7 @@ func arrives(t *testing.T, g *faultdisk.Gate) {
 	t.Helper()
 	select {
 	case <-g.Arrived():
-	case <-time.After(30 * time.Second):
+	case <-time.After(testwait.Patience):
 		t.Fatal("nothing comes to the gate")
 	}
 }

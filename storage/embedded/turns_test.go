@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
 
+	"zaqar/internal/testwait"
 	"zaqar/messaging"
 	"zaqar/storage"
 	"zaqar/storage/embedded/disk/faultdisk"
@@ -165,20 +165,15 @@ func TestBudgetFitsTheDisk(t *testing.T) {
 func (w *world) lined(t *testing.T, n int) {
 	t.Helper()
 	j := w.store.journal
-	have := 0
-	for range 1_000_000 {
+	testwait.Until(t, fmt.Sprint(n, " posts wait for a turn"), func() bool {
 		j.mu.Lock()
-		have = 0
+		defer j.mu.Unlock()
+		have := 0
 		for _, l := range j.turns.lines {
 			have += len(l.posts)
 		}
-		j.mu.Unlock()
-		if have == n {
-			return
-		}
-		runtime.Gosched()
-	}
-	t.Fatalf("%d posts wait for a turn, want %d", have, n)
+		return have == n
+	})
 }
 
 // A crowd posts more than a group takes, while a sync is held up. All of it is
@@ -229,9 +224,7 @@ func TestPostsWaitForATurn(t *testing.T) {
 
 			if end.do != nil {
 				end.do(w)
-				for w.store.journal.failed() == nil {
-					runtime.Gosched()
-				}
+				testwait.Until(t, "writing has ended", func() bool { return w.store.journal.failed() != nil })
 			}
 			gate.Open()
 			failed := 0
@@ -308,16 +301,12 @@ func TestFullStoreEndsWaiting(t *testing.T) {
 			}
 			must(t, w.store.journal.reserve())
 			again := w.append(size, 1)
-			for range 1_000_000 {
-				select {
-				case err := <-again:
-					must(t, err)
-					return
-				default:
-					runtime.Gosched()
-				}
+			select {
+			case err := <-again:
+				must(t, err)
+			case <-time.After(testwait.Patience):
+				t.Error("a post does not end though there is room again")
 			}
-			t.Error("a post does not end though there is room again")
 		})
 	}
 }
