@@ -68,6 +68,9 @@ var (
 	queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
 )
 
+// maxRate bounds the steps of a second.
+const maxRate = 1_000_000
+
 // maxPost bounds the messages of one post together, in bytes.
 const maxPost = 256 << 20
 
@@ -125,8 +128,10 @@ func (o *RunOptions) Check() error {
 		return errors.New("the duration and the timeout must be positive, and the warm-up not negative")
 	case o.Size < minSize:
 		return fmt.Errorf("bodies must have %d bytes or more", minSize)
-	case o.Rate < 0 || o.Batch < 0:
-		return errors.New("the rate and the batch must not be negative")
+	case !(o.Rate >= 0 && o.Rate <= maxRate):
+		return fmt.Errorf("rate %v: must be 0 to %d steps a second", o.Rate, maxRate)
+	case o.Batch < 0:
+		return errors.New("the batch must not be negative")
 	case o.Fill < -1:
 		return errors.New("a queue cannot begin with less than no messages")
 	case !queueName.MatchString(o.Prefix):

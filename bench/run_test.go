@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net"
 	"os"
 	"slices"
@@ -364,6 +365,8 @@ func TestCheck(t *testing.T) {
 		{"size", func(o *bench.RunOptions) { o.Size = 63 }, "64 bytes"},
 		{"depth", func(o *bench.RunOptions) { o.Depths = []int{0} }, "depth"},
 		{"rate", func(o *bench.RunOptions) { o.Rate = -1 }, "rate"},
+		{"no rate at all", func(o *bench.RunOptions) { o.Rate = math.NaN() }, "rate"},
+		{"endless rate", func(o *bench.RunOptions) { o.Rate = math.Inf(1) }, "rate"},
 		{"prefix", func(o *bench.RunOptions) { o.Prefix = "a/b" }, "prefix"},
 		{"process of what", func(o *bench.RunOptions) { o.AgainstPids = []int{1} }, "process ids"},
 		{"process of a server of its own", func(o *bench.RunOptions) { o.ServerURL, o.Pids = "", []int{1} }, "process ids"},

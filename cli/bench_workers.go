@@ -181,7 +181,7 @@ func (s *seconds) Set(text string) error {
 // run carries the benchmark out and reports.
 func (o *workersOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if o.api != "2" {
-		return failureError{fmt.Errorf("--api_version %s: only version 2 of the API is supported", o.api)}
+		return fmt.Errorf("--api_version %s: only version 2 of the API is supported", o.api)
 	}
 	o.Duration, o.Wait, o.CheckTime = time.Duration(o.time), time.Duration(o.wait), time.Duration(o.check)
 	if o.json == "-" {
@@ -195,7 +195,7 @@ func (o *workersOptions) run(ctx context.Context, stdout, stderr io.Writer) erro
 		return failureError{err}
 	}
 	if err := o.Check(); err != nil {
-		return failureError{err}
+		return err
 	}
 	if err := bench.Writable(o.json); err != nil {
 		return failureError{err}
