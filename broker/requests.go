@@ -21,7 +21,8 @@ type ListQueues struct {
 // number if Value is an integer, else as a string.
 type Filter struct{ Key, Value string }
 
-// QueuePage is a page of queues.
+// QueuePage is what ListQueues returns. Count is how many queues the project
+// has, if that was asked for; topics are not counted.
 type QueuePage struct {
 	Queues []messaging.Queue // stored metadata; see Broker.Shown
 	Count  int

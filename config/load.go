@@ -92,8 +92,8 @@ func defaults() *settings {
 // is false for options that have no effect.
 func (v *values) take(section string, o Option, s *settings, r *Report) (_ Value, ok bool) {
 	out := Value{Section: section, Option: o}
-	for _, a := range v.given(option{section, o.Key}, o) {
-		text, secret, err := v.expand(section, a.text, []option{{section, o.Key}})
+	for _, a := range v.given(optionID{section, o.Key}, o) {
+		text, secret, err := v.expand(section, a.text, []optionID{{section, o.Key}})
 		out.Secret = out.Secret || secret
 		switch {
 		case err != nil:

@@ -128,15 +128,15 @@ func bump(t *testing.T, text string) string {
 }
 
 func TestEveryNameIsUnique(t *testing.T) {
-	seen := map[option]bool{}
+	seen := map[optionID]bool{}
 	env := map[string]bool{}
 	for _, s := range table() {
 		for _, o := range s.Options {
 			for _, n := range append([]string{o.Key}, o.Aliases...) {
-				if seen[option{s.Name, n}] {
+				if seen[optionID{s.Name, n}] {
 					t.Errorf("[%s] %s stands twice", s.Name, n)
 				}
-				seen[option{s.Name, n}] = true
+				seen[optionID{s.Name, n}] = true
 			}
 			if e := envName(s.Name, o.Key); env[e] {
 				t.Errorf("environment variable %s stands twice", e)

@@ -229,7 +229,7 @@ func (c *rules) authentication() {
 
 func (c *rules) openWarnings() {
 	for _, key := range []string{"auth_url", "www_authenticate_uri", "username", "application_credential_id"} {
-		text, _ := c.values.raw(option{keystoneSection, key})
+		text, _ := c.values.raw(optionID{keystoneSection, key})
 		if at, set := c.values.set(keystoneSection, key); set && text != "" {
 			c.report.add(Warning, at, keystoneSection, key,
 				"is set, but [DEFAULT] auth_strategy is empty: NOBODY IS AUTHENTICATED and every project is open to whoever reaches this server")

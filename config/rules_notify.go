@@ -91,7 +91,7 @@ func (c *rules) trustee() {
 
 // confirmation warns of confirmations that cannot be made.
 func (c *rules) confirmation() {
-	required, _ := c.values.raw(option{"notification", "require_confirmation"})
+	required, _ := c.values.raw(optionID{"notification", "require_confirmation"})
 	if on, err := boolean().parse(required); err == nil && on && c.SignedURL.Key == "" {
 		c.warn("notification", "require_confirmation", "there is no [signed_url] secret_key: subscribers are not asked, and get nothing unless they are confirmed with a token")
 	}

@@ -18,7 +18,7 @@ const mostReferences = 1000
 
 // expand replaces the references in a value of the section. secret tells
 // whether a secret went in.
-func (v *values) expand(section, text string, trail []option) (out string, secret bool, err error) {
+func (v *values) expand(section, text string, trail []optionID) (out string, secret bool, err error) {
 	e := expansion{values: v, left: mostReferences}
 	return e.expand(section, text, trail)
 }
@@ -29,7 +29,7 @@ type expansion struct {
 	left int // references that may still be followed
 }
 
-func (v *expansion) expand(section, text string, trail []option) (out string, secret bool, err error) {
+func (v *expansion) expand(section, text string, trail []optionID) (out string, secret bool, err error) {
 	if !strings.Contains(text, "$") {
 		return text, false, nil
 	}
@@ -51,13 +51,13 @@ func (v *expansion) expand(section, text string, trail []option) (out string, se
 
 // referred returns the value of the option that a reference names: of the same
 // section, else of [DEFAULT], or of a section named before a dot.
-func (v *expansion) referred(section, name string, trail []option) (string, bool, error) {
+func (v *expansion) referred(section, name string, trail []optionID) (string, bool, error) {
 	if v.left--; v.left < 0 {
 		return "", false, fmt.Errorf("leads to more than %d references", mostReferences)
 	}
-	candidates := []option{{section, name}, {"DEFAULT", name}}
+	candidates := []optionID{{section, name}, {"DEFAULT", name}}
 	if s, k, ok := strings.Cut(name, "."); ok {
-		candidates = []option{{s, k}}
+		candidates = []optionID{{s, k}}
 	}
 	for _, id := range candidates {
 		for _, t := range trail {

@@ -172,7 +172,7 @@ func protection() kind[keystone.Protection] {
 // authSection is the section that the credentials of [keystone_authtoken] are
 // in, if it is another one.
 func (v *values) authSection() string {
-	text, _ := v.raw(option{keystoneSection, "auth_section"})
+	text, _ := v.raw(optionID{keystoneSection, "auth_section"})
 	name, _, err := v.expand(keystoneSection, text, nil)
 	if err != nil || name == keystoneSection {
 		return ""
@@ -222,13 +222,13 @@ func (c *rules) loginSection() {
 	c.Identity.Keystone.Login, c.Identity.Keystone.AuthURL, c.authType = keystone.Login{}, app.Defaults().Identity.Keystone.AuthURL, ""
 	found := false
 	for _, o := range loginOptions() {
-		given := c.values.given(option{section, o.Key}, o)
+		given := c.values.given(optionID{section, o.Key}, o)
 		if len(given) == 0 {
 			continue
 		}
 		found = true
 		a := given[len(given)-1]
-		text, _, err := c.values.expand(section, a.text, []option{{section, o.Key}})
+		text, _, err := c.values.expand(section, a.text, []optionID{{section, o.Key}})
 		if err == nil {
 			err = o.set(c.settings, text)
 		}

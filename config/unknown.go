@@ -29,7 +29,7 @@ func warnUnknown(v *values, headers []assignment, r *Report) {
 			if s == nil {
 				continue
 			}
-			if _, ok := v.index.find(option{a.section, a.key}); ok {
+			if _, ok := v.index.find(optionID{a.section, a.key}); ok {
 				continue
 			}
 			if why, ok := gone[a.section+"/"+a.key]; ok {

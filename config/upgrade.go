@@ -82,7 +82,7 @@ func (u *upgrade) check(name string) Check {
 
 // text returns the value of an option, "" if it is not set.
 func (u *upgrade) text(section, key string) string {
-	text, _ := u.values.raw(option{section, key})
+	text, _ := u.values.raw(optionID{section, key})
 	if _, set := u.values.set(section, key); !set {
 		return ""
 	}

@@ -5,26 +5,26 @@ import (
 	"slices"
 )
 
-// option names an option. Its key is the current one, not an alias.
-type option struct{ section, key string }
+// optionID names an option, by its key or, where one looks for it, by an alias.
+type optionID struct{ section, key string }
 
 // index finds options by name.
 type index struct {
 	sections []section
-	names    map[option]option // from any name to the current one
-	options  map[option]Option
-	env      map[string]option // by the name of the environment variable
+	names    map[optionID]optionID // from any name to the current one
+	options  map[optionID]Option
+	env      map[string]optionID // by the name of the environment variable
 }
 
 func newIndex(table []section) index {
-	x := index{table, map[option]option{}, map[option]Option{}, map[string]option{}}
+	x := index{table, map[optionID]optionID{}, map[optionID]Option{}, map[string]optionID{}}
 	for _, s := range table {
 		for _, o := range s.Options {
-			id := option{s.Name, o.Key}
+			id := optionID{s.Name, o.Key}
 			x.options[id] = o
 			for _, n := range append([]string{o.Key}, o.Aliases...) {
-				x.names[option{s.Name, n}] = id
-				x.env[envName(s.Name, n)] = option{s.Name, n}
+				x.names[optionID{s.Name, n}] = id
+				x.env[envName(s.Name, n)] = optionID{s.Name, n}
 			}
 		}
 	}
@@ -32,7 +32,7 @@ func newIndex(table []section) index {
 }
 
 // find returns the option of that name or alias.
-func (x index) find(name option) (Option, bool) {
+func (x index) find(name optionID) (Option, bool) {
 	o, ok := x.options[x.names[name]]
 	return o, ok
 }
@@ -55,11 +55,11 @@ type values struct {
 
 // given returns the assignments that count for an option: the last one, or
 // all of them for one that accumulates.
-func (v *values) given(id option, o Option) []assignment {
+func (v *values) given(id optionID, o Option) []assignment {
 	var all []assignment
 	for _, l := range slices.Backward(v.layers) {
 		for _, name := range append([]string{o.Key}, o.Aliases...) {
-			found := l.named(option{id.section, name})
+			found := l.named(optionID{id.section, name})
 			if len(found) == 0 {
 				continue
 			}
@@ -72,7 +72,7 @@ func (v *values) given(id option, o Option) []assignment {
 	return all
 }
 
-func (l layer) named(id option) []assignment {
+func (l layer) named(id optionID) []assignment {
 	var found []assignment
 	for _, a := range l {
 		if a.section == id.section && a.key == id.key {
@@ -84,7 +84,7 @@ func (l layer) named(id option) []assignment {
 
 // set reports where an option is set.
 func (v *values) set(section, key string) (Origin, bool) {
-	id := option{section, key}
+	id := optionID{section, key}
 	o, ok := v.index.find(id)
 	if !ok {
 		return Origin{}, false
@@ -96,7 +96,7 @@ func (v *values) set(section, key string) (Origin, bool) {
 }
 
 // raw returns the unexpanded text of an option or of any key a file has.
-func (v *values) raw(id option) (string, bool) {
+func (v *values) raw(id optionID) (string, bool) {
 	o, known := v.index.find(id)
 	if !known {
 		o = Option{Key: id.key}

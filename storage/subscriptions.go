@@ -33,8 +33,8 @@ type Subscriptions interface {
 	// AmendSubscription stores what edit makes of it, or returns NotFound. If
 	// edit changes TTL, or sets Expires to the zero time, the lifetime begins
 	// anew, from now. ID, Source, Created, and Expires otherwise, stay whatever
-	// edit does. A Subscriber that another one has is a Conflict. edit
-	// may run more than once, does no I/O, and its error ends the call.
+	// edit does. A Subscriber that another one has is a Conflict. edit may run
+	// more than once, does no I/O, and its error ends the call.
 	AmendSubscription(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID, edit func(*messaging.Subscription) error) (messaging.Subscription, error)
 	// Unsubscribe removes the one with the id from the queue.
 	Unsubscribe(ctx context.Context, q messaging.QueueRef, id messaging.SubscriptionID) error

@@ -23,12 +23,13 @@ type Limits struct {
 	Now     func() time.Time
 }
 
-// Limit returns a listener with limits.
+// Limit returns a listener that accepts what inner does within the limits. What
+// is beyond them is told so and closed.
 func Limit(inner net.Listener, l Limits) *Limited {
 	return &Limited{Listener: inner, Limits: l, open: map[netip.Addr]int{}, farewells: make(chan struct{}, most)}
 }
 
-// Limited is a listener with limits.
+// Limited is a listener with limits, which counts what it accepts and refuses.
 type Limited struct {
 	net.Listener
 	Limits

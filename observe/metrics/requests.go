@@ -62,7 +62,7 @@ type Request struct {
 	Waits   bool // it asked to wait
 }
 
-// Count counts a request.
+// Count counts a request that was answered. It may be called concurrently.
 func (r *Requests) Count(q *Request) {
 	route := q.Route
 	if route < 0 || route >= len(r.routes) {

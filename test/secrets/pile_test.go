@@ -195,12 +195,6 @@ func (p *pile) onDisk(dir string) {
 	}
 }
 
-func get(t *testing.T, url string) string {
-	t.Helper()
-	_, text := testhttp.Get(t, url)
-	return text
-}
-
 func read(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"zaqar/internal/testhttp"
 	"zaqar/test/e2e/daemon"
 )
 
@@ -161,7 +162,8 @@ func TestNothingTellsSecrets(t *testing.T) {
 	p.send(d, "GET", "/v2/queues?marker="+secretQuery, "", "X-Auth-Token", secretBad+"-again")
 	p.reload(d, text)
 	for _, path := range []string{"/metrics", "/readyz", "/healthz", "/debug/pprof/", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1", "/debug/pprof/allocs?debug=1"} {
-		p.add("GET "+path, get(t, monitor+path))
+		_, page := testhttp.Get(t, monitor+path)
+		p.add("GET "+path, page)
 	}
 	p.add("the report", d.Report(t))
 	d.Stop(t)
