@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"zaqar/messaging"
@@ -69,41 +70,35 @@ func checkTerms(t storage.Terms) error {
 // claim leases what is free. What it takes is shown as it will be once the
 // claim is on disk.
 func (q *queue) claim(t storage.Terms, taken, spent *picked) (*group, claim, error) {
-	now := q.store.now()
-	ch := &change{q: q, op: operation{kind: recClaim, now: now, ttl: uint32(t.TTL), grace: uint32(t.Grace)}}
-	cl := claim{ttl: ch.op.ttl, renewed: now, expires: expiry(now, ch.op.ttl)}
+	now, grace := q.store.now(), uint32(t.Grace)
+	cl := claim{ttl: uint32(t.TTL), renewed: now, expires: expiry(now, uint32(t.TTL))}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.catchClaims(now)
-	counted := make([]target, 0, min(t.Limit, usualTargets))
-	var uncounted []target
 	q.eachFree(now, t.Delayed, func(c *chunk, i int) bool {
 		e := &c.entries[i]
-		exhausted := t.MaxClaims > 0 && int64(e.claims) >= t.MaxClaims
 		seen := *e
-		if exhausted {
-			if len(uncounted) >= max(t.Limit, spentLimit) {
+		if t.MaxClaims > 0 && int64(e.claims) >= t.MaxClaims {
+			if spent.len() >= max(t.Limit, spentLimit) {
 				return false
 			}
-			uncounted = append(uncounted, target{pos: e.pos, seg: e.seg})
 			spent.take(&seen)
 		} else {
 			if seen.expires < cl.expires {
-				seen.ttl = cl.ttl + ch.op.grace
+				seen.ttl = cl.ttl + grace
 				seen.expires = expiry(now, seen.ttl)
 			}
 			seen.claims += min(1, maxClaims-seen.claims)
-			counted = append(counted, target{pos: e.pos, seg: e.seg})
 			taken.take(&seen)
 		}
 		e.flags |= entryClaims
 		c.mark(i)
-		return len(counted) < t.Limit
+		return taken.len() < t.Limit
 	})
-	if len(counted)+len(uncounted) == 0 {
+	if taken.len()+spent.len() == 0 {
 		return nil, claim{}, nil
 	}
-	ch.op.targets, ch.op.spent = counted, uncounted
+	ch := &change{q: q, op: operation{kind: recClaim, now: now, ttl: cl.ttl, grace: grace, targets: taken.targets(), spent: spent.targets()}}
 	g, err := ch.submit(1, func(first uint64) { ch.op.claim, cl.id = first, first })
 	if err != nil {
 		taken.drop()
@@ -232,6 +227,7 @@ func (q *queue) onClaim(id uint64, make func(*queue, *claim, int64) *change) (*c
 		return nil, g, err
 	}
 	ch := make(q, cl, now)
+	ch.op.targets = slices.Grow(ch.op.targets, cl.left)
 	for _, pos := range cl.held {
 		if c, i, ok := q.find(pos); ok && c.entries[i].claim == id {
 			ch.op.targets = append(ch.op.targets, target{pos: pos, seg: c.entries[i].seg})

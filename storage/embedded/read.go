@@ -46,6 +46,15 @@ func (p *picked) take(e *entry) {
 	p.ids = append(p.ids, p.q.identity(e))
 }
 
+// targets names them for an operation.
+func (p *picked) targets() []target {
+	out := make([]target, len(p.entries))
+	for i := range p.entries {
+		out[i] = target{pos: p.entries[i].pos, seg: p.entries[i].seg}
+	}
+	return out
+}
+
 // segment returns the one with that number among those kept open. Neighbours
 // share it, so the last taken is looked at first.
 func (p *picked) segment(number uint32) *segment {

@@ -11,9 +11,6 @@ type target struct {
 	seg uint32
 }
 
-// usualTargets is more than most operations touch.
-const usualTargets = 32
-
 // operation is the content of the records that change messages already stored:
 // claim, renew, release, remove, purge and move.
 type operation struct {

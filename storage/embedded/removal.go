@@ -44,7 +44,7 @@ func (q *queue) remove(ids []messaging.MessageID, hold storage.Hold) (g *group, 
 		c *chunk
 		i int
 	}
-	var few [usualTargets]place
+	var few [32]place // more than most ask for
 	found := few[:0]
 	var refusal error
 	ending := false
