@@ -58,7 +58,7 @@ Rows:
 	f.IntVar(&o.Size, "size", o.Size, "size of message bodies in `bytes`")
 	f.IntVar(&o.Backlog, "backlog", o.Backlog, "`messages` of the long backlog")
 	f.BoolVar(&o.Deep, "deep", false, "also measure a backlog of ten times that")
-	f.StringVar(&o.JSON, "json", "", "write the report to this `file`, too")
+	f.StringVar(&o.JSON, "json", "", "write the report to this `file` too; \"-\": to standard output, instead of the table")
 	f.StringVar(&o.Profile, "profile", "", "also write CPU profiles of the server into this `directory`")
 	f.BoolVar(&o.Keep, "keep", false, "keep data directories and logs")
 	f.BoolVarP(&o.Quiet, "quiet", "q", false, "tell nothing of the progress")

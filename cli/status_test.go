@@ -150,38 +150,35 @@ func TestStatusOfAnotherUser(t *testing.T) {
 	dir := t.TempDir()
 	s := serverWith(t, "--data-dir", dir)
 	as := asAnother(t, dir)
-	if code, out := as("status", "-s", s.url, "--data-dir", dir); code != exitUnknown || !strings.Contains(out, "server "+s.url+": ok") ||
+	if code, out, _ := as("status", "-s", s.url, "--data-dir", dir); code != exitUnknown || !strings.Contains(out, "server "+s.url+": ok") ||
 		!strings.Contains(out, "store "+dir+": not known: user") || strings.Contains(out, "NOT OK") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
-	code, out := as("status", "-s", s.url, "--data-dir", dir, "--json")
+	code, out, _ := as("status", "-s", s.url, "--data-dir", dir, "--json")
 	var r statusReport
 	if err := json.Unmarshal([]byte(out), &r); err != nil || code != exitUnknown || r.Healthy || !r.Unknown || !r.Server.Healthy || !r.Store.Unknown || r.Store.Healthy {
 		t.Errorf("exit code %d, %v\n%s", code, err, out)
 	}
-	if code, out := as("status", "upgrade", "check", "--data-dir", dir); code != upgradeFailure || !strings.Contains(out, "ask as the user of the server") {
+	if code, out, _ := as("status", "upgrade", "check", "--data-dir", dir); code != upgradeFailure || !strings.Contains(out, "ask as the user of the server") {
 		t.Errorf("upgrade check: exit code %d\n%s", code, out)
 	}
 	s.signal(t, syscall.SIGTERM)
 	s.exit(t)
-	if code, out := as("status", "-s", s.url, "--data-dir", dir); code != exitFailure || !strings.Contains(out, "NOT OK: it cannot be reached") {
+	if code, out, _ := as("status", "-s", s.url, "--data-dir", dir); code != exitFailure || !strings.Contains(out, "NOT OK: it cannot be reached") {
 		t.Errorf("stopped: exit code %d\n%s", code, out)
 	}
 }
 
 // asAnother returns what runs the program as a user who may not read the
 // directory: root becomes nobody, others take the right from themselves.
-func asAnother(t *testing.T, dir string) func(args ...string) (code int, out string) {
+func asAnother(t *testing.T, dir string) func(args ...string) (code int, out, errs string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		if err := os.Chmod(dir, 0); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
-		return func(args ...string) (int, string) {
-			code, out, _ := zaqar(t, args...)
-			return code, out
-		}
+		return func(args ...string) (int, string, string) { return zaqar(t, args...) }
 	}
 	const nobody = 65534
 	exe := filepath.Join(t.TempDir(), "zaqar")
@@ -196,15 +193,17 @@ func asAnother(t *testing.T, dir string) func(args ...string) (code int, out str
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(args ...string) (int, string) {
+	return func(args ...string) (int, string, string) {
 		cmd := program(t, args...)
 		cmd.Path, cmd.Dir = exe, "/"
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		var errs strings.Builder
+		cmd.Stderr = &errs
 		out, err := cmd.Output()
 		if err != nil && cmd.ProcessState == nil {
 			t.Fatal(err)
 		}
-		return cmd.ProcessState.ExitCode(), string(out)
+		return cmd.ProcessState.ExitCode(), string(out), errs.String()
 	}
 }
 

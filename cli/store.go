@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -69,10 +70,25 @@ func (t *storeTool) run(cmd *cobra.Command, dir string, work func(ctx context.Co
 		return nil
 	case errors.Is(err, context.Canceled):
 		return failureError{errors.New("interrupted")}
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) && within(dir, err):
 		return failureError{fmt.Errorf("%w; the files of a store belong to the user of its server", err)}
 	}
 	return failureError{err}
+}
+
+// within reports whether the file that an error is about is in a directory.
+func within(dir string, err error) bool {
+	var at *fs.PathError
+	if !errors.As(err, &at) {
+		return false
+	}
+	root, err1 := filepath.Abs(dir)
+	path, err2 := filepath.Abs(at.Path)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	below, err := filepath.Rel(root, path)
+	return err == nil && filepath.IsLocal(below)
 }
 
 // directory returns where the store is. With a directory named on the command

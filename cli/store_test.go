@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -221,6 +222,40 @@ func TestStoreCompactOfAnotherUser(t *testing.T) {
 	before := content(t, dir)
 	if code, _, errs := zaqar(t, "store", "compact", dir); code != 1 || !strings.Contains(errs, "belongs to user 65534") || content(t, dir) != before {
 		t.Errorf("exit code %d\n%s", code, errs)
+	}
+}
+
+// Who may not read the store is told whose it is; who may not write where the
+// backup is to be is not sent to somebody else.
+func TestStoreToolsWithoutRights(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	s := serverWith(t, "--data-dir", dir)
+	s.signal(t, syscall.SIGTERM)
+	s.exit(t)
+	const whose = "belong to the user of its server"
+	as := asAnother(t, dir)
+	if code, _, errs := as("store", "info", dir); code != 1 || !strings.Contains(errs, whose) {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+	openToAll(t, dir)
+	if err := os.Chmod(to, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := as("store", "backup", "--data-dir", dir, to+"/backup"); code != 1 || !strings.Contains(errs, to) || strings.Contains(errs, whose) {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+}
+
+// openToAll lets everybody read a store.
+func openToAll(t *testing.T, dir string) {
+	t.Helper()
+	err := os.Chmod(dir, 0o755)
+	entries, rerr := os.ReadDir(dir)
+	for _, e := range entries {
+		err = errors.Join(err, os.Chmod(filepath.Join(dir, e.Name()), 0o644))
+	}
+	if err = errors.Join(err, rerr); err != nil {
+		t.Fatal(err)
 	}
 }
 
