@@ -247,7 +247,7 @@ func (s *statusRun) ask(ctx context.Context, url string) serverStatus {
 	resp.Body.Close()
 	st.Status = resp.StatusCode
 	switch st.Status {
-	case http.StatusNoContent, http.StatusOK:
+	case http.StatusNoContent:
 		st.Healthy = true
 	case http.StatusServiceUnavailable:
 		st.Problem = "it cannot use its store"

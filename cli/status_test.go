@@ -101,7 +101,7 @@ func TestStatusOfTrouble(t *testing.T) {
 		w.WriteHeader(int(status.Load()))
 	}))
 	defer fake.Close()
-	for code, says := range map[int]string{503: "cannot use its store", 401: "OS_TOKEN", 500: "500"} {
+	for code, says := range map[int]string{200: "status 200", 503: "cannot use its store", 401: "OS_TOKEN", 500: "500"} {
 		status.Store(int64(code))
 		if r := asJSON[statusReport](t, 1, "status", "-s", fake.URL+"/", "--json"); r.Healthy || r.Server.Status != code || !strings.Contains(r.Server.Problem, says) {
 			t.Errorf("status %d: %+v", code, r)
