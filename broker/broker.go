@@ -14,8 +14,9 @@
 // The other files: limits.go (Config and its rules), metadata.go, validate.go
 // and patch.go (what a queue's metadata may say), sealing.go (encryption at
 // rest), deadletters.go, waiting.go and hub.go (long polling), subscriptions.go,
-// subscription_terms.go (what they may ask for) and notifier.go, quotas.go,
-// health.go, stats.go (for metrics).
+// subscription_terms.go (what they may ask for), deliveries.go (what became of
+// them) and notifier.go, forward.go and arrivals.go (queues as subscribers),
+// quotas.go, health.go, stats.go (for metrics).
 package broker
 
 import (

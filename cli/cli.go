@@ -145,7 +145,7 @@ func (prog Program) versionCommand() *cobra.Command {
 	}
 }
 
-// versionText is the version set at build time, else that of the source.
+// version is the version set at build time, else that of the source.
 func (prog Program) version() string {
 	if prog.Version != "" {
 		return prog.Version

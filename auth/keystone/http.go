@@ -23,7 +23,7 @@ type answer struct {
 	date   time.Time // by Keystone's clock; zero if it does not tell
 }
 
-// caller of Keystone over HTTP, with time limits and further tries.
+// transport asks Keystone over HTTP, with time limits and further tries.
 type transport struct {
 	client  *http.Client
 	timeout time.Duration
