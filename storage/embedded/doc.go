@@ -6,9 +6,9 @@
 // # What it promises
 //
 // A call that returns without error is on disk: one fdatasync serves all calls
-// that wait for it (group commit, see journal.go and commit.go). Nothing can be read before
-// it is on disk. After a crash everything acknowledged is there, whole batches
-// or none of what was not.
+// that wait for it (group commit, see journal.go and commit.go). Nothing can be
+// read before it is on disk. After a crash everything acknowledged is there,
+// whole batches or none of what was not.
 //
 // An error of fdatasync ends all writing until the process is restarted. A
 // full disk refuses what adds data (Unavailable) while reads, claims and
