@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"zaqar/internal/testwait"
 	"zaqar/messaging/delivery"
 	"zaqar/notify"
 	"zaqar/notify/mail"
@@ -78,33 +79,47 @@ func TestCommandFails(t *testing.T) {
 func TestCommandKilled(t *testing.T) {
 	dir := t.TempDir()
 	path := script(t, `echo $$ >"`+dir+`/parent"; sh -c 'echo $$ >"`+dir+`/child"; exec sleep 600' & wait`)
-	for name, c := range map[string]struct {
-		timeout time.Duration
-		cancel  bool
-	}{"timeout": {time.Second, false}, "cancel": {patience, true}} {
-		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			if c.cancel {
-				time.AfterFunc(time.Second, cancel)
-			}
-			_, err := sender(t, mail.Config{Command: []string{path}, Timeout: c.timeout}).Send(ctx, to("mailto:ops@example.org", delivery.Options{}))
-			want(t, name, err, notify.Retry)
-			for _, who := range []string{"parent", "child"} {
-				text, err := os.ReadFile(filepath.Join(dir, who))
-				if err != nil {
-					t.Skip("the machine is too slow to start a shell within a second")
-				}
-				pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-				for deadline := time.Now().Add(patience); alive(pid); {
-					if time.Now().After(deadline) {
-						t.Fatalf("the %s still runs", who)
-					}
-					time.Sleep(10 * time.Millisecond)
-				}
-			}
-		})
+	child := filepath.Join(dir, "child") // written last
+	began := func() bool {
+		text, err := os.ReadFile(child)
+		return err == nil && strings.HasSuffix(string(text), "\n")
 	}
+	ended := func(t *testing.T) {
+		for _, who := range []string{"parent", "child"} {
+			text, err := os.ReadFile(filepath.Join(dir, who))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+			testwait.Until(t, "the "+who+" has ended", func() bool { return !alive(pid) })
+		}
+	}
+	send := func(t *testing.T, ctx context.Context, timeout time.Duration) {
+		_, err := sender(t, mail.Config{Command: []string{path}, Timeout: timeout}).Send(ctx, to("mailto:ops@example.org", delivery.Options{}))
+		want(t, t.Name(), err, notify.Retry)
+	}
+	t.Run("timeout", func(t *testing.T) {
+		for timeout := time.Second; !began(); timeout *= 2 { // a slow machine takes longer to start a shell
+			if timeout > patience {
+				t.Fatal("no shell started")
+			}
+			send(t, t.Context(), timeout)
+		}
+		ended(t)
+	})
+	t.Run("cancel", func(t *testing.T) {
+		if err := os.Remove(child); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() {
+			testwait.Until(t, "the command runs", began)
+			cancel()
+		}()
+		send(t, ctx, patience)
+		ended(t)
+	})
 }
 
 // alive reports whether a process runs: one that has ended and that nobody has

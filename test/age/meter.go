@@ -92,7 +92,13 @@ func report(t testing.TB, line any) {
 }
 
 // long reports whether the long form is asked for.
-func long() bool { return os.Getenv("ZAQAR_AGE") == "long" }
+func long() bool {
+	form := os.Getenv("ZAQAR_AGE")
+	if form != "" && form != "long" {
+		panic("ZAQAR_AGE=" + form + ": only long is known")
+	}
+	return form == "long"
+}
 
 // sized returns the size for the form asked for.
 func sized[T any](short, whole T) T {
