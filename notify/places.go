@@ -41,6 +41,7 @@ func (n *Notifier) nextJob() *job {
 		l.active++
 		j.host = l.host
 		j.host.begin(l.source.ref.Project)
+		n.unparkAt(j.host) // when one ends, more than one may begin
 		l.source.account.sends++
 		n.sends++
 		if j.slow = l.slow(); j.slow {
@@ -188,11 +189,12 @@ func (n *Notifier) becameSlow(l *lane) {
 }
 
 // mayAt reports whether a project may have one more delivery to the host in flight:
-// it may have three for each place that it leaves free. So one that is alone there
-// has three quarters, several have less each as they become more, and there is
-// always a place for the next. The caller holds n.mu.
+// with that it has three at most for each place that it leaves free, or no other. So
+// one that is alone there has three quarters, several have less each as they become
+// more, and the next finds a place, unless they are very many. The caller holds n.mu.
 func (n *Notifier) mayAt(h *host, p messaging.Project) bool {
-	return h.of[p] < 3*(n.config.PerHost-h.sends)
+	free := n.config.PerHost - h.sends - 1
+	return free >= 0 && (h.of[p] == 0 || h.of[p] < 3*free)
 }
 
 // begin counts a delivery to the host.

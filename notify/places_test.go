@@ -42,7 +42,7 @@ func TestHostIsShared(t *testing.T) {
 	for _, c := range []struct {
 		hanging, perHost int
 		settles          time.Duration // four come one after the other, and have all but one, two, three
-	}{{1, 64, 0}, {2, 64, 0}, {3, 64, 0}, {4, 64, time.Minute}, {9, 64, 2 * time.Minute}, {1, 4, 0}} {
+	}{{1, 64, 0}, {2, 64, 0}, {3, 64, 0}, {4, 64, time.Minute}, {9, 64, 2 * time.Minute}, {1, 4, 0}, {1, 3, 0}, {1, 2, 0}} {
 		t.Run(fmt.Sprintf("%d at %d", c.hanging, c.perHost), func(t *testing.T) {
 			inWorld(t, func(w *world) {
 				w.config.PerHost = c.perHost
@@ -228,4 +228,38 @@ func TestPlacesAtHostComeBack(t *testing.T) {
 		settled(3*time.Minute + time.Second)
 		check("alone again", 48, 48)
 	})
+}
+
+// Who waits for a place at a host does not wait longer because somebody else is
+// given one that came free at the same time.
+func TestPlacesAtHostAreAllGiven(t *testing.T) {
+	for _, perHost := range []int{2, 3, 4, 8} {
+		inWorld(t, func(w *world) {
+			w.config.PerHost = perHost
+			w.sender.behave["shared"] = func(ctx context.Context, d *notify.Delivery) (notify.Receipt, error) {
+				if d.Subscription.Source.Project == "hangs" {
+					return hangs(ctx, d)
+				}
+				return takes(500*time.Millisecond)(ctx, d)
+			}
+			w.start()
+			for _, p := range []messaging.Project{"answers", "hangs"} {
+				for i := range 20 {
+					w.subscribe(queueOf(p, "q"), fmt.Sprintf("http://shared/%s/%d", p, i))
+				}
+				w.post(queueOf(p, "q"), string(p))
+				settled(100 * time.Millisecond)
+			}
+			settled(12 * time.Second)
+			got := 0
+			for _, a := range w.sender.of("shared") {
+				if a.text == "answers" {
+					got++
+				}
+			}
+			if got != 20 {
+				t.Errorf("%d places: %d of 20 arrived", perHost, got)
+			}
+		})
+	}
 }
