@@ -85,6 +85,8 @@ const failedLifetime = 4 * 24 * time.Hour
 
 // Parts are what a Notifier is built from.
 type Parts struct {
+	// Data holds what is delivered. If it is a storage.PartLister, what waits for
+	// subscriptions that ended unseen is removed; otherwise it expires.
 	Data storage.Data
 	// Queues tells the retry policies of queues and topics.
 	Queues storage.Queues
