@@ -87,13 +87,13 @@ Rows:
 
 // interruptible returns a context that ends with the first signal to stop; the
 // second ends the program. The end of the terminal is one, unless the program
-// was started to outlive it.
+// was started to outlive it. The shell and the system may both tell of that, so
+// it is never the second.
 func interruptible(ctx context.Context) (_ context.Context, stop func()) {
-	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
-		signals = append(signals, syscall.SIGHUP)
+		ctx, _ = signal.NotifyContext(ctx, syscall.SIGHUP) // until the program ends
 	}
-	ctx, stop = signal.NotifyContext(ctx, signals...)
+	ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }
