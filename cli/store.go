@@ -76,19 +76,23 @@ func (t *storeTool) run(cmd *cobra.Command, dir string, work func(ctx context.Co
 	return failureError{err}
 }
 
-// within reports whether the file that an error is about is in a directory.
+// within reports whether the file that an error is about is in a directory, by
+// whatever way that was reached.
 func within(dir string, err error) bool {
 	var at *fs.PathError
 	if !errors.As(err, &at) {
 		return false
 	}
-	root, err1 := filepath.Abs(dir)
-	path, err2 := filepath.Abs(at.Path)
-	if err1 != nil || err2 != nil {
-		return false
-	}
-	below, err := filepath.Rel(root, path)
-	return err == nil && filepath.IsLocal(below)
+	real, _ := filepath.EvalSymlinks(dir) // where it cannot be told, no error names it
+	return below(dir, at.Path) || real != "" && below(real, at.Path)
+}
+
+// below reports whether a path is that of a directory, or of something in it.
+func below(dir, path string) bool {
+	dir, err1 := filepath.Abs(dir)
+	path, err2 := filepath.Abs(path)
+	rest, err3 := filepath.Rel(dir, path)
+	return errors.Join(err1, err2, err3) == nil && filepath.IsLocal(rest)
 }
 
 // directory returns where the store is. With a directory named on the command

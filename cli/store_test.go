@@ -234,8 +234,14 @@ func TestStoreToolsWithoutRights(t *testing.T) {
 	s.exit(t)
 	const whose = "belong to the user of its server"
 	as := asAnother(t, dir)
-	if code, _, errs := as("store", "info", dir); code != 1 || !strings.Contains(errs, whose) {
-		t.Errorf("exit code %d\n%s", code, errs)
+	link := filepath.Join(t.TempDir(), "store")
+	if err := errors.Join(os.Symlink(dir, link), os.Chmod(filepath.Dir(link), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"info", dir}, {"backup", "--data-dir", dir, to + "/b"}, {"info", link}, {"backup", "--data-dir", link, to + "/b"}} {
+		if code, _, errs := as(append([]string{"store"}, args...)...); code != 1 || !strings.Contains(errs, whose) {
+			t.Errorf("%s: exit code %d\n%s", args, code, errs)
+		}
 	}
 	openToAll(t, dir)
 	if err := os.Chmod(to, 0o555); err != nil {
