@@ -238,9 +238,9 @@ func (r *run) turn() (due time.Time, ok bool) {
 	return due, true
 }
 
-// dueAt returns when the nth step is due.
+// dueAt returns when the nth step is due, or some time after the end of any run.
 func (r *run) dueAt(n int64) time.Time {
-	return r.begun.Add(time.Duration(float64(n) / r.plan.Rate * float64(time.Second)))
+	return r.begun.Add(time.Duration(min(float64(n)/r.plan.Rate*float64(time.Second), 1<<62)))
 }
 
 // pause waits, unless the run ends.

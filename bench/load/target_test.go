@@ -135,3 +135,17 @@ func TestRateTooLowToMeasure(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A rate so low that its second step is due after the end of what a Duration
+// can say is one step, not as many as there can be.
+func TestRateOfOneStep(t *testing.T) {
+	q, err := load.Create(t.Context(), load.Target{Addr: apptest.InMemory(t), Project: "p", Real: true}, load.Spec{Name: "q", Body: load.Body(100)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plan(load.Scenario{Name: "post", Post: 1}, 0)
+	p.Rate, p.Warmup, p.Duration = 1e-12, 0, 50*time.Millisecond
+	if r, err := load.Run(t.Context(), q, p); err != nil || r.Requests != 1 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
