@@ -44,16 +44,26 @@ func TestScannerAgrees(t *testing.T) {
 	}
 }
 
-// TestEveryByteEverywhere has each byte at each place of a word and a half, as
-// strings are scanned eight bytes at a time.
+// TestEveryByteEverywhere has each byte at each place of two words and a half,
+// and those that end a search at each place of two blocks and a half: strings
+// are scanned 32 bytes at a time, and their ends 8 bytes.
 func TestEveryByteEverywhere(t *testing.T) {
-	for length := range 20 {
+	all := make([]byte, 256)
+	for c := range all {
+		all[c] = byte(c)
+	}
+	special := []byte{'"', '\\', '!', 0x1f, 0x80, 0xff}
+	for length := range 80 {
+		bytes := special
+		if length <= 20 {
+			bytes = all
+		}
 		for place := range length {
-			for c := range 256 {
+			for _, c := range bytes {
 				text := []byte(`"` + strings.Repeat("x", length) + `"`)
-				text[1+place] = byte(c)
+				text[1+place] = c
 				agree(t, text)
-				for _, next := range []byte{'"', '\\', '!', 0x1f, 0x80, 0xff} { // a borrow must not hide it
+				for _, next := range special { // a borrow must not hide it
 					text[min(2+place, length)] = next
 					agree(t, text)
 				}
