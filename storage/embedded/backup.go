@@ -232,7 +232,7 @@ func (b *backup) copyFile(ctx context.Context, name string, from disk.File, size
 	return f.Sync()
 }
 
-// write writes a small file.
+// write writes a file whose content is in memory.
 func (b *backup) write(name string, parts ...[]byte) error {
 	f, err := b.FS.Create(b.partial + "/" + name)
 	if err != nil {

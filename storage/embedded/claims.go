@@ -68,7 +68,7 @@ func checkTerms(t storage.Terms) error {
 }
 
 // claim leases what is free. What it takes is shown as it will be once the
-// claim is on disk.
+// claim is on disk, but for who holds it.
 func (q *queue) claim(t storage.Terms, taken, spent *picked) (*group, claim, error) {
 	now, grace := q.store.now(), uint32(t.Grace)
 	cl := claim{ttl: uint32(t.TTL), renewed: now, expires: expiry(now, uint32(t.TTL))}

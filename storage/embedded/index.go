@@ -101,7 +101,7 @@ func encodeIndex(s *segment, index []byte) [][]byte {
 // newSuffix is that of a file that will replace another.
 const newSuffix = ".new"
 
-// replaceFile writes a small file, which may come in parts, so that after a
+// replaceFile writes a file, whose content may come in parts, so that after a
 // crash it is the old or the new one.
 func replaceFile(fs disk.FS, dir, name string, parts ...[]byte) (err error) {
 	tmp := name + newSuffix

@@ -227,7 +227,8 @@ func (j *journal) writeNext() (closing bool) {
 	return closing
 }
 
-// keep has the memory of a group that was written used again.
+// keep has the memory of a group that was written used again, and takes it from
+// the group, which others may know for long: see controlPlane.last.
 func (j *journal) keep(g *group) {
 	j.free, j.freeOps = nil, nil
 	if cap(g.buf) <= 4<<20 {
@@ -237,6 +238,7 @@ func (j *journal) keep(g *group) {
 		clear(g.ops)
 		j.freeOps = g.ops[:0]
 	}
+	g.buf, g.ops = nil, nil
 }
 
 // take closes the group being gathered and starts the next. It first yields

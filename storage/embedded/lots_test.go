@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -203,6 +204,29 @@ func TestMemoryReturns(t *testing.T) {
 		if most := before + (atMost-before)/8 + 1<<20; after > most {
 			t.Errorf("%d bytes are in use after all has expired, want %d", after, most)
 		}
+	}
+}
+
+// The latest change of the control plane knows the group that it was written with:
+// what others wrote with it is not kept for as long as nothing else changes.
+func TestGroupsAreLetGo(t *testing.T) {
+	w := ready(t)
+	gate := w.hold()
+	open := sync.OnceFunc(gate.Open)
+	t.Cleanup(open)
+	all := w.posts(boxes[0], 10, 1)
+	arrives(t, gate)
+	all = append(all, w.later(control(0, 0, 1)))
+	w.gathered(t, 1)
+	all = append(all, w.posts(boxes[0], 8<<20, 1)...)
+	w.gathered(t, 2)
+	open()
+	for _, d := range all {
+		must(t, <-d)
+	}
+	must(t, <-w.posts(boxes[0], 10, 1)[0]) // the group before has been put away
+	if g := w.store.control.latest(); cap(g.buf) > 0 || cap(g.ops) > 0 {
+		t.Errorf("%d bytes and %d submissions are kept", cap(g.buf), cap(g.ops))
 	}
 }
 
