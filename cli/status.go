@@ -89,11 +89,20 @@ func (s *statusRun) check() error {
 	if s.url == "" {
 		return nil
 	}
-	u, err := url.Parse(s.url)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {
+	if !isServer(s.url) {
 		return fmt.Errorf("--server-url %q is not the URL of a server, such as http://127.0.0.1:8888", s.url)
 	}
 	return nil
+}
+
+// isServer reports whether a URL can be that of a server: paths are added to it.
+func isServer(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(cmp.Or(u.Port(), "80"), 10, 16)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && !strings.ContainsAny(text, "?#")
 }
 
 // statusReport is what the command tells.

@@ -135,7 +135,7 @@ func TestStatusOfTrouble(t *testing.T) {
 // A mistake on the command line says nothing about a server.
 func TestStatusMistakes(t *testing.T) {
 	for _, args := range []string{
-		"-s 127.0.0.1:8888", "-s localhost:8888", "-s nonsense", "-s ftp://localhost", "-s http://", "-s http://h/?q", "-s http://h:x",
+		"-s 127.0.0.1:8888", "-s localhost:8888", "-s nonsense", "-s ftp://localhost", "-s http://", "-s http://h/?q", "-s http://h?", "-s http://h/#", "-s http://h:x", "-s http://h:99999",
 		"--timeout 0", "--timeout -1s", "--timeout soon",
 	} {
 		if code, out, errs := zaqar(t, append([]string{"status"}, strings.Fields(args)...)...); code != exitUsage || out != "" || errs == "" {
