@@ -178,6 +178,17 @@ func orEmpty[T any](s []T) []T {
 	return s
 }
 
+// sameIn reports whether the file of that name in a directory is as the manifest
+// says.
+func (f manifestFile) sameIn(fsys disk.FS, dir string) (bool, error) {
+	file, err := fsys.Open(dir + "/" + f.Name)
+	if err != nil {
+		return false, err
+	}
+	same, err := f.sameContent(file)
+	return same, errors.Join(err, file.Close())
+}
+
 // sameContent reports whether the file is as the manifest says. Segment files
 // may have grown, by zeros.
 func (f manifestFile) sameContent(file disk.File) (bool, error) {

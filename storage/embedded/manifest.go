@@ -14,9 +14,9 @@ import (
 )
 
 // manifestName is a file that only a backup has. The first start on a backup,
-// wherever it was copied to, checks against it that no segment is missing and
-// none of another time is there, leaves out the sequence numbers that the
-// original may have given out since, and removes it.
+// wherever it was copied to, checks against it that no segment is missing or ends
+// too early and none of another time is there, leaves out the sequence numbers
+// that the original may have given out since, and removes it.
 const manifestName = "BACKUP"
 
 // manifest is the content of the BACKUP file: one line of JSON, then its
@@ -62,11 +62,20 @@ func readManifest(fsys disk.FS, dir string) (*manifest, error) {
 // fits reports what keeps the segments in a directory from being the backup.
 func (m *manifest) fits(r *recovery, names []string) error {
 	for _, f := range m.Files {
-		if _, ok := segmentNumber(f.Name, logSuffix); ok && !slices.Contains(names, f.Name) {
+		number, ok := segmentNumber(f.Name, logSuffix)
+		switch {
+		case !ok || r.segment(number) != nil:
+			continue
+		case !slices.Contains(names, f.Name):
 			return fmt.Errorf("%s: %s of the backup is missing: restore all of its files", r.dir, f.Name)
 		}
+		// It was left out as one that holds nothing, or cannot be read. Was it so
+		// when the backup was made?
+		if same, err := f.sameIn(r.fs, r.dir); err != nil || !same {
+			return f.other(r.dir, err)
+		}
 	}
-	for _, seg := range r.open {
+	for n, seg := range r.open {
 		name := segmentName(seg.number)
 		i := slices.IndexFunc(m.Files, func(f manifestFile) bool { return f.Name == name })
 		if i < 0 {
@@ -79,8 +88,18 @@ func (m *manifest) fits(r *recovery, names []string) error {
 		if size < m.Files[i].Bytes {
 			return fmt.Errorf("%s: %s has %d bytes, in the backup it had %d: restore it again", r.dir, name, size, m.Files[i].Bytes)
 		}
+		if n == len(r.open)-1 && int64(seg.size) < m.Files[i].Bytes { // the log ends before it did
+			if same, err := m.Files[i].sameContent(seg.file); err != nil || !same {
+				return m.Files[i].other(r.dir, err)
+			}
+		}
 	}
 	return nil
+}
+
+// other is the error of a file that has another content than the backup gave it.
+func (f manifestFile) other(dir string, err error) error {
+	return errors.Join(fmt.Errorf("%s: %s is not what the backup wrote: restore it again", dir, f.Name), err)
 }
 
 // checkRestored checks a directory that was restored from a backup, if it is

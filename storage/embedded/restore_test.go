@@ -53,14 +53,31 @@ func TestRestoreIsChecked(t *testing.T) {
 		t.Errorf("the backup, inspected: %+v", in)
 	}
 	logs := whole.files(t, logSuffix)
-	newest := func(w *world) string { l := w.files(t, logSuffix); return l[len(l)-1] }
+	last := logs[len(logs)-1]
 	for what, c := range map[string]struct {
 		spoil func(*world)
 		says  string
 	}{
-		"a segment is missing":        {func(w *world) { must(t, w.disk.Remove("store/"+logs[1])) }, logs[1]},
-		"the last segment is missing": {func(w *world) { must(t, w.disk.Remove("store/"+newest(w))) }, "missing"},
-		"a segment is shorter":        {func(w *world) { must(t, w.resize("store/"+logs[0], 2000)) }, logs[0]},
+		"a segment is missing":           {func(w *world) { must(t, w.disk.Remove("store/"+logs[1])) }, logs[1]},
+		"the last segment is missing":    {func(w *world) { must(t, w.disk.Remove("store/"+last)) }, "missing"},
+		"a segment is shorter":           {func(w *world) { must(t, w.resize("store/"+logs[0], 2000)) }, logs[0]},
+		"the last segment is empty":      {func(w *world) { must(t, w.resize("store/"+last, 0)) }, last},
+		"the last segment has no header": {func(w *world) { must(t, w.resize("store/"+last, 10)) }, last},
+		"the last segment is zeros": {func(w *world) {
+			size := sizeOf(w.disk, "store/"+last)
+			must(t, w.resize("store/"+last, 0))
+			must(t, w.resize("store/"+last, size))
+		}, last},
+		"of the last segment there is the header": {func(w *world) {
+			size := sizeOf(w.disk, "store/"+last)
+			must(t, w.resize("store/"+last, headerSize))
+			must(t, w.resize("store/"+last, size))
+		}, last},
+		"the end of the last segment is zeros": {func(w *world) {
+			size := sizeOf(w.disk, "store/"+last)
+			must(t, w.resize("store/"+last, size-100))
+			must(t, w.resize("store/"+last, size))
+		}, last},
 		"copied over a store": {func(over *world) {
 			w.turnPage(t, true)
 			w.turnPage(t, true)

@@ -253,16 +253,12 @@ func (v *verifier) sameFile(f manifestFile) (bool, error) {
 	if err := v.ctx.Err(); err != nil {
 		return false, err
 	}
-	file, err := v.sn.fs.Open(v.sn.dir + "/" + f.Name)
+	same, err := f.sameIn(v.sn.fs, v.sn.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		_, isIndex := segmentNumber(f.Name, indexSuffix)
 		return isIndex, nil // not needed, and noted; others are missed by fits
 	}
-	if err != nil {
-		return false, err
-	}
-	same, err := f.sameContent(file)
-	return same, errors.Join(err, file.Close())
+	return same, err
 }
 
 // unreadable reports what the disk could not read, unless it is in what was
