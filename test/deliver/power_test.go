@@ -106,8 +106,8 @@ func (m *machine) subscribe(t *testing.T, url string) {
 
 // load posts until the power is gone, and returns what was acknowledged.
 func (m *machine) load(ctx context.Context, life int) (acked []string) {
-	return load{clients: 4, life: life, gone: m.disk.Crashed,
-		enough: func(posts int) bool { return posts >= mostPosts },
+	return load{clients: 4, life: life,
+		pause: func() time.Duration { return 3 * time.Millisecond },
 		post: func(names []string) error {
 			var drafts []messaging.Draft
 			for _, name := range names {
@@ -173,7 +173,7 @@ func TestPowerCuts(t *testing.T) {
 	m.subscribe(t, sink.URL)
 	var acked []string
 	for life := range lives {
-		d.CrashAt(d.Changes() + 20 + chance.Int64N(400))
+		d.CrashAt(d.Changes() + 20 + chance.Int64N(1000))
 		before := len(acked)
 		acked = append(acked, m.load(t.Context(), life)...)
 		m.stop()
