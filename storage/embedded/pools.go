@@ -2,7 +2,9 @@ package embedded
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"math"
 	"slices"
 
 	"zaqar/messaging"
@@ -61,7 +63,7 @@ func detachedFlavor(f *messaging.Flavor) messaging.Flavor {
 
 // Pools implements storage.Pools.
 func (s *Store) Pools(ctx context.Context, after string, limit int) ([]messaging.Pool, error) {
-	return manyRecords(ctx, s, tablePools, "", after, limit, detachedPool)
+	return manyRecords(ctx, s, tablePools, "", after, cmp.Or(limit, math.MaxInt), detachedPool)
 }
 
 // PoolsOf implements storage.Pools.

@@ -91,3 +91,24 @@ func TestAccountsGo(t *testing.T) {
 		t.Errorf("%d books of no project", n)
 	}
 }
+
+// Of what has pages, a page of none is empty, as in other stores. All pools at
+// once are asked for by 0.
+func TestPagesOfNone(t *testing.T) {
+	w := ready(t)
+	ctx, s := t.Context(), w.store
+	must(t, s.PutQuota(ctx, messaging.Quota{Project: "p"}))
+	must(t, s.PutFlavor(ctx, messaging.Flavor{Ref: messaging.FlavorRef{Project: "p", Name: "f"}}))
+	for _, name := range []string{"a", "b"} {
+		must(t, s.PutPool(ctx, messaging.Pool{Name: name, URI: name + "://"}))
+	}
+	quotas, err := s.Quotas(ctx, "", 0)
+	must(t, err)
+	flavors, err := s.Flavors(ctx, "p", "", 0)
+	must(t, err)
+	pools, err := s.Pools(ctx, "", 0)
+	must(t, err)
+	if len(quotas) != 0 || len(flavors) != 0 || len(pools) != 2 {
+		t.Errorf("%v, %v, %v", quotas, flavors, pools)
+	}
+}

@@ -49,12 +49,15 @@ func oneRecord[T any](ctx context.Context, s *Store, t table, key string, detach
 }
 
 // manyRecords returns copies of records whose keys begin with prefix and come
-// after another, in order, limit at most; 0: all.
+// after another, in order, limit at most.
 func manyRecords[T any](ctx context.Context, s *Store, t table, prefix, after string, limit int, detached func(*T) T) ([]T, error) {
 	return view(ctx, &s.control, func() (out []T) {
 		s.control.scan(t, prefix, after, func(_ string, value any) bool {
+			if len(out) >= limit {
+				return false
+			}
 			out = append(out, detached(value.(*T)))
-			return limit == 0 || len(out) < limit
+			return true
 		})
 		return out
 	})
