@@ -109,18 +109,10 @@ func TestConfirmationsAwaitTheirSubscriber(t *testing.T) {
 	})
 }
 
-// move gives a subscription another subscriber.
+// give does the same, and the notifier hears of it.
 func (w *world) give(sub messaging.Subscription, subscriber string) {
 	w.t.Helper()
-	moved, err := w.data.AmendSubscription(w.t.Context(), sub.Source, sub.ID, func(s *messaging.Subscription) error {
-		s.Subscriber = subscriber
-		s.Moves++
-		return nil
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.notifier.Resume(w.t.Context(), moved)
+	w.notifier.Resume(w.t.Context(), w.move(sub, subscriber))
 }
 
 // An answer that the subscriber before gives late disables nobody else.

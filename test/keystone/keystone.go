@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"zaqar/internal/need"
+	"zaqar/internal/testhttp"
 )
 
 // Keystone is a running one.
@@ -121,25 +121,17 @@ func (k *Keystone) call(t *testing.T, token, method, path string, body any, stat
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Set(name, value)
 	}
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res.StatusCode != status {
-		t.Fatalf("Keystone: %s %s: status %d, want %d: %.500s", method, path, res.StatusCode, status, answer)
+	got, header, answer := testhttp.Do(t, r)
+	if got != status {
+		t.Fatalf("Keystone: %s %s: status %d, want %d: %.500s", method, path, got, status, answer)
 	}
 	var out object
-	if len(answer) > 0 {
-		if err := json.Unmarshal(answer, &out); err != nil {
+	if answer != "" {
+		if err := json.Unmarshal([]byte(answer), &out); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return out, res.Header
+	return out, header
 }
 
 // make makes a thing as administrator and returns its id.
