@@ -109,25 +109,20 @@ func pairsOf(text string) (pairs [][2]string, err error) {
 	return pairs, nil
 }
 
-// String writes the template as ParseTemplate reads it.
+// String writes the template as ParseTemplate reads it: as pairs if their
+// form can hold the values, else as a JSON object.
 func (t Template) String() string {
-	if t == (Template{}) {
-		return ""
-	}
-	if !strings.Contains(t.Topic+t.Body+t.Sender, ",") {
-		var pairs []string
-		for _, p := range [][2]string{{"topic", t.Topic}, {"body", t.Body}, {"sender", t.Sender}} {
-			if p[1] != "" {
-				pairs = append(pairs, p[0]+":"+p[1])
-			}
-		}
-		return strings.Join(pairs, ",")
-	}
-	object := map[string]string{}
-	for name, value := range map[string]string{"topic": t.Topic, "body": t.Body, "sender": t.Sender} {
-		if value != "" {
+	var pairs []string
+	object, plain := map[string]string{}, true
+	for _, p := range [][2]string{{"topic", t.Topic}, {"body", t.Body}, {"sender", t.Sender}} {
+		if name, value := p[0], p[1]; value != "" {
+			pairs = append(pairs, name+":"+value)
 			object[name] = value
+			plain = plain && !strings.Contains(value, ",") && strings.TrimSpace(value) == value
 		}
+	}
+	if plain {
+		return strings.Join(pairs, ",")
 	}
 	text, _ := json.Marshal(object) // strings alone cannot fail
 	return string(text)

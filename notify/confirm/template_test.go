@@ -19,6 +19,7 @@ func TestParseTemplate(t *testing.T) {
 		{text: "topic:'T'", want: confirm.Template{Topic: "'T'"}},
 		{text: "body:{{0}} {0}", want: confirm.Template{Body: "{{0}} {0}"}},
 		{text: `{"topic": "a, b", "body": "one,\ntwo: {2}"}`, want: confirm.Template{Topic: "a, b", Body: "one,\ntwo: {2}"}},
+		{text: `{"topic": " Confirm", "body": "{2}\n"}`, want: confirm.Template{Topic: " Confirm", Body: "{2}\n"}},
 		{text: "topic", bad: true},
 		{text: "body:a, b", bad: true},
 		{text: "subject:x", bad: true},
@@ -35,6 +36,9 @@ func TestParseTemplate(t *testing.T) {
 		got, err := confirm.ParseTemplate(c.text)
 		if (err != nil) != c.bad || !c.bad && got != c.want {
 			t.Errorf("%q: %+v, %v", c.text, got, err)
+		}
+		if again, err := confirm.ParseTemplate(got.String()); !c.bad && (err != nil || again != got) {
+			t.Errorf("%q: written %q, and read as %+v, %v", c.text, got.String(), again, err)
 		}
 	}
 }
