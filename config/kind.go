@@ -151,8 +151,12 @@ func host() kind[string] {
 	allowed := "an IP address or a host name"
 	return kind[string]{
 		parse: func(s string) (string, error) {
-			bare := strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
-			if a, err := netip.ParseAddr(bare); err == nil {
+			bare := s
+			if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+				bare = s[1 : len(s)-1]
+			}
+			// A zone may hold anything, and brackets in it would end the address early.
+			if a, err := netip.ParseAddr(bare); err == nil && !strings.ContainsAny(bare, "[]") {
 				return a.String(), nil
 			}
 			// What looks like a number is a mistyped address.

@@ -38,8 +38,19 @@ func TestDict(t *testing.T) {
 	}
 }
 
+func TestHost(t *testing.T) {
+	for text, want := range map[string]string{ // empty: refused
+		"127.0.0.1": "127.0.0.1", "::1": "::1", "[::1]": "::1", "[FE80::1%eth0]": "fe80::1%eth0", "api.example.": "api.example.",
+		"[::1": "", "::1]": "", "[[::1]]": "", "[": "", "[]": "", "fe80::1%a]": "", "fe80::1%a]]": "", "fe80::1%]]": "", "fe80::1%[a": "", "1.2.3": "",
+	} {
+		if got, err := host().parse(text); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q is read as %q, %v", text, got, err)
+		}
+	}
+}
+
 func FuzzValues(f *testing.F) {
-	for _, s := range []string{"", "a:x,b:'y,z'", "1", "True", "127.0.0.1", "[::1]", "a,b,,c", "::1,10.0.0.0/8", `a:"x`, "1e3", "-0"} {
+	for _, s := range []string{"", "a:x,b:'y,z'", "1", "True", "127.0.0.1", "[::1]", "a,b,,c", "::1,10.0.0.0/8", `a:"x`, "1e3", "-0", "fe80::1%a]"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
