@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/http/httpguts"
 
 	"zaqar/api/rest"
 )
@@ -141,6 +142,7 @@ func FuzzRequestAgain(f *testing.F) {
 	f.Add([]byte("GET /v2/queues/q/messages?wait=20 HTTP/1.1\r\nHost: h\r\nClient-ID: x\r\n\r\n"))
 	f.Add([]byte("POST http://u@h:1/%2F?a=%00 HTTP/1.0\r\nX: a\r\nX: \tb \r\nConnection: keep-alive, close\r\nContent-Length: 4\r\n\r\n{}{}"))
 	f.Add([]byte("POST * HTTP/1.1\r\nHost: [::1]:80\r\nTrailer: T\r\n\r\n"))
+	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n \r\n\r\n"))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		first, body := readRequest(sent)
 		if first == nil || first.TransferEncoding != nil {
@@ -174,7 +176,7 @@ func FuzzRequestAgain(f *testing.F) {
 // readRequest reads what a server would accept.
 func readRequest(text []byte) (*http.Request, []byte) {
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))
-	if err != nil || r.ProtoMajor != 1 {
+	if err != nil || r.ProtoMajor != 1 || !httpguts.ValidHostHeader(r.Host) {
 		return nil, nil
 	}
 	for _, values := range r.Header {
