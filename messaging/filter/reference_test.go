@@ -200,7 +200,7 @@ func meetsScalar(condition, value any) bool {
 		case "cidr":
 			a, err := netip.ParseAddr(text)
 			p := netip.MustParsePrefix(with)
-			return err == nil && (p.Contains(a) || p.Contains(a.Unmap()) || p.Addr().Is4In6() && a.Is4() && p.Contains(netip.AddrFrom16(a.As16())))
+			return err == nil && a.Zone() == "" && (p.Contains(a) || p.Contains(a.Unmap()) || p.Addr().Is4In6() && a.Is4() && p.Contains(netip.AddrFrom16(a.As16())))
 		}
 	}
 	return false

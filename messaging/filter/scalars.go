@@ -262,12 +262,10 @@ func (v *scalars) tellAddress(text []byte, s *state) {
 		return
 	}
 	a, err := netip.ParseAddr(string(text))
-	if err != nil {
+	if err != nil || a.Zone() != "" { // no network has zones
 		return
 	}
-	if a.Zone() == "" {
-		v.tellOne(a, s)
-	}
+	v.tellOne(a, s)
 	if a.Is4In6() {
 		v.tellOne(a.Unmap(), s)
 	}
