@@ -234,6 +234,8 @@ func FuzzMatch(f *testing.F) {
 	f.Add(`{"a.b":[{"anything-but":["x",1]},{"exists":false}]}`, `[{"a":[{"b":1}]}]`, false)
 	f.Add("\f{}", `{}`, false)
 	f.Add(`{"a":[{"cidr":"::/0"}]}`, `{"a":"\u003a:1","a":["\"\\"]}`, false)
+	f.Add(`{"a.$or":["x"]}`, `{"a":[{"$or":"x"}]}`, false)
+	f.Add(`{"a":[{"cidr":"::ffff:0:0/90"}]}`, `{"a":["10.0.0.1","::ffff:10.0.0.1%x"]}`, false)
 	f.Fuzz(func(t *testing.T, policy, body string, ofAttributes bool) {
 		scope := filter.Body
 		if ofAttributes {

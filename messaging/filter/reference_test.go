@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,27 +95,30 @@ func flat(list []any) (all []any) {
 }
 
 func (r reference) object(policy map[string]any, value any) bool {
+	return each(value, func(m map[string]any) bool {
+		for name, p := range policy {
+			if name == "$or" {
+				if !r.alternatives(p.([]any), m) {
+					return false
+				}
+			} else if !r.member(name, p, m) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// each reports whether an object passes: the value itself or, of an array, one
+// of its elements. What is no object has no members.
+func each(value any, passes func(map[string]any) bool) bool {
 	if list, ok := value.([]any); ok {
 		if all := flat(list); len(all) > 0 {
-			for _, v := range all {
-				if r.object(policy, v) {
-					return true
-				}
-			}
-			return false
+			return slices.ContainsFunc(all, func(v any) bool { return each(v, passes) })
 		}
 	}
 	m, _ := value.(map[string]any)
-	for name, p := range policy {
-		if name == "$or" {
-			if !r.alternatives(p.([]any), m) {
-				return false
-			}
-		} else if !r.member(name, p, m) {
-			return false
-		}
-	}
-	return true
+	return passes(m)
 }
 
 func (r reference) alternatives(policies []any, m map[string]any) bool {
@@ -129,7 +133,8 @@ func (r reference) alternatives(policies []any, m map[string]any) bool {
 func (r reference) member(name string, p any, m map[string]any) bool {
 	value, there := m[name]
 	if first, rest, dotted := strings.Cut(name, "."); !there && dotted && first != "" && rest != "" && r.scope == filter.Body {
-		return r.object(map[string]any{rest: p}, m[first])
+		// A name to the end: $or in it is no other than others.
+		return each(m[first], func(m map[string]any) bool { return r.member(rest, p, m) })
 	}
 	if inside, ok := p.(map[string]any); ok {
 		return r.object(inside, value)
@@ -200,7 +205,8 @@ func meetsScalar(condition, value any) bool {
 		case "cidr":
 			a, err := netip.ParseAddr(text)
 			p := netip.MustParsePrefix(with)
-			return err == nil && a.Zone() == "" && (p.Contains(a) || p.Contains(a.Unmap()) || p.Addr().Is4In6() && a.Is4() && p.Contains(netip.AddrFrom16(a.As16())))
+			mapped := p.Addr().Is4In6() && p.Bits() >= 96 // it holds nothing but IPv4 addresses
+			return err == nil && a.Zone() == "" && (p.Contains(a) || p.Contains(a.Unmap()) || mapped && a.Is4() && p.Contains(netip.AddrFrom16(a.As16())))
 		}
 	}
 	return false
