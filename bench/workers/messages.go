@@ -110,12 +110,10 @@ func newKind(ttl *int64, body []byte) (kind, error) {
 }
 
 func (m *Messages) add(k kind) {
-	k.number = int16(len(m.kinds))
-	if c := string(canonical(k.body)); c != "" {
-		if first, ok := m.exact[c]; ok {
-			k.number = first
-		} else {
-			m.exact[c] = k.number
+	if k.number = m.recognize(k.body); k.number == unknown {
+		k.number = int16(len(m.kinds))
+		if c := canonical(k.body); c != nil {
+			m.exact[string(c)] = k.number
 		}
 	}
 	m.kinds = append(m.kinds, k)

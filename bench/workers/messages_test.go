@@ -72,6 +72,14 @@ func TestParseMessagesRefuses(t *testing.T) {
 	}
 }
 
+// A body with a name twice has no canonical form.
+func TestTheSameBodyTwice(t *testing.T) {
+	m, err := ParseMessages([]byte(`[{"weight": 0.5, "doc": {"body": {"a": 1, "a": 2}}}, {"weight": 0.5, "doc": {"ttl": 60, "body": {"a":1,"a":2}}}]`))
+	if err != nil || m.kinds[0].number != 0 || m.kinds[1].number != 0 || m.recognize(m.kinds[1].body) != 0 {
+		t.Errorf("%v, %+v", err, m)
+	}
+}
+
 func TestNullIsABody(t *testing.T) {
 	m, err := ParseMessages([]byte(`[{"weight": 1, "doc": {"ttl": 60, "body": null}}]`))
 	if err != nil || string(m.kinds[0].item) != `{"ttl":60,"body":null}` {
@@ -82,14 +90,17 @@ func TestNullIsABody(t *testing.T) {
 func FuzzParseMessages(f *testing.F) {
 	f.Add([]byte(`[{"weight": 0.8, "doc": {"ttl": 60, "body": {}}}, {"weight": 0.2, "doc": {"body": null}}]`))
 	f.Add([]byte(`[{"weight": 1e309}]`))
+	f.Add([]byte(`[{"weight": 0.5, "doc": {"body": {"a": 1, "a": 2}}}, {"weight": 0.5, "doc": {"body": {"a": 1, "a": 2}}}]`))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		m, err := ParseMessages(file)
 		if err != nil {
 			return
 		}
-		k := m.kinds[m.choose()]
-		if got := m.recognize(k.body); got != k.number {
-			t.Errorf("body %d is taken for %d", k.number, got)
+		m.choose()
+		for _, k := range m.kinds {
+			if got := m.recognize(k.body); got != k.number {
+				t.Errorf("body %d is taken for %d", k.number, got)
+			}
 		}
 	})
 }
