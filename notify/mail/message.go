@@ -114,10 +114,14 @@ func addressIn(from string) (name, address string) {
 	return name, a.Address
 }
 
-// fold breaks a line that is too long behind one of the separators. Shorter
-// lines stay whole, as those of the original do.
+// fold breaks a line that is too long behind one of the separators, but not so
+// that a line has blanks alone. Shorter lines stay whole, as those of the
+// original do.
 func fold(text, separator string) string {
 	const enough = 900
+	if len(text) > enough {
+		text = strings.TrimRight(text, " ")
+	}
 	var b strings.Builder
 	for len(text) > enough {
 		i := strings.LastIndex(text[:enough], separator)
@@ -125,7 +129,9 @@ func fold(text, separator string) string {
 			break
 		}
 		if separator == " " {
-			b.WriteString(text[:i] + "\n")
+			if b.Len() == 0 || !blank(text[:i]) {
+				b.WriteString(text[:i] + "\n")
+			}
 			text = text[i:]
 		} else {
 			b.WriteString(text[:i+1] + "\n ")

@@ -146,6 +146,7 @@ func FuzzMail(f *testing.F) {
 	f.Add("mailto:a@example.org", "b@example.org", "s", `{"body": 1}`)
 	f.Add("mailto:a%40b?subject=%E2%80%94", "ü <b@c>", "ü\tx", "ü\r\n.\r\n")
 	f.Add("mailto:a@b,c@d?Subject=x%0ay", "\"", strings.Repeat("ü", 600), "From x\n.")
+	f.Add("mailto:a@b", "a", "a"+strings.Repeat(" ", 3000)+"b", "")
 	f.Fuzz(func(t *testing.T, subscriber, from, subject, document string) {
 		m, err := mail.Compose(subscriber, from, subject, []byte(document))
 		if err != nil {
@@ -161,6 +162,12 @@ func FuzzMail(f *testing.F) {
 		for line := range bytes.Lines(m.Text) {
 			if len(line) > 999 {
 				t.Fatalf("a line of %d bytes", len(line))
+			}
+		}
+		head, _, _ := strings.Cut(string(m.Text), "\n\n")
+		for line := range strings.Lines(head) {
+			if strings.TrimSpace(line) == "" {
+				t.Fatalf("a header has a line of blanks: %q", head)
 			}
 		}
 		if to, err := got.Header.AddressList("To"); err != nil || len(to) != len(m.Recipients) {
