@@ -9,6 +9,7 @@ import (
 	netmail "net/mail"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -146,6 +147,7 @@ func FuzzMail(f *testing.F) {
 	f.Add("mailto:a@example.org", "b@example.org", "s", `{"body": 1}`)
 	f.Add("mailto:a%40b?subject=%E2%80%94", "ü <b@c>", "ü\tx", "ü\r\n.\r\n")
 	f.Add("mailto:a@b,c@d?Subject=x%0ay", "\"", strings.Repeat("ü", 600), "From x\n.")
+	f.Add("mailto:a@b", "=?utf-8?q?a=0Ab?= <c@d>", "=?x?q?a?=", "")
 	f.Add("mailto:a@b", "a", "a"+strings.Repeat(" ", 3000)+"b", "")
 	f.Fuzz(func(t *testing.T, subscriber, from, subject, document string) {
 		m, err := mail.Compose(subscriber, from, subject, []byte(document))
@@ -173,8 +175,13 @@ func FuzzMail(f *testing.F) {
 		if to, err := got.Header.AddressList("To"); err != nil || len(to) != len(m.Recipients) {
 			t.Fatalf("to %q, recipients %q, %v", got.Header.Get("To"), m.Recipients, err)
 		}
-		if plain, err := new(mime.WordDecoder).DecodeHeader(got.Header.Get("Subject")); err != nil || m.Subject != "" && strings.TrimSpace(plain) == "" && strings.TrimSpace(m.Subject) != "" {
-			t.Fatalf("subject %q of %q, %v", plain, m.Subject, err)
+		// ASCII stands as it is, also where it reads as an encoded word.
+		subject = got.Header.Get("Subject")
+		if strings.ContainsFunc(m.Subject, func(r rune) bool { return r > '~' }) {
+			subject, err = new(mime.WordDecoder).DecodeHeader(subject)
+		}
+		if err != nil || !slices.Equal(strings.Fields(subject), strings.Fields(m.Subject)) {
+			t.Fatalf("subject %q of %q, %v", subject, m.Subject, err)
 		}
 		body, _ := io.ReadAll(got.Body)
 		if got.Header.Get("Content-Transfer-Encoding") == "base64" {
