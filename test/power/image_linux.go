@@ -3,7 +3,9 @@ package power
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"syscall"
 
 	"zaqar/storage/embedded/disk/faultdisk"
 )
@@ -37,7 +39,9 @@ func mountImage(dir, on string) error {
 	return command("mount", "-t", "ext4", "-o", "loop,nodiscard", dir+"/"+image, on)
 }
 
-func unmountImage(on string) error { return command("umount", on) }
+func unmountImage(on string) error {
+	return untilIdle(func() error { return os.NewSyscallError("umount", syscall.Unmount(on, 0)) })
+}
 
 func command(name string, args ...string) error {
 	out, err := exec.Command(name, args...).CombinedOutput()

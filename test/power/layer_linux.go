@@ -12,6 +12,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"zaqar/internal/testwait"
 	"zaqar/storage/embedded/disk"
 	"zaqar/storage/embedded/disk/faultdisk"
 )
@@ -47,7 +48,19 @@ func Mount(dir string, d *faultdisk.Disk) (*Layer, error) {
 func (l *Layer) Resume() { close(l.resume) }
 
 // Unmount ends the file system, which no process may be using any more.
-func (l *Layer) Unmount() error { return l.server.Unmount() }
+func (l *Layer) Unmount() error { return untilIdle(l.server.Unmount) }
+
+// untilIdle unmounts, again while the kernel has files open that nobody has
+// any more: on a busy machine those of a killed process outlive it a little.
+func untilIdle(unmount func() error) error {
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for begun := time.Now(); ; <-again.C {
+		if err := unmount(); !errors.Is(err, syscall.EBUSY) || time.Since(begun) > testwait.Patience {
+			return err
+		}
+	}
+}
 
 // errno turns an error of the disk into one of the system. After the crash it
 // waits.
