@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -26,24 +27,28 @@ const (
 // restart. One seed gives
 // the clients the same intentions, not the same interleaving.
 func History(t *testing.T, h Harness) {
-	runs, seed := testenv.Int(t, envRuns, 3), testenv.Int(t, envRunSeed, int(time.Now().UnixNano()&0xffffffff))
+	runs, first := testenv.Int(t, envRuns, 3), testenv.Int(t, envRunSeed, int(time.Now().UnixNano()&0xffffffff))
 	for i := range runs {
-		s := start(t, h)
-		o := history.Small(uint64(seed + i))
-		o.Clients, o.Calls = testenv.Int(t, envClients, o.Clients), testenv.Int(t, envCalls, o.Calls)
-		o.Now, o.Pass = s.clock.Now, s.clock.Advance
-		if h.Reopen != nil {
-			o.Restart = func() (history.Target, error) {
-				s.restart()
-				return historyTarget{s.Store}, nil
+		seed := first + i
+		// Each with a test of its own, with which its store is removed.
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
+			s := start(t, h)
+			o := history.Small(uint64(seed))
+			o.Clients, o.Calls = testenv.Int(t, envClients, o.Clients), testenv.Int(t, envCalls, o.Calls)
+			o.Now, o.Pass = s.clock.Now, s.clock.Advance
+			if h.Reopen != nil {
+				o.Restart = func() (history.Target, error) {
+					s.restart()
+					return historyTarget{s.Store}, nil
+				}
 			}
-		}
-		told, err := history.Run(t.Context(), historyTarget{s.Store}, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		told.Judge(t, fmt.Sprintf("%s=%d %s=1", envRunSeed, seed+i, envRuns))
-		s.ok(s.Close())
+			told, err := history.Run(t.Context(), historyTarget{s.Store}, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told.Judge(t, fmt.Sprintf("%s=%d %s=1", envRunSeed, seed, envRuns))
+			s.ok(s.Close())
+		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -22,16 +23,20 @@ import (
 // judge lets clients loose on a server, as often as the environment says: it
 // has the words of storagetest.History.
 func judge(t *testing.T, begin func(t *testing.T, o *history.Options) history.Target) {
-	seed := testenv.Int(t, "ZAQAR_HISTORY_SEED", int(time.Now().UnixNano()&0xffffffff))
+	first := testenv.Int(t, "ZAQAR_HISTORY_SEED", int(time.Now().UnixNano()&0xffffffff))
 	for n := range testenv.Int(t, "ZAQAR_HISTORY_RUNS", 2) {
-		o := history.Small(uint64(seed + n))
-		o.Clients, o.Calls = testenv.Int(t, "ZAQAR_HISTORY_CLIENTS", 24), testenv.Int(t, "ZAQAR_HISTORY_CALLS", o.Calls)
-		o.ShortestTTL, o.LongestTTL = time.Minute, 3*time.Minute // as the API has it
-		told, err := history.Run(t.Context(), begin(t, &o), o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		told.Judge(t, fmt.Sprintf("ZAQAR_HISTORY_SEED=%d ZAQAR_HISTORY_RUNS=1", seed+n))
+		seed := first + n
+		// Each with a test of its own, whose end is that of its server.
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
+			o := history.Small(uint64(seed))
+			o.Clients, o.Calls = testenv.Int(t, "ZAQAR_HISTORY_CLIENTS", 24), testenv.Int(t, "ZAQAR_HISTORY_CALLS", o.Calls)
+			o.ShortestTTL, o.LongestTTL = time.Minute, 3*time.Minute // as the API has it
+			told, err := history.Run(t.Context(), begin(t, &o), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told.Judge(t, fmt.Sprintf("ZAQAR_HISTORY_SEED=%d ZAQAR_HISTORY_RUNS=1", seed))
+		})
 	}
 }
 
