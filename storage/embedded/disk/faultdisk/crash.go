@@ -249,7 +249,7 @@ func (c *content) settle(changes []change, sector int64, ch *chance) {
 			hi := min((s+1)*sector, u.off+u.n)
 			switch {
 			case kept[s]:
-			case !u.stuck && ch.keeps(i):
+			case !u.stuck && (ch.torn || !u.halves(hi, sector)) && ch.keeps(i):
 				kept[s] = true
 				c.damage(u, lo, hi, ch)
 			default:
@@ -260,6 +260,12 @@ func (c *content) settle(changes []change, sector int64, ch *chance) {
 	}
 	c.size = int64(len(c.pages)) * pageSize
 	c.resize(size)
+}
+
+// halves reports whether the crash ended the change within the sector that
+// ends at hi.
+func (u change) halves(hi, sector int64) bool {
+	return u.short && hi == u.off+u.n && hi%sector != 0
 }
 
 // part returns the bytes that undo a part of the change.

@@ -261,40 +261,6 @@ func TestCrashAtEveryChangeFindsAMissingSync(t *testing.T) {
 	t.Error("syncs that lie make no difference")
 }
 
-func TestCrashAtLeavesWholePartAndNothing(t *testing.T) {
-	sizes := map[string]int{}
-	for seed := range uint64(200) {
-		d := New(Config{Seed: seed})
-		f := create(t, d, "f")
-		d.CrashAt(2)
-		if n, err := f.WriteAt([]byte("xxxx"), 0); n != 0 || !errors.Is(err, ErrCrashed) {
-			t.Fatalf("WriteAt = %d, %v", n, err)
-		}
-		b, err := d.ReadFile("f")
-		must(t, err)
-		sizes[string(b)]++
-	}
-	for _, want := range []string{"", "x", "xx", "xxx", "xxxx"} {
-		if sizes[want] == 0 {
-			t.Errorf("never %q", want)
-		}
-	}
-	done := 0
-	for seed := range uint64(50) {
-		d := New(Config{Seed: seed})
-		d.CrashAt(1)
-		if _, err := d.Create("f"); !errors.Is(err, ErrCrashed) {
-			t.Fatal(err)
-		}
-		if tree(t, d.Crash(Cut{Loss: KeepAll}), "/") != "" {
-			done++
-		}
-	}
-	if done == 0 || done == 50 {
-		t.Errorf("the last operation was done %d times of 50", done)
-	}
-}
-
 func TestSameSeedsSameOutcome(t *testing.T) {
 	run := func() string {
 		d := New(Config{Seed: 7})

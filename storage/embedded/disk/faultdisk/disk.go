@@ -30,6 +30,7 @@ type Disk struct {
 	mu       sync.Mutex
 	crashed  bool
 	crashAt  int64
+	ending   bool // the crash is ending a write early
 	root     *node
 	nodes    uint64  // ids given out
 	clock    uint64  // numbers changes and moves
@@ -67,6 +68,7 @@ type change struct {
 	size   int64  // before it
 	sized  bool   // it changed the size
 	stuck  bool   // it was dropped by a failed sync: old is what the disk has
+	short  bool   // the crash ended it early, perhaps within a sector
 }
 
 // move is one change of directories that has not been synced.

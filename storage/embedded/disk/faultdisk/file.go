@@ -108,7 +108,7 @@ func (d *Disk) fit(n *node, off, size int64) int64 {
 
 func (d *Disk) record(n *node, c change) {
 	d.clock++
-	c.at = d.clock
+	c.at, c.short = d.clock, d.ending
 	n.changes = append(n.changes, c)
 }
 

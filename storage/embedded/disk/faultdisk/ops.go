@@ -217,7 +217,9 @@ func (d *Disk) crashIn(op Op, all func() error, broken func(int)) {
 	case d.crashed: // meanwhile, in another operation
 	case lie:
 	case op.Kind == Write:
-		broken(rng.IntN(int(op.N) + 1))
+		n := rng.IntN(int(op.N) + 1)
+		d.ending = n < int(op.N)
+		broken(n)
 	case rng.IntN(2) == 0:
 		_ = all()
 	}
