@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"zaqar/internal/testproc"
 )
 
 // Program is the server's binary with the files it runs on.
@@ -37,6 +39,7 @@ func (p Program) launch() (*Server, error) {
 	s := &Server{out: &output{address: make(chan string, 1)}, exited: make(chan struct{})}
 	s.cmd = exec.Command(p.bin, "server", "--config-file", p.config, "--data-dir", p.Dir, "--bind", "127.0.0.1", "--port", "0")
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
+	s.cmd.SysProcAttr = testproc.Child()
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}

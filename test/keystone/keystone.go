@@ -14,6 +14,7 @@ import (
 
 	"zaqar/internal/need"
 	"zaqar/internal/testhttp"
+	"zaqar/internal/testproc"
 )
 
 // Keystone is a running one.
@@ -53,7 +54,7 @@ func (k *Keystone) Start(t *testing.T) {
 	k.cmd = exec.Command("/usr/bin/python3", "-W", "ignore", "serve.py", k.dir, k.port)
 	k.cmd.Env = []string{"HOME=" + k.dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1"}
 	k.cmd.Stderr = stderr
-	k.cmd.SysProcAttr = childOf()
+	k.cmd.SysProcAttr = testproc.Child()
 	out, err := k.cmd.StdoutPipe()
 	if err == nil {
 		err = k.cmd.Start()

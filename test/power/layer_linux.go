@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	iofs "io/fs"
+	"math"
 	"path"
 	"sync"
 	"syscall"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 
 	"zaqar/internal/testwait"
 	"zaqar/storage/embedded/disk"
@@ -33,6 +35,10 @@ type Layer struct {
 func Mount(dir string, d *faultdisk.Disk) (*Layer, error) {
 	l := &Layer{disk: d, resume: make(chan struct{})}
 	keep := time.Hour // nobody else changes the disk
+	// A program that inherits the connection keeps it from ending with this
+	// process: what is not answered then hangs, an ext4 on the layer with it.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	var err error
 	l.server, err = fs.Mount(dir, &node{l: l}, &fs.Options{
 		EntryTimeout: &keep, AttrTimeout: &keep, NegativeTimeout: &keep,
@@ -41,7 +47,7 @@ func Mount(dir string, d *faultdisk.Disk) (*Layer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mounting on %s: %w", dir, err)
 	}
-	return l, nil
+	return l, unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
 }
 
 // Resume lets the calls that hang fail. It is called once at most.

@@ -2,8 +2,10 @@ package power
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
 	"syscall"
@@ -40,8 +42,22 @@ func TestMain(m *testing.M) {
 		c.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
 	}
 	c.Env = append(os.Environ(), inside+"="+who)
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
 	if c.Start() != nil {
+		signal.Stop(signals)
 		os.Exit(daemon.Main(m, false)) // skips what needs it
+	}
+	go func() {
+		for s := range signals {
+			_ = c.Process.Signal(s)
+		}
+	}()
+	// The mounts are to outlive the process that serves them: if they ended with
+	// it, the kernel would wait for it to take what an ext4 has to write.
+	mounts, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", c.Process.Pid))
+	if err == nil {
+		defer mounts.Close()
 	}
 	var e *exec.ExitError
 	if err := c.Wait(); errors.As(err, &e) {

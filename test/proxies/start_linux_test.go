@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"zaqar/internal/certtest"
 	"zaqar/internal/need"
 	"zaqar/internal/testlog"
+	"zaqar/internal/testproc"
 	"zaqar/internal/testwait"
 )
 
@@ -88,7 +88,7 @@ func run(t *testing.T, port int, program string, args ...string) {
 	var out testlog.Buffer
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = testproc.Child()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"zaqar/internal/testproc"
 	"zaqar/internal/testwait"
 )
 
@@ -99,7 +100,7 @@ func Launch(t testing.TB, o Options) *Daemon {
 	d.cmd = exec.Command(line[0], line[1:]...)
 	d.cmd.Env = []string{"HOME=" + home, "ZAQAR_CONFIG_DIRS=", "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.stderr
-	d.cmd.SysProcAttr = childOf()
+	d.cmd.SysProcAttr = testproc.Child()
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
