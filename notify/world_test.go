@@ -26,8 +26,10 @@ type world struct {
 	notifier *notify.Notifier
 	sender   *sender
 	senders  map[string]notify.Sender // nil: sender for all
-	posted   []letter                 // by the notifier
 	stop     func()
+
+	posting sync.Mutex
+	posted  []letter // by the notifier; read when it is quiet
 }
 
 // letter is what the notifier posted.
@@ -178,6 +180,8 @@ func (w *world) parts() notify.Parts {
 		Data: w.data, Queues: w.store, Senders: senders,
 		Open: func(messaging.Project, *messaging.Message) error { return nil },
 		Post: func(_ context.Context, q messaging.QueueRef, p notify.Post) error {
+			w.posting.Lock()
+			defer w.posting.Unlock()
 			w.posted = append(w.posted, letter{q, string(p.Body)})
 			return nil
 		},
