@@ -43,7 +43,11 @@ func TestMain(m *testing.M) {
 	}
 	c.Env = append(os.Environ(), inside+"="+who)
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // as nohup has it
+			signal.Notify(signals, s)
+		}
+	}
 	if c.Start() != nil {
 		signal.Stop(signals)
 		os.Exit(daemon.Main(m, false)) // skips what needs it
